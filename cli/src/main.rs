@@ -1,0 +1,3 @@
+//! Command line of gst-osha.
+
+fn main() {}

@@ -1,0 +1,98 @@
+//! GStreamer's names of pixel formats and colorimetry, and ours.
+
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+use vision::image::{Colorimetry, ImageInfo, Matrix, PixelFormat, Range};
+
+/// The GStreamer format that lies in memory like `format`.
+pub fn to_video_format(format: PixelFormat) -> VideoFormat {
+    match format {
+        PixelFormat::Nv12 => VideoFormat::Nv12,
+        PixelFormat::I420 => VideoFormat::I420,
+        PixelFormat::Yv12 => VideoFormat::Yv12,
+        PixelFormat::P010 => VideoFormat::P01010le,
+        PixelFormat::Rgb => VideoFormat::Rgb,
+        PixelFormat::Bgr => VideoFormat::Bgr,
+        PixelFormat::Rgba => VideoFormat::Rgba,
+        PixelFormat::Bgra => VideoFormat::Bgra,
+        PixelFormat::Argb => VideoFormat::Argb,
+        PixelFormat::Abgr => VideoFormat::Abgr,
+        PixelFormat::Rgbx => VideoFormat::Rgbx,
+        PixelFormat::Bgrx => VideoFormat::Bgrx,
+        PixelFormat::Xrgb => VideoFormat::Xrgb,
+        PixelFormat::Xbgr => VideoFormat::Xbgr,
+        PixelFormat::Gray8 => VideoFormat::Gray8,
+    }
+}
+
+/// Our name of a GStreamer format, if it is one that every element here takes.
+pub fn from_video_format(format: VideoFormat) -> Option<PixelFormat> {
+    PixelFormat::ALL.into_iter().find(|&ours| to_video_format(ours) == format)
+}
+
+/// Every format that the elements take, in order of preference.
+pub fn video_formats() -> impl Iterator<Item = VideoFormat> {
+    PixelFormat::ALL.into_iter().map(to_video_format)
+}
+
+/// Colorimetry of negotiated caps. What the caps leave open is taken as video players take it: BT.601 up to 576 lines,
+/// BT.709 above, limited range.
+pub fn colorimetry(info: &VideoInfo) -> Colorimetry {
+    let colorimetry = info.colorimetry();
+    let matrix = match colorimetry.matrix() {
+        VideoColorMatrix::Bt601 | VideoColorMatrix::Fcc => Matrix::Bt601,
+        VideoColorMatrix::Bt2020 => Matrix::Bt2020,
+        VideoColorMatrix::Bt709 | VideoColorMatrix::Smpte240m => Matrix::Bt709,
+        _ if info.height() <= 576 => Matrix::Bt601,
+        _ => Matrix::Bt709,
+    };
+    let range = match colorimetry.range() {
+        VideoColorRange::Range0_255 => Range::Full,
+        _ => Range::Limited,
+    };
+    Colorimetry { matrix, range }
+}
+
+/// What an image of these caps is, if its format is one that every element here takes.
+pub fn image_info(info: &VideoInfo) -> Option<ImageInfo> {
+    Some(ImageInfo {
+        format: from_video_format(info.format())?,
+        width: info.width() as usize,
+        height: info.height() as usize,
+        colorimetry: colorimetry(info),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(caps: &str) -> ImageInfo {
+        gst::init().unwrap();
+        let caps: gst::Caps = caps.parse().unwrap();
+        image_info(&VideoInfo::from_caps(&caps).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_format_has_one_name_on_each_side() {
+        for format in PixelFormat::ALL {
+            assert_eq!(from_video_format(to_video_format(format)), Some(format));
+        }
+        assert_eq!(from_video_format(VideoFormat::Yuy2), None);
+    }
+
+    #[test]
+    fn colorimetry_follows_the_caps() {
+        let full = parsed("video/x-raw,format=NV12,width=64,height=64,framerate=1/1,colorimetry=1:3:5:1");
+        assert_eq!(full.colorimetry, Colorimetry { matrix: Matrix::Bt709, range: Range::Full });
+        let uhd = parsed("video/x-raw,format=P010_10LE,width=64,height=64,framerate=1/1,colorimetry=bt2020");
+        assert_eq!(uhd.colorimetry, Colorimetry { matrix: Matrix::Bt2020, range: Range::Limited });
+    }
+
+    #[test]
+    fn colorimetry_left_open_follows_the_height() {
+        let sd = parsed("video/x-raw,format=I420,width=720,height=576,framerate=25/1");
+        assert_eq!(sd.colorimetry.matrix, Matrix::Bt601);
+        let hd = parsed("video/x-raw,format=I420,width=1280,height=720,framerate=25/1");
+        assert_eq!(hd.colorimetry.matrix, Matrix::Bt709);
+    }
+}

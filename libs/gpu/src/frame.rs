@@ -1,0 +1,131 @@
+//! A mapped video frame, whatever memory it lies in.
+
+use gst::prelude::*;
+use gst_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
+use vision::image::{Image, ImageError, ImageMut, Plane, PlaneMut};
+
+use crate::format;
+
+/// The kinds of memory that frames lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MemoryKind {
+    /// Memory that the CPU reads and writes.
+    Host,
+    /// CUDA device memory, `memory:CUDAMemory` in caps.
+    Cuda,
+    /// NVIDIA's buffer surfaces, `memory:NVMM` in caps.
+    Nvmm,
+}
+
+impl MemoryKind {
+    /// The kind that `features` of caps name; `None` for kinds that no element here takes.
+    pub fn of(features: Option<&gst::CapsFeaturesRef>) -> Option<Self> {
+        let Some(features) = features.filter(|features| !features.is_any() && features.size() > 0) else {
+            return Some(Self::Host);
+        };
+        let kinds = [
+            (gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY.as_str(), Self::Host),
+            ("memory:CUDAMemory", Self::Cuda),
+            ("memory:NVMM", Self::Nvmm),
+        ];
+        kinds.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, kind)| kind)
+    }
+}
+
+/// A frame could not be mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The format of the caps is none that the elements take.
+    #[error("pixel format {0:?} is not supported")]
+    Format(gst_video::VideoFormat),
+    /// The memory kind has no mapping in this build.
+    #[error("frames in {0:?} memory are not supported")]
+    Memory(MemoryKind),
+    /// The buffer does not hold a frame of its caps.
+    #[error("the buffer cannot be mapped as a {width}x{height} {format:?} frame")]
+    Map {
+        /// Format of the caps.
+        format: gst_video::VideoFormat,
+        /// Width of the caps.
+        width: u32,
+        /// Height of the caps.
+        height: u32,
+    },
+    /// The mapped planes are too small.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+fn map_error(info: &VideoInfo) -> FrameError {
+    FrameError::Map { format: info.format(), width: info.width(), height: info.height() }
+}
+
+/// A frame mapped for reading.
+pub enum Frame<'a> {
+    /// In host memory.
+    Host(VideoFrameRef<&'a gst::BufferRef>),
+}
+
+impl<'a> Frame<'a> {
+    /// Maps `buffer`, which holds a frame of `info` in memory of `kind`.
+    ///
+    /// # Errors
+    /// When the memory kind is not supported or the buffer does not hold such a frame.
+    pub fn map(buffer: &'a gst::BufferRef, info: &VideoInfo, kind: MemoryKind) -> Result<Self, FrameError> {
+        match kind {
+            MemoryKind::Host => VideoFrameRef::from_buffer_ref_readable(buffer, info)
+                .map(Self::Host)
+                .map_err(|_| map_error(info)),
+            MemoryKind::Cuda | MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
+        }
+    }
+
+    /// The frame as an image in host memory. Strides and offsets are those of the buffer's video meta.
+    ///
+    /// # Errors
+    /// When the pixel format is not supported or a plane is too small.
+    pub fn image(&self) -> Result<Image<'_>, FrameError> {
+        let Self::Host(frame) = self;
+        let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
+        let strides = frame.plane_stride();
+        let plane = |index: usize| {
+            let data = frame.plane_data(index as u32).unwrap_or_default();
+            Plane { data, stride: strides[index] as usize }
+        };
+        let planes: Vec<_> = (0..info.format.planes()).map(plane).collect();
+        Ok(Image::new(info, &planes)?)
+    }
+}
+
+/// A frame mapped for drawing on.
+pub enum FrameMut<'a> {
+    /// In host memory.
+    Host(VideoFrameRef<&'a mut gst::BufferRef>),
+}
+
+impl<'a> FrameMut<'a> {
+    /// Maps `buffer`, which holds a frame of `info` in memory of `kind`.
+    ///
+    /// # Errors
+    /// As [`Frame::map`]; also when the buffer's memory is not writable.
+    pub fn map(buffer: &'a mut gst::BufferRef, info: &VideoInfo, kind: MemoryKind) -> Result<Self, FrameError> {
+        match kind {
+            MemoryKind::Host => VideoFrameRef::from_buffer_ref_writable(buffer, info)
+                .map(Self::Host)
+                .map_err(|_| map_error(info)),
+            MemoryKind::Cuda | MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
+        }
+    }
+
+    /// The frame as an image in host memory.
+    ///
+    /// # Errors
+    /// When the pixel format is not supported or a plane is too small.
+    pub fn image_mut(&mut self) -> Result<ImageMut<'_>, FrameError> {
+        let Self::Host(frame) = self;
+        let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
+        let strides: Vec<usize> = frame.plane_stride().iter().map(|&stride| stride as usize).collect();
+        let planes = frame.planes_data_mut().into_iter().zip(strides);
+        Ok(ImageMut::new(info, planes.map(|(data, stride)| PlaneMut { data, stride }))?)
+    }
+}
