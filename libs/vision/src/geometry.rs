@@ -70,7 +70,8 @@ impl Rect {
 }
 
 /// How a frame whose shape differs from the network's input is made to fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Resize {
     /// Keep the shape, centre it, pad the rest. What YOLO-style detectors are trained with.
     #[default]
@@ -92,6 +93,8 @@ pub struct Placement {
     pub size: (usize, usize),
     /// Width and height of the whole input.
     pub input: (usize, usize),
+    /// Width and height of the source frame.
+    pub source: (usize, usize),
 }
 
 impl Placement {
@@ -100,7 +103,7 @@ impl Placement {
         let (source_w, source_h) = (source.0 as f64, source.1 as f64);
         let (fit_x, fit_y) = (input.0 as f64 / source_w, input.1 as f64 / source_h);
         if resize == Resize::Stretch {
-            return Self { scale: (fit_x as f32, fit_y as f32), offset: (0, 0), size: input, input };
+            return Self { scale: (fit_x as f32, fit_y as f32), offset: (0, 0), size: input, input, source };
         }
         let fit = fit_x.min(fit_y);
         let scaled = |length: f64, limit: usize| ((length * fit).round_ties_even() as usize).clamp(1, limit);
@@ -111,7 +114,7 @@ impl Placement {
             Resize::TopLeft => (0, 0),
             _ => (before(size.0, input.0), before(size.1, input.1)),
         };
-        Self { scale: (fit as f32, fit as f32), offset, size, input }
+        Self { scale: (fit as f32, fit as f32), offset, size, input, source }
     }
 
     /// A box in input pixels, in source pixels.

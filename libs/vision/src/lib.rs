@@ -7,6 +7,7 @@ pub mod draw;
 pub mod geometry;
 pub mod head;
 pub mod image;
+pub mod model;
 pub mod nms;
 pub mod preprocess;
 pub mod tensor;

@@ -1,6 +1,11 @@
 //! Tensors as a model declares and returns them.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +25,12 @@ pub enum DataType {
 /// One dimension of a declared shape: `None` where the model leaves it open.
 pub type Dim = Option<usize>;
 
+/// A declared shape as people read it: `[?, 84, 8400]`.
+pub fn show_shape(shape: &[Dim]) -> String {
+    let dims: Vec<_> = shape.iter().map(|dim| dim.map_or_else(|| "?".into(), |size| size.to_string())).collect();
+    format!("[{}]", dims.join(", "))
+}
+
 /// An input or output as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -29,6 +40,12 @@ pub struct TensorInfo {
     pub data_type: DataType,
     /// Outermost dimension first, batch included.
     pub shape: Vec<Dim>,
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {:?} {}", self.name, self.data_type, show_shape(&self.shape))
+    }
 }
 
 /// The elements of a tensor to read, outermost dimension first.
@@ -46,6 +63,24 @@ pub enum Elements<'a> {
     I64(&'a [i64]),
 }
 
+impl Elements<'_> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::U8(values) => values.len(),
+            Self::I32(values) => values.len(),
+            Self::I64(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A tensor that a network returned, in host memory.
 #[derive(Clone, Debug)]
 pub struct TensorView<'a> {
@@ -53,6 +88,20 @@ pub struct TensorView<'a> {
     pub shape: Vec<usize>,
     /// The product of `shape` many elements.
     pub elements: Elements<'a>,
+}
+
+impl<'a> TensorView<'a> {
+    /// Elements `range` (in memory order) as 32-bit floats, converted where the tensor holds another type; `None` when
+    /// the tensor is shorter than that.
+    pub fn floats(&self, range: Range<usize>) -> Option<Cow<'a, [f32]>> {
+        Some(match self.elements {
+            Elements::F32(values) => Cow::Borrowed(values.get(range)?),
+            Elements::F16(values) => Cow::Owned(values.get(range)?.to_f32_vec()),
+            Elements::U8(values) => values.get(range)?.iter().map(|&value| f32::from(value)).collect(),
+            Elements::I32(values) => values.get(range)?.iter().map(|&value| value as f32).collect(),
+            Elements::I64(values) => values.get(range)?.iter().map(|&value| value as f32).collect(),
+        })
+    }
 }
 
 /// The elements of a tensor to write.
@@ -64,4 +113,24 @@ pub enum ElementsMut<'a> {
     F16(&'a mut [f16]),
     /// Bytes.
     U8(&'a mut [u8]),
+    /// 32-bit integers.
+    I32(&'a mut [i32]),
+    /// 64-bit integers.
+    I64(&'a mut [i64]),
+}
+
+impl ElementsMut<'_> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::U8(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

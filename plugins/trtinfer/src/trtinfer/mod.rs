@@ -1,1 +1,83 @@
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> { Ok(()) }
+//! The element `trtinfer`.
+
+mod attach;
+mod batch;
+mod detector;
+mod imp;
+mod queue;
+mod settings;
+mod stats;
+
+use gst::glib;
+use gst::prelude::*;
+
+/// Where and by what the network is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstTrtInferBackend")]
+#[repr(u32)]
+pub enum Backend {
+    /// The first of the others that works.
+    #[default]
+    #[enum_value(name = "Auto: the fastest backend that works here", nick = "auto")]
+    Auto,
+    /// ONNX Runtime on the CPU.
+    #[enum_value(name = "ONNX Runtime on the CPU", nick = "onnxruntime-cpu")]
+    OnnxRuntimeCpu,
+}
+
+/// Arithmetic of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstTrtInferPrecision")]
+#[repr(u32)]
+pub enum Precision {
+    /// As the model file has it.
+    #[default]
+    #[enum_value(name = "Model: what the model file holds, nothing converted", nick = "model")]
+    Model,
+    /// 32-bit floats; a model of another type is refused.
+    #[enum_value(name = "FP32: 32-bit floats; refuses other models", nick = "fp32")]
+    Fp32,
+    /// 16-bit floats; a model of another type is refused.
+    #[enum_value(name = "FP16: 16-bit floats; refuses other models", nick = "fp16")]
+    Fp16,
+}
+
+/// What a trade-off is decided for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstTrtInferOptimizeFor")]
+#[repr(u32)]
+pub enum OptimizeFor {
+    /// Few frames in flight, batches go out as they are.
+    #[default]
+    #[enum_value(name = "Latency: each frame as soon as possible", nick = "latency")]
+    Latency,
+    /// More frames in flight, batches wait to be full.
+    #[enum_value(name = "Throughput: as many frames per second as possible", nick = "throughput")]
+    Throughput,
+}
+
+/// What is attached to buffers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstTrtInferOutput")]
+#[repr(u32)]
+pub enum Output {
+    /// Decoded detections.
+    #[default]
+    #[enum_value(name = "Detections: GstAnalyticsRelationMeta with one object detection a box", nick = "detections")]
+    Detections,
+    /// The network's output tensors as they are.
+    #[enum_value(name = "Tensors: GstTensorMeta for tensor decoders (GStreamer 1.26 or newer)", nick = "tensors")]
+    Tensors,
+}
+
+glib::wrapper! {
+    /// The element `trtinfer`.
+    pub struct TrtInfer(ObjectSubclass<imp::TrtInfer>) @extends gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    for kind in [Backend::static_type(), Precision::static_type(), OptimizeFor::static_type(), Output::static_type()] {
+        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "trtinfer", gst::Rank::NONE, TrtInfer::static_type())
+}

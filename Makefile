@@ -1,0 +1,37 @@
+# make demo    from a video file to cited violations
+# make test    every test
+# make build   plugins into build/plugins, the command line into build/bin
+.PHONY: demo test build bench bootstrap lint clean
+.DEFAULT_GOAL := build
+
+PLUGINS := trtinfer oshaannotate
+# What GStreamer 1.26 adds is used where it is installed.
+FEATURES = $$(pkg-config --atleast-version=1.26 gstreamer-1.0 && echo --features gst-plugin-trtinfer/v1_26)
+export GST_PLUGIN_PATH := $(CURDIR)/build/plugins
+CARGO_TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+bootstrap:
+	@scripts/bootstrap
+
+build: bootstrap
+	cargo build --release --locked --workspace $(FEATURES)
+	@mkdir -p build/plugins build/bin
+	@for plugin in $(PLUGINS); do install -C $(CARGO_TARGET)/release/libgst$$plugin.so build/plugins/; done
+	@install -C $(CARGO_TARGET)/release/gst-osha build/bin/
+
+demo: build
+	@scripts/demo
+
+test: build
+	cargo test --release --locked --workspace $(FEATURES)
+
+bench: build
+	build/bin/gst-osha bench
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	scripts/check-arrows
+
+clean:
+	rm -rf build out target

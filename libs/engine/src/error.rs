@@ -1,0 +1,180 @@
+//! What can go wrong, worded for the person who has to put it right.
+
+use std::path::{Path, PathBuf};
+
+use vision::tensor::{DataType, Dim};
+
+/// Why a model could not be loaded or a batch not be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No shared library of the runtime lies where it is looked for.
+    #[error(
+        "ONNX Runtime's library is not installed; looked in {}. Install it (Debian: libonnxruntime1.21), put \
+         libonnxruntime.so.1 beside the plugins or name the file in GST_OSHA_ONNXRUNTIME",
+        list(.searched)
+    )]
+    LibraryNotFound {
+        /// Files and folders that were looked at, in order.
+        searched: Vec<PathBuf>,
+    },
+    /// The file exists but is no library that this process can load.
+    #[error("{path} cannot be loaded as ONNX Runtime: {reason}. Name another file in GST_OSHA_ONNXRUNTIME", path = .path.display())]
+    LibraryUnusable {
+        /// The file.
+        path: PathBuf,
+        /// The loader's words.
+        reason: String,
+    },
+    /// The library is older than the interface that it is called through.
+    #[error("{path} is ONNX Runtime {version}; 1.21 or newer is needed. Install a newer one or name it in GST_OSHA_ONNXRUNTIME", path = .path.display())]
+    LibraryTooOld {
+        /// The file.
+        path: PathBuf,
+        /// The version that it reports.
+        version: String,
+    },
+    /// A process loads the runtime once; a second file cannot be had beside it.
+    #[error(
+        "this process already runs ONNX Runtime from {loaded} and cannot load {asked} too. Name the same file everywhere",
+        loaded = .loaded.display(), asked = .asked.display()
+    )]
+    LibraryConflict {
+        /// The file in use.
+        loaded: PathBuf,
+        /// The file asked for.
+        asked: PathBuf,
+    },
+    /// There is no such model file.
+    #[error("model {path} does not exist. Check the path", path = .0.display())]
+    ModelNotFound(PathBuf),
+    /// The model file cannot be read.
+    #[error("model {path} cannot be read: {reason}. Check its permissions", path = .path.display())]
+    ModelUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is no model, or a damaged one.
+    #[error("{path} is no valid ONNX model: {reason}. Export or download it again", path = .path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A valid model that the backend cannot run.
+    #[error("model {path} cannot run here: {reason}. Export it with standard operators and an older opset", path = .path.display())]
+    ModelRejected {
+        /// The file.
+        path: PathBuf,
+        /// What the backend refuses.
+        reason: String,
+    },
+    /// An input or output of the model has a type that no tensor here has.
+    #[error(
+        "model {path}: tensor {tensor:?} is of type {data_type}; f32, f16, u8, i32 and i64 are supported. Export the \
+         model with one of them",
+        path = .path.display()
+    )]
+    UnsupportedDataType {
+        /// The model file.
+        path: PathBuf,
+        /// Name of the input or output.
+        tensor: String,
+        /// The type as the runtime names it.
+        data_type: String,
+    },
+    /// A batch has too many or too few tensors, or an index names none.
+    #[error("the model has {expected} tensors here, {found} was asked for. Fill one tensor for each input")]
+    TensorCount {
+        /// Number of inputs or outputs of the model.
+        expected: usize,
+        /// Number or index given.
+        found: usize,
+    },
+    /// A tensor's type is not the one that the model declares.
+    #[error("input {tensor:?} takes {expected:?} elements, not {found:?}. Allocate the tensor from this engine")]
+    DataTypeMismatch {
+        /// Name of the input.
+        tensor: String,
+        /// Type declared.
+        expected: DataType,
+        /// Type given.
+        found: DataType,
+    },
+    /// A tensor's shape contradicts the model.
+    #[error("input {tensor:?} takes shape {}, not {found:?}. Change the size or export the model with dynamic shapes", declared(.expected))]
+    ShapeMismatch {
+        /// Name of the input.
+        tensor: String,
+        /// Shape declared.
+        expected: Vec<Dim>,
+        /// Shape given.
+        found: Vec<usize>,
+    },
+    /// There is not enough memory for a tensor.
+    #[error("no memory for a tensor of shape {shape:?}. Lower the batch or input size")]
+    OutOfMemory {
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+    },
+    /// The network was run and failed.
+    #[error("inference failed: {reason}. Check that the input shapes suit the model")]
+    Inference {
+        /// The backend's words.
+        reason: String,
+    },
+    /// The engine went away before it answered.
+    #[error("the inference engine stopped before the batch was run. Restart the pipeline")]
+    Stopped,
+    /// What was asked for cannot be had on this machine or in this build.
+    #[error("{backend} cannot be used: {reason}")]
+    Unavailable {
+        /// The backend.
+        backend: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// Words an input/output error on the model file `path`.
+    pub(crate) fn reading(path: &Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::ModelNotFound(path.to_owned()),
+            _ => Self::ModelUnreadable { path: path.to_owned(), reason: error.to_string() },
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A declared shape for people: `[?, 3, 640, 640]`.
+fn declared(shape: &[Dim]) -> String {
+    let dims: Vec<_> = shape.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string())).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_mismatch_shows_open_dimensions() {
+        let error = EngineError::ShapeMismatch {
+            tensor: "images".to_owned(),
+            expected: vec![None, Some(3), Some(640)],
+            found: vec![1, 3, 320],
+        };
+        assert!(error.to_string().starts_with(r#"input "images" takes shape [?, 3, 640], not [1, 3, 320]."#), "{error}");
+    }
+
+    #[test]
+    fn a_missing_library_lists_where_it_was_looked_for() {
+        let error = EngineError::LibraryNotFound { searched: vec!["/a".into(), "/b/c".into()] };
+        assert!(error.to_string().contains("looked in /a, /b/c. Install it"), "{error}");
+    }
+}

@@ -1,0 +1,209 @@
+//! What is on its way from the sink to the source pad, in order.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use gst::{FlowError, FlowSuccess};
+
+/// One thing that leaves by the source pad.
+pub(super) enum Item<F> {
+    /// A frame, with or without results to wait for.
+    Frame(F),
+    /// A serialized event.
+    Event(gst::Event),
+}
+
+struct Inner<F> {
+    items: VecDeque<Item<F>>,
+    frames: usize,
+    /// The source task is handling an item that it took.
+    busy: bool,
+    flushing: bool,
+    eos: bool,
+    result: Result<FlowSuccess, FlowError>,
+}
+
+/// FIFO between the streaming thread and the source pad's task, bounded in frames.
+pub(super) struct Queue<F> {
+    inner: Mutex<Inner<F>>,
+    changed: Condvar,
+}
+
+impl<F> Default for Queue<F> {
+    /// A queue that refuses everything until it is started.
+    fn default() -> Self {
+        let inner =
+            Inner { items: VecDeque::new(), frames: 0, busy: false, flushing: true, eos: false, result: Err(FlowError::Flushing) };
+        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+}
+
+impl<F> Queue<F> {
+    fn lock(&self) -> MutexGuard<'_, Inner<F>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&'a self, until: impl Fn(&Inner<F>) -> bool) -> MutexGuard<'a, Inner<F>> {
+        let guard = self.lock();
+        self.changed.wait_while(guard, |inner| !until(inner)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts items from now on.
+    pub fn start(&self) {
+        let mut inner = self.lock();
+        inner.flushing = false;
+        inner.eos = false;
+        inner.result = Ok(FlowSuccess::Ok);
+    }
+
+    /// Drops everything and wakes whoever waits.
+    pub fn flush(&self) {
+        let mut inner = self.lock();
+        inner.items.clear();
+        inner.frames = 0;
+        inner.flushing = true;
+        inner.result = Err(FlowError::Flushing);
+        self.changed.notify_all();
+    }
+
+    /// Waits until fewer than `depth` frames are on their way.
+    ///
+    /// # Errors
+    /// What downstream answered if it takes no more, or `Flushing`.
+    pub fn wait_for_room(&self, depth: usize) -> Result<(), FlowError> {
+        self.wait(|inner| inner.frames < depth || inner.result.is_err()).result.map(|_| ())
+    }
+
+    /// Appends `item`.
+    ///
+    /// # Errors
+    /// What downstream answered if it takes no more, `Flushing`, or `Eos` after the end of the stream.
+    pub fn push(&self, item: Item<F>) -> Result<FlowSuccess, FlowError> {
+        let mut inner = self.lock();
+        inner.result?;
+        if inner.eos {
+            return Err(FlowError::Eos);
+        }
+        match &item {
+            Item::Frame(_) => inner.frames += 1,
+            Item::Event(event) => inner.eos = event.type_() == gst::EventType::Eos,
+        }
+        inner.items.push_back(item);
+        self.changed.notify_all();
+        Ok(FlowSuccess::Ok)
+    }
+
+    /// Takes the oldest item, waiting for one; `None` when flushing.
+    pub fn pop(&self) -> Option<Item<F>> {
+        let mut inner = self.wait(|inner| inner.flushing || !inner.items.is_empty());
+        if inner.flushing {
+            return None;
+        }
+        inner.busy = true;
+        inner.items.pop_front()
+    }
+
+    /// The frame taken last has its results: another one may enter.
+    pub fn release_frame(&self) {
+        let mut inner = self.lock();
+        inner.frames = inner.frames.saturating_sub(1);
+        self.changed.notify_all();
+    }
+
+    /// The item taken last is dealt with. Returns false if nothing more is to be pushed.
+    pub fn finish(&self, result: Result<FlowSuccess, FlowError>) -> bool {
+        let mut inner = self.lock();
+        inner.busy = false;
+        if inner.result.is_ok() {
+            inner.result = result;
+        }
+        self.changed.notify_all();
+        inner.result.is_ok()
+    }
+
+    /// Waits until everything has left; false if it never will.
+    pub fn wait_until_empty(&self) -> bool {
+        let done = |inner: &Inner<F>| inner.result.is_err() || (inner.items.is_empty() && !inner.busy);
+        self.wait(done).result.is_ok()
+    }
+
+    /// Whether the end of the stream has been queued.
+    pub fn is_eos(&self) -> bool {
+        self.lock().eos
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    fn started() -> Arc<Queue<u32>> {
+        let queue = Arc::new(Queue::default());
+        queue.start();
+        queue
+    }
+
+    #[test]
+    fn refuses_before_start_and_after_flush() {
+        let queue = Queue::<u32>::default();
+        assert_eq!(queue.push(Item::Frame(1)), Err(FlowError::Flushing));
+        queue.start();
+        assert!(queue.push(Item::Frame(1)).is_ok());
+        queue.flush();
+        assert!(queue.pop().is_none());
+        assert_eq!(queue.wait_for_room(9), Err(FlowError::Flushing));
+    }
+
+    #[test]
+    fn a_full_queue_holds_back_until_a_frame_is_released() {
+        let queue = started();
+        queue.push(Item::Frame(1)).unwrap();
+        let waiting = Arc::clone(&queue);
+        let thread = thread::spawn(move || waiting.wait_for_room(1));
+        thread::sleep(Duration::from_millis(20));
+        assert!(!thread.is_finished());
+        assert!(matches!(queue.pop(), Some(Item::Frame(1))));
+        queue.release_frame();
+        assert_eq!(thread.join().unwrap(), Ok(()));
+    }
+
+    #[test]
+    fn a_flush_wakes_who_waits() {
+        let queue = started();
+        let threads = [
+            thread::spawn({
+                let queue = Arc::clone(&queue);
+                move || queue.pop().is_none()
+            }),
+            thread::spawn({
+                let queue = Arc::clone(&queue);
+                move || queue.wait_for_room(0).is_err()
+            }),
+        ];
+        thread::sleep(Duration::from_millis(20));
+        queue.flush();
+        assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    }
+
+    #[test]
+    fn what_downstream_answers_reaches_upstream() {
+        let queue = started();
+        queue.push(Item::Frame(1)).unwrap();
+        queue.pop();
+        assert!(!queue.finish(Err(FlowError::NotLinked)));
+        assert_eq!(queue.push(Item::Frame(2)), Err(FlowError::NotLinked));
+        assert!(!queue.wait_until_empty());
+    }
+
+    #[test]
+    fn nothing_follows_the_end_of_the_stream() {
+        gst::init().unwrap();
+        let queue = started();
+        queue.push(Item::Event(gst::event::Eos::new())).unwrap();
+        assert_eq!(queue.push(Item::Frame(1)), Err(FlowError::Eos));
+        assert!(queue.is_eos());
+    }
+}

@@ -1,0 +1,290 @@
+//! Properties of the element: defaults, blurbs, limits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gst::glib::{self, ParamSpec, Value};
+use gst::prelude::*;
+
+use super::{Backend, OptimizeFor, Output, Precision};
+
+/// What the user asked for. `Settings::default()` is the one source of defaults.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub model: Option<PathBuf>,
+    pub labels: Option<PathBuf>,
+    pub library: Option<PathBuf>,
+    pub backend: Backend,
+    pub device: String,
+    pub precision: Precision,
+    pub threads: u32,
+    pub confidence: f32,
+    pub iou: f32,
+    pub max_detections: u32,
+    pub classes: Option<String>,
+    pub class_agnostic: bool,
+    pub interval: u32,
+    pub batch_size: u32,
+    pub batch_timeout: u32,
+    pub in_flight: u32,
+    pub optimize_for: OptimizeFor,
+    pub output: Output,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            labels: None,
+            library: None,
+            backend: Backend::default(),
+            device: "auto".into(),
+            precision: Precision::default(),
+            threads: 0,
+            confidence: 0.25,
+            iou: 0.45,
+            max_detections: 300,
+            classes: None,
+            class_agnostic: false,
+            interval: 1,
+            batch_size: 0,
+            batch_timeout: 40,
+            in_flight: 0,
+            optimize_for: OptimizeFor::default(),
+            output: Output::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Frames that may be between the sink and the source pad.
+    pub fn depth(&self, batch: usize) -> usize {
+        let automatic = match self.optimize_for {
+            OptimizeFor::Latency => batch + 1,
+            OptimizeFor::Throughput => 2 * batch + 1,
+        };
+        match self.in_flight {
+            0 => automatic,
+            asked => (asked as usize).max(batch),
+        }
+    }
+
+    /// How long an incomplete batch waits for further frames.
+    pub fn linger(&self) -> Duration {
+        match self.optimize_for {
+            OptimizeFor::Latency => Duration::ZERO,
+            OptimizeFor::Throughput => Duration::from_millis(self.batch_timeout.into()),
+        }
+    }
+
+    /// Takes over the value of property `name`.
+    pub fn set(&mut self, name: &str, value: &Value) {
+        match name {
+            "model" => self.model = path(value),
+            "labels" => self.labels = path(value),
+            "onnxruntime-library" => self.library = path(value),
+            "backend" => take(&mut self.backend, value),
+            "device" => self.device = value.get().ok().flatten().unwrap_or_else(|| Self::default().device),
+            "precision" => take(&mut self.precision, value),
+            "threads" => take(&mut self.threads, value),
+            "confidence" => take(&mut self.confidence, value),
+            "iou" => take(&mut self.iou, value),
+            "max-detections" => take(&mut self.max_detections, value),
+            "classes" => take(&mut self.classes, value),
+            "class-agnostic" => take(&mut self.class_agnostic, value),
+            "interval" => take(&mut self.interval, value),
+            "batch-size" => take(&mut self.batch_size, value),
+            "batch-timeout" => take(&mut self.batch_timeout, value),
+            "in-flight" => take(&mut self.in_flight, value),
+            "optimize-for" => take(&mut self.optimize_for, value),
+            "output" => take(&mut self.output, value),
+            _ => {}
+        }
+    }
+
+    /// The value of property `name`; `None` for one that is no setting.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "model" => path_value(&self.model),
+            "labels" => path_value(&self.labels),
+            "onnxruntime-library" => path_value(&self.library),
+            "backend" => self.backend.to_value(),
+            "device" => self.device.to_value(),
+            "precision" => self.precision.to_value(),
+            "threads" => self.threads.to_value(),
+            "confidence" => self.confidence.to_value(),
+            "iou" => self.iou.to_value(),
+            "max-detections" => self.max_detections.to_value(),
+            "classes" => self.classes.to_value(),
+            "class-agnostic" => self.class_agnostic.to_value(),
+            "interval" => self.interval.to_value(),
+            "batch-size" => self.batch_size.to_value(),
+            "batch-timeout" => self.batch_timeout.to_value(),
+            "in-flight" => self.in_flight.to_value(),
+            "optimize-for" => self.optimize_for.to_value(),
+            "output" => self.output.to_value(),
+            _ => return None,
+        })
+    }
+}
+
+fn take<'v, T: glib::value::FromValue<'v>>(target: &mut T, value: &'v Value) {
+    if let Ok(given) = value.get() {
+        *target = given;
+    }
+}
+
+fn path(value: &Value) -> Option<PathBuf> {
+    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty()).map(PathBuf::from)
+}
+
+fn path_value(path: &Option<PathBuf>) -> Value {
+    path.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
+}
+
+/// Every property of the element.
+pub(super) fn properties() -> Vec<ParamSpec> {
+    let mut all = model_properties();
+    all.extend(detection_properties());
+    all.extend(scheduling_properties());
+    all
+}
+
+fn string(name: &'static str, nick: &'static str, blurb: &'static str) -> ParamSpec {
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
+}
+
+fn model_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        string(
+            "model",
+            "Model",
+            "ONNX file of the detector. Its layout, classes, input size and normalisation are read from the file; a \
+             TOML file of the same name beside it (ppe.toml for ppe.onnx) overrides what the file says",
+        ),
+        string(
+            "labels",
+            "Labels",
+            "File with the class names, one a line or a JSON list, in the order of the model's output. Overrides the \
+             names in the model",
+        ),
+        string(
+            "onnxruntime-library",
+            "ONNX Runtime library",
+            "Path of libonnxruntime.so. Searched by default: $GST_OSHA_ONNXRUNTIME, $ORT_DYLIB_PATH, beside the \
+             plugin, the system's library folders",
+        ),
+        glib::ParamSpecEnum::builder_with_default("backend", defaults.backend)
+            .nick("Backend")
+            .blurb("What runs the network")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("device")
+            .nick("Device")
+            .blurb("Where the network runs: auto, or cpu")
+            .default_value(Some(&*defaults.device))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("precision", defaults.precision)
+            .nick("Precision")
+            .blurb("Arithmetic of the network. A precision that the model and the backend cannot do is an error")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("threads")
+            .nick("Threads")
+            .blurb("CPU threads that compute one inference (0 = one for each core that the process may use)")
+            .maximum(1024)
+            .default_value(defaults.threads)
+            .mutable_ready()
+            .build(),
+    ]
+}
+
+fn detection_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        glib::ParamSpecFloat::builder("confidence")
+            .nick("Confidence")
+            .blurb("Detections whose score is not above this are dropped")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(defaults.confidence)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecFloat::builder("iou")
+            .nick("IoU")
+            .blurb("Of two boxes of a class that overlap by more than this (intersection over union), the one with \
+                    the lower score is dropped. Models that do this themselves are left alone")
+            .minimum(0.0)
+            .maximum(1.0)
+            .default_value(defaults.iou)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("max-detections")
+            .nick("Maximum detections")
+            .blurb("At most this many detections a frame, best scores first")
+            .minimum(1)
+            .default_value(defaults.max_detections)
+            .mutable_playing()
+            .build(),
+        string("classes", "Classes", "Comma-separated names or indices of the classes to keep (unset = all)"),
+        glib::ParamSpecBoolean::builder("class-agnostic")
+            .nick("Class-agnostic suppression")
+            .blurb("Let overlapping boxes suppress each other whatever their classes")
+            .default_value(defaults.class_agnostic)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("interval")
+            .nick("Interval")
+            .blurb("Infer every n-th frame (1 = every frame). The frames between pass without detections")
+            .minimum(1)
+            .default_value(defaults.interval)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("output", defaults.output)
+            .nick("Output")
+            .blurb("What is attached to each buffer")
+            .mutable_ready()
+            .build(),
+    ]
+}
+
+fn scheduling_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        glib::ParamSpecUInt::builder("batch-size")
+            .nick("Batch size")
+            .blurb("Frames in one inference (0 = what the model prescribes, else 1). An incomplete batch is padded")
+            .maximum(256)
+            .default_value(defaults.batch_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("batch-timeout")
+            .nick("Batch timeout")
+            .blurb("With optimize-for=throughput, milliseconds that an incomplete batch waits for further frames")
+            .maximum(60_000)
+            .default_value(defaults.batch_timeout)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("in-flight")
+            .nick("Frames in flight")
+            .blurb("Frames that may wait for results before upstream is held back (0 = automatic: a batch and one \
+                    more for latency, two batches and one more for throughput)")
+            .maximum(1024)
+            .default_value(defaults.in_flight)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("optimize-for", defaults.optimize_for)
+            .nick("Optimize for")
+            .blurb("Whether single frames should be fast or the whole stream")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("Frames in, inferred and out, detections, and milliseconds per stage (mean, p50, p95, p99 of the \
+                    last 4096 frames)")
+            .read_only()
+            .build(),
+    ]
+}
