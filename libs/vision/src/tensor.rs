@@ -113,10 +113,6 @@ pub enum ElementsMut<'a> {
     F16(&'a mut [f16]),
     /// Bytes.
     U8(&'a mut [u8]),
-    /// 32-bit integers.
-    I32(&'a mut [i32]),
-    /// 64-bit integers.
-    I64(&'a mut [i64]),
 }
 
 impl ElementsMut<'_> {
