@@ -1,3 +1,38 @@
-//! Command line of gst-osha.
+//! `gst-osha`: measures and summarises what the elements do.
 
-fn main() {}
+mod bench;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Companion of the GStreamer elements trtinfer and oshaannotate.
+#[derive(Parser)]
+#[command(name = "gst-osha", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
+    Bench(bench::Args),
+    /// Summarise a finished run: frames, detections, violations with their citations
+    Summary(summary::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args),
+        Command::Summary(args) => summary::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gst-osha: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

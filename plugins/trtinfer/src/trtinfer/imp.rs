@@ -1,0 +1,480 @@
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use gpu::{Frame, MemoryKind};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::{VideoCapsBuilder, VideoInfo};
+use vision::preprocess::Preprocessor;
+
+use super::Output;
+use super::attach;
+use super::batch::Batch;
+use super::detector::{Detector, OpenError, Slot};
+use super::queue::{Item, Queue};
+use super::settings::{self, Settings};
+use super::stats::Stats;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("trtinfer", gst::DebugColorFlags::empty(), Some("Object detection"))
+});
+
+/// A buffer on its way to the source pad.
+struct InFlight {
+    buffer: gst::Buffer,
+    slot: Option<Slot>,
+    entered: Instant,
+}
+
+/// What the negotiated caps mean for incoming frames.
+struct Source {
+    info: VideoInfo,
+    memory: MemoryKind,
+    preprocessor: Preprocessor,
+}
+
+/// The streaming thread's side.
+#[derive(Default)]
+struct State {
+    source: Option<Source>,
+    batch: Option<Arc<Batch>>,
+    frames: u64,
+}
+
+pub struct TrtInfer {
+    sinkpad: gst::Pad,
+    srcpad: gst::Pad,
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    detector: Mutex<Option<Arc<Detector>>>,
+    stats: Mutex<Stats>,
+    queue: Queue<InFlight>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for TrtInfer {
+    const NAME: &'static str = "GstTrtInfer";
+    type Type = super::TrtInfer;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        Self {
+            sinkpad: Self::build_sinkpad(class),
+            srcpad: Self::build_srcpad(class),
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            detector: Mutex::default(),
+            stats: Mutex::default(),
+            queue: Queue::default(),
+        }
+    }
+}
+
+impl ObjectImpl for TrtInfer {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::properties);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| self.stats().to_value())
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let object = self.obj();
+        for pad in [&self.sinkpad, &self.srcpad] {
+            if let Err(error) = object.add_pad(pad) {
+                gst::error!(CAT, imp = self, "{error}");
+            }
+        }
+    }
+}
+
+impl GstObjectImpl for TrtInfer {}
+
+impl ElementImpl for TrtInfer {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Neural network object detector",
+                "Filter/Analyzer/Video",
+                "Runs an ONNX object detector on each frame and attaches what it sees as GstAnalyticsRelationMeta. \
+                 Pixels pass through untouched",
+                "The gst-osha authors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
+            let template = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+            [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
+                .into_iter()
+                .flatten()
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
+                self.post_open_error(&error);
+                gst::StateChangeError
+            })?,
+            gst::StateChange::PausedToReady => self.queue.flush(),
+            _ => {}
+        }
+        let result = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady {
+            self.stop();
+        }
+        Ok(result)
+    }
+}
+
+/// Pads.
+impl TrtInfer {
+    fn build_sinkpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
+        let template = class.pad_template("sink");
+        gst::Pad::builder_from_template(&template.unwrap_or_else(|| unreachable!("the class has a sink template")))
+            .chain_function(|pad, parent, buffer| {
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |this| this.chain(pad, buffer))
+            })
+            .event_full_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |this| this.sink_event(pad, event),
+                )
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
+            })
+            .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION)
+            .build()
+    }
+
+    fn build_srcpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
+        let template = class.pad_template("src");
+        gst::Pad::builder_from_template(&template.unwrap_or_else(|| unreachable!("the class has a src template")))
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
+            })
+            .activatemode_function(|pad, parent, _mode, active| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::loggable_error!(CAT, "panic while activating")),
+                    |this| this.activate(pad, active),
+                )
+            })
+            .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_SCHEDULING)
+            .build()
+    }
+
+    fn activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
+        if active {
+            self.queue.start();
+            return self.start_task();
+        }
+        self.queue.flush();
+        pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "{error}"))
+    }
+
+    fn start_task(&self) -> Result<(), gst::LoggableError> {
+        let this = self.ref_counted();
+        self.srcpad.start_task(move || this.push_one()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
+    }
+}
+
+/// Start and stop.
+impl TrtInfer {
+    fn start(&self) -> Result<(), OpenError> {
+        let settings = lock(&self.settings).clone();
+        let detector = Detector::open(&settings)?;
+        gst::info!(CAT, imp = self, "{}", detector.description());
+        *lock(&self.stats) = Stats::default();
+        *lock(&self.detector) = Some(Arc::new(detector));
+        Ok(())
+    }
+
+    fn stop(&self) {
+        *lock(&self.state) = State::default();
+        *lock(&self.detector) = None;
+    }
+
+    fn post_open_error(&self, error: &OpenError) {
+        let text = format!("{}: {error}", error.property());
+        match error {
+            OpenError::NotFound { .. } => gst::element_imp_error!(self, gst::ResourceError::NotFound, ["{text}"]),
+            _ => gst::element_imp_error!(self, gst::ResourceError::Settings, ["{text}"]),
+        }
+    }
+
+    fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
+        lock(&self.detector).clone().ok_or(gst::FlowError::Flushing)
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let engine = lock(&self.detector).as_ref().map(|detector| detector.description().to_owned());
+        lock(&self.stats).structure(&engine.unwrap_or_default())
+    }
+}
+
+/// The streaming thread: frames and events come in.
+impl TrtInfer {
+    fn chain(&self, _pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let entered = Instant::now();
+        let detector = self.detector()?;
+        let (interval, depth) = {
+            let settings = lock(&self.settings);
+            (u64::from(settings.interval), settings.depth(detector.batch_size()))
+        };
+        self.queue.wait_for_room(depth)?;
+        let mut state = lock(&self.state);
+        let wanted = state.frames.is_multiple_of(interval);
+        state.frames += 1;
+        lock(&self.stats).frames_in += 1;
+        let slot = if wanted { Some(self.enter(&mut state, &detector, &buffer)?) } else { None };
+        drop(state);
+        self.queue.push(Item::Frame(InFlight { buffer, slot, entered }))
+    }
+
+    /// Writes the frame into the next free slot of the current batch.
+    fn enter(&self, state: &mut State, detector: &Detector, buffer: &gst::Buffer) -> Result<Slot, gst::FlowError> {
+        let State { source, batch, .. } = state;
+        let source = source.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let started = Instant::now();
+        let frame = Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
+        let image = frame.image().map_err(|error| self.stream_error(&error))?;
+        loop {
+            let current = match batch {
+                Some(current) if !current.is_closed() => current,
+                _ => batch.insert(Arc::new(detector.new_batch().map_err(|error| self.engine_error(&error))?)),
+            };
+            let filled = current
+                .fill(detector.engine(), |inputs, index| {
+                    detector.write(&mut source.preprocessor, &image, inputs, index)
+                })
+                .map_err(|error| self.engine_error(&error))?;
+            if let Some(index) = filled {
+                lock(&self.stats).preprocess.add(started.elapsed());
+                return Ok(Slot { batch: Arc::clone(current), index, placement: *source.preprocessor.placement() });
+            }
+        }
+    }
+
+    fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Format, ["{error}"]);
+        gst::FlowError::Error
+    }
+
+    fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::LibraryError::Failed, ["property model: {error}"]);
+        gst::FlowError::Error
+    }
+
+    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+        use gst::EventView;
+        match event.view() {
+            EventView::FlushStart(_) => self.flush_start(event),
+            EventView::FlushStop(_) => self.flush_stop(event),
+            EventView::Caps(caps) => {
+                self.set_caps(caps.caps())?;
+                self.enqueue(event)
+            }
+            _ if event.is_serialized() => self.enqueue(event),
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event)
+                .then_some(gst::FlowSuccess::Ok)
+                .ok_or(gst::FlowError::Error),
+        }
+    }
+
+    /// An event keeps its place between the frames; the batch before it does not wait for frames after it.
+    fn enqueue(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+        gst::trace!(CAT, imp = self, "queueing {event:?}");
+        self.close_batch();
+        self.queue.push(Item::Event(event))
+    }
+
+    fn close_batch(&self) {
+        let batch = lock(&self.state).batch.take();
+        if let (Some(batch), Ok(detector)) = (batch, self.detector()) {
+            batch.submit(detector.engine());
+        }
+    }
+
+    fn set_caps(&self, caps: &gst::CapsRef) -> Result<(), gst::FlowError> {
+        self.close_batch();
+        let detector = self.detector()?;
+        let source = Self::source(caps, &detector).ok_or_else(|| {
+            gst::element_imp_error!(self, gst::CoreError::Negotiation, ["caps that trtinfer cannot take: {caps}"]);
+            gst::FlowError::NotNegotiated
+        })?;
+        gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
+        lock(&self.state).source = Some(source);
+        Ok(())
+    }
+
+    fn source(caps: &gst::CapsRef, detector: &Detector) -> Option<Source> {
+        let info = VideoInfo::from_caps(caps).ok()?;
+        let memory = MemoryKind::of(caps.features(0))?;
+        let preprocessor = detector.preprocessor(gpu::format::image_info(&info)?);
+        Some(Source { info, memory, preprocessor })
+    }
+
+    fn flush_start(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let forwarded = self.srcpad.push_event(event);
+        self.queue.flush();
+        if let Err(error) = self.srcpad.pause_task() {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+        forwarded.then_some(gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
+    }
+
+    fn flush_stop(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+        lock(&self.state).batch = None;
+        let forwarded = self.srcpad.push_event(event);
+        self.queue.start();
+        self.start_task().map_err(|error| {
+            gst::element_imp_error!(self, gst::ResourceError::Failed, ["cannot go on after the flush: {error}"]);
+            gst::FlowError::Error
+        })?;
+        forwarded.then_some(gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
+    }
+
+    /// A serialized query is answered when everything before it has left.
+    fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if query.is_serialized() {
+            self.close_batch();
+            if !self.queue.wait_until_empty() {
+                return false;
+            }
+        }
+        let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
+        if let (true, gst::QueryViewMut::Allocation(query)) = (answered, query.view_mut()) {
+            self.raise_pool_sizes(query);
+        }
+        answered
+    }
+
+    /// Pools must hold the frames that are in flight here on top of what the pool's owner needs.
+    fn raise_pool_sizes(&self, query: &mut gst::query::Allocation) {
+        let Ok(detector) = self.detector() else { return };
+        let depth = lock(&self.settings).depth(detector.batch_size()) as u32;
+        let pools = query.allocation_pools();
+        for (index, (pool, size, min, max)) in pools.into_iter().enumerate() {
+            let max = if max == 0 { 0 } else { max + depth };
+            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + depth, max);
+        }
+    }
+}
+
+/// The source pad's task: frames and events go out.
+impl TrtInfer {
+    fn push_one(&self) {
+        let result = match self.queue.pop() {
+            Some(Item::Event(event)) => {
+                gst::trace!(CAT, imp = self, "pushing {event:?}");
+                self.srcpad.push_event(event);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Some(Item::Frame(frame)) => self.push_frame(frame),
+            None => Err(gst::FlowError::Flushing),
+        };
+        if !self.queue.finish(result) {
+            self.end_of_flow(result);
+        }
+    }
+
+    fn end_of_flow(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
+        gst::debug!(CAT, imp = self, "pausing: {result:?}");
+        if let (Err(error @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)), true) =
+            (result, self.queue.is_eos())
+        {
+            // Upstream has finished: nobody else would say it.
+            gst::element_imp_error!(self, gst::StreamError::Failed, ["downstream takes no frames: {error}"]);
+        }
+        if let Err(error) = self.srcpad.pause_task() {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+    }
+
+    fn push_frame(&self, frame: InFlight) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let InFlight { mut buffer, slot, entered } = frame;
+        let attached = match slot {
+            Some(slot) => self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut())),
+            None => Ok(()),
+        };
+        self.queue.release_frame();
+        attached?;
+        {
+            let mut stats = lock(&self.stats);
+            stats.frames_out += 1;
+            stats.total.add(entered.elapsed());
+        }
+        self.srcpad.push(buffer)
+    }
+
+    /// Waits for the frame's results and puts them on its buffer.
+    fn attach(&self, detector: &Detector, slot: &Slot, buffer: &mut gst::BufferRef) -> Result<(), gst::FlowError> {
+        let settings = lock(&self.settings).clone();
+        let Some(results) = slot.batch.wait(detector.engine(), settings.linger(), |inputs| detector.recycle(inputs))
+        else {
+            return Err(gst::FlowError::Flushing);
+        };
+        let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;
+        let started = Instant::now();
+        let detections = match settings.output {
+            Output::Tensors => attach::tensors(buffer, detector.model(), outputs, slot.index)
+                .map(|()| 0)
+                .map_err(|error| self.engine_error(&error))?,
+            Output::Detections => {
+                let found = detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
+                attach::detections(buffer, &found, detector.labels()).map_err(|error| self.engine_error(&error))?;
+                found.len()
+            }
+        };
+        let mut stats = lock(&self.stats);
+        stats.inferred += 1;
+        stats.detections += detections as u64;
+        stats.postprocess.add(started.elapsed());
+        if slot.index == 0 {
+            stats.inference.add(results.elapsed);
+        }
+        Ok(())
+    }
+
+    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
+        if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
+            let (live, min, max) = latency.result();
+            let own = self.latency();
+            gst::debug!(CAT, imp = self, "own latency {own}");
+            latency.set(live, min + own, max.map(|max| max + own));
+        }
+        answered
+    }
+
+    /// At most this long does a frame of a live stream stay here: the frames in flight at the stream's rate.
+    fn latency(&self) -> gst::ClockTime {
+        let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
+        let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
+        let state = lock(&self.state);
+        let fps = state.source.as_ref().map_or(gst::Fraction::new(0, 1), |source| source.info.fps());
+        let second = gst::ClockTime::SECOND;
+        second.mul_div_ceil(depth * fps.denom() as u64, fps.numer().max(0) as u64).unwrap_or(gst::ClockTime::ZERO)
+    }
+}

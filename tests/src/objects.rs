@@ -1,0 +1,61 @@
+//! Detections, read back from buffers and compared.
+
+use gst_analytics::prelude::*;
+use gst_analytics::{AnalyticsODMtd, AnalyticsRelationMeta};
+
+/// One detection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Class name.
+    pub class: String,
+    /// 0 to 1.
+    pub score: f32,
+    /// Left, top, right, bottom in pixels.
+    pub corners: [f32; 4],
+}
+
+impl Object {
+    /// The largest distance between two edges of the same side.
+    pub fn edge_distance(&self, other: &Self) -> f32 {
+        self.corners.iter().zip(other.corners).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    /// Intersection over union.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let ([l, t, r, b], [ol, ot, or, ob]) = (self.corners, other.corners);
+        let both = (r.min(or) - l.max(ol)).max(0.0) * (b.min(ob) - t.max(ot)).max(0.0);
+        both / ((r - l) * (b - t) + (or - ol) * (ob - ot) - both)
+    }
+}
+
+/// The detections on `buffer`; `None` if the network did not see it.
+pub fn of(buffer: &gst::BufferRef) -> Option<Vec<Object>> {
+    let meta = buffer.meta::<AnalyticsRelationMeta>()?;
+    Some(meta.iter::<AnalyticsODMtd>().filter_map(|mtd| object(&mtd)).collect())
+}
+
+fn object(mtd: &gst_analytics::AnalyticsMtdRef<'_, AnalyticsODMtd>) -> Option<Object> {
+    let location = mtd.location().ok()?;
+    let (left, top) = (location.x as f32, location.y as f32);
+    Some(Object {
+        class: mtd.obj_type()?.as_str().to_owned(),
+        score: location.loc_conf_lvl,
+        corners: [left, top, left + location.w as f32, top + location.h as f32],
+    })
+}
+
+/// How many of `expected` have a partner in `found`: same class, every edge within `pixels`, score within `score`.
+/// Each of `found` is a partner once.
+pub fn matched(expected: &[Object], found: &[Object], pixels: f32, score: f32) -> usize {
+    let mut free: Vec<&Object> = found.iter().collect();
+    let close = |a: &Object, b: &Object| {
+        a.class == b.class && a.edge_distance(b) <= pixels && (a.score - b.score).abs() <= score
+    };
+    expected
+        .iter()
+        .filter(|wanted| {
+            let partner = free.iter().position(|candidate| close(wanted, candidate));
+            partner.map(|index| free.swap_remove(index)).is_some()
+        })
+        .count()
+}
