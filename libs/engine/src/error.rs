@@ -94,7 +94,9 @@ pub enum EngineError {
         found: usize,
     },
     /// A tensor's type is not the one that the model declares.
-    #[error("input {tensor:?} takes {expected:?} elements, not {found:?}. Allocate the tensor from this engine")]
+    #[error(
+        "input {tensor:?} takes {expected:?} elements, not {found:?}. Allocate the tensor from this engine"
+    )]
     DataTypeMismatch {
         /// Name of the input.
         tensor: String,
@@ -112,6 +114,14 @@ pub enum EngineError {
         expected: Vec<Dim>,
         /// Shape given.
         found: Vec<usize>,
+    },
+    /// What was to be written into a tensor is of another type or number.
+    #[error("a tensor of shape {shape:?} takes that many {data_type:?} elements. Give it exactly those")]
+    WrongElements {
+        /// Type of the tensor.
+        data_type: DataType,
+        /// Shape of the tensor.
+        shape: Vec<usize>,
     },
     /// There is not enough memory for a tensor.
     #[error("no memory for a tensor of shape {shape:?}. Lower the batch or input size")]
@@ -143,18 +153,28 @@ impl EngineError {
     pub(crate) fn reading(path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::ModelNotFound(path.to_owned()),
-            _ => Self::ModelUnreadable { path: path.to_owned(), reason: error.to_string() },
+            _ => Self::ModelUnreadable {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
         }
     }
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A declared shape for people: `[?, 3, 640, 640]`.
 fn declared(shape: &[Dim]) -> String {
-    let dims: Vec<_> = shape.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string())).collect();
+    let dims: Vec<_> = shape
+        .iter()
+        .map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()))
+        .collect();
     format!("[{}]", dims.join(", "))
 }
 
@@ -169,12 +189,22 @@ mod tests {
             expected: vec![None, Some(3), Some(640)],
             found: vec![1, 3, 320],
         };
-        assert!(error.to_string().starts_with(r#"input "images" takes shape [?, 3, 640], not [1, 3, 320]."#), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(r#"input "images" takes shape [?, 3, 640], not [1, 3, 320]."#),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_missing_library_lists_where_it_was_looked_for() {
-        let error = EngineError::LibraryNotFound { searched: vec!["/a".into(), "/b/c".into()] };
-        assert!(error.to_string().contains("looked in /a, /b/c. Install it"), "{error}");
+        let error = EngineError::LibraryNotFound {
+            searched: vec!["/a".into(), "/b/c".into()],
+        };
+        assert!(
+            error.to_string().contains("looked in /a, /b/c. Install it"),
+            "{error}"
+        );
     }
 }

@@ -1,18 +1,26 @@
 //! Inference engines behind one trait.
+//!
+//! [`shared::load`] gives an engine for a model file. Tensors are allocated from the engine, filled, handed in with
+//! [`InferenceEngine::submit`] and come back with the [`Outcome`], to be filled again: after the first few batches
+//! nothing is allocated for inputs.
 
 pub mod completion;
 pub mod error;
+pub mod log;
 pub mod onnxruntime;
+pub mod options;
 pub mod shared;
 pub mod tensor;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use gpu::MemoryKind;
 use vision::tensor::TensorInfo;
 
 pub use completion::{Completion, Promise};
 pub use error::EngineError;
+pub use options::{Device, Goal, Options, Precision};
 pub use tensor::{InputTensor, Outputs};
 
 /// What a model file says of itself.
@@ -27,8 +35,9 @@ pub struct ModelInfo {
 }
 
 /// What came of one submitted batch.
+#[derive(Debug)]
 pub struct Outcome {
-    /// The input tensors, to be filled and submitted again.
+    /// The input tensors, to be filled and submitted again. Empty after [`EngineError::Stopped`].
     pub inputs: Vec<InputTensor>,
     /// What the network returned, or why it did not.
     pub outputs: Result<Outputs, EngineError>,
@@ -50,10 +59,52 @@ pub trait InferenceEngine: Send + Sync {
     /// A zeroed tensor for input `index` of the model with the concrete `shape` (outermost dimension first).
     ///
     /// # Errors
-    /// When `shape` contradicts the model or memory is short.
+    /// When the model has no such input, `shape` contradicts the model or memory is short.
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError>;
 
     /// Hands one batch (one tensor for each input of the model, in order) to the engine and returns at once. Batches
-    /// complete in the order of submission. On a device the work is queued on the tensors' stream.
+    /// complete in the order of submission. On a device the work is queued on the tensors' stream. The queue has no
+    /// bound: the caller limits how many batches are under way.
     fn submit(&self, inputs: Vec<InputTensor>) -> Completion;
+}
+
+/// The folder of the shared object or program that this code is part of: for a plugin, the folder that the plugin
+/// lies in. `None` where the system does not tell.
+pub fn own_folder() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let address = own_folder as *const () as usize;
+    let file = maps.lines().find_map(|line| mapped_file(line, address))?;
+    file.parent().map(PathBuf::from)
+}
+
+/// The file of `line` of `/proc/self/maps` if its range holds `address`.
+fn mapped_file(line: &str, address: usize) -> Option<PathBuf> {
+    let (range, _) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    let bound = |text| usize::from_str_radix(text, 16).ok();
+    let held = (bound(start)?..bound(end)?).contains(&address);
+    let path = line.find('/').filter(|_| held)?;
+    Some(PathBuf::from(&line[path..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_folder_is_that_of_the_running_program() {
+        let program = std::env::current_exe().unwrap().canonicalize().unwrap();
+        assert_eq!(own_folder().as_deref(), program.parent());
+    }
+
+    #[test]
+    fn a_mapping_is_found_by_the_range_that_holds_the_address() {
+        let line = "7f00-7f10 r-xp 00000000 fe:00 123    /opt/a folder/libgsttrtinfer.so";
+        assert_eq!(
+            mapped_file(line, 0x7f0f),
+            Some(PathBuf::from("/opt/a folder/libgsttrtinfer.so"))
+        );
+        assert_eq!(mapped_file(line, 0x7f10), None);
+        assert_eq!(mapped_file("7f00-7f10 rw-p 00000000 00:00 0", 0x7f00), None);
+    }
 }

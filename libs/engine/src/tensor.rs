@@ -23,13 +23,19 @@ enum Memory {
 impl InputTensor {
     /// A zeroed tensor in host memory. ONNX Runtime must have been loaded.
     pub(crate) fn host(data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
-        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
+        let out_of_memory = || EngineError::OutOfMemory {
+            shape: shape.to_vec(),
+        };
         if !is_addressable(data_type, shape) {
             return Err(out_of_memory());
         }
         let tensor = DynTensor::new(&Allocator::default(), element_type(data_type), shape.to_vec())
             .map_err(|_| out_of_memory())?;
-        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Host(tensor) })
+        Ok(Self {
+            data_type,
+            shape: shape.to_vec(),
+            memory: Memory::Host(tensor),
+        })
     }
 
     /// Element type.
@@ -49,16 +55,36 @@ impl InputTensor {
         }
     }
 
-    /// The elements to write, outermost dimension first; `None` if they do not lie in host memory.
+    /// The elements to write an image into, outermost dimension first; `None` if they do not lie in host memory or are
+    /// of a type that no image is written in.
     pub fn elements_mut(&mut self) -> Option<ElementsMut<'_>> {
         let Memory::Host(tensor) = &mut self.memory;
         match self.data_type {
             DataType::F32 => slice_mut(tensor).map(ElementsMut::F32),
             DataType::F16 => slice_mut(tensor).map(ElementsMut::F16),
             DataType::U8 => slice_mut(tensor).map(ElementsMut::U8),
-            DataType::I32 => slice_mut(tensor).map(ElementsMut::I32),
-            DataType::I64 => slice_mut(tensor).map(ElementsMut::I64),
+            DataType::I32 | DataType::I64 => None,
         }
+    }
+
+    /// Copies `elements` into the tensor: for the small inputs beside the image, such as the sizes that RT-DETR scales
+    /// its boxes to.
+    ///
+    /// # Errors
+    /// When type or number of `elements` are not the tensor's.
+    pub fn write(&mut self, elements: Elements<'_>) -> Result<(), EngineError> {
+        let Memory::Host(tensor) = &mut self.memory;
+        let written = match elements {
+            Elements::F32(values) => copy(tensor, values),
+            Elements::F16(values) => copy(tensor, values),
+            Elements::U8(values) => copy(tensor, values),
+            Elements::I32(values) => copy(tensor, values),
+            Elements::I64(values) => copy(tensor, values),
+        };
+        written.ok_or_else(|| EngineError::WrongElements {
+            data_type: self.data_type,
+            shape: self.shape.clone(),
+        })
     }
 
     /// The tensor as ONNX Runtime takes it.
@@ -72,9 +98,18 @@ fn slice_mut<T: PrimitiveTensorElementType>(tensor: &mut DynTensor) -> Option<&m
     tensor.try_extract_tensor_mut().ok().map(|(_, elements)| elements)
 }
 
+/// `None`, and nothing is copied, if type or number differ.
+fn copy<T: PrimitiveTensorElementType + Copy>(tensor: &mut DynTensor, values: &[T]) -> Option<()> {
+    let elements = slice_mut(tensor).filter(|elements| elements.len() == values.len())?;
+    elements.copy_from_slice(values);
+    Some(())
+}
+
 /// Whether a tensor's size in bytes can be told in an `isize`, as every allocation's must.
 fn is_addressable(data_type: DataType, shape: &[usize]) -> bool {
-    let bytes = shape.iter().try_fold(element_size(data_type), |size, &dim| size.checked_mul(dim));
+    let bytes = shape
+        .iter()
+        .try_fold(element_size(data_type), |size, &dim| size.checked_mul(dim));
     bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
@@ -133,16 +168,27 @@ impl Outputs {
     /// # Errors
     /// When there is no such output or it is no tensor of a supported type.
     pub fn view(&self, index: usize) -> Result<TensorView<'_>, EngineError> {
-        let value = self.0.get(index).ok_or(EngineError::TensorCount { expected: self.len(), found: index })?;
+        let value = self.0.get(index).ok_or(EngineError::TensorCount {
+            expected: self.len(),
+            found: index,
+        })?;
         let elements = match value.dtype().tensor_type().and_then(data_type) {
             Some(DataType::F32) => Elements::F32(slice(value)?),
             Some(DataType::F16) => Elements::F16(slice(value)?),
             Some(DataType::U8) => Elements::U8(slice(value)?),
             Some(DataType::I32) => Elements::I32(slice(value)?),
             Some(DataType::I64) => Elements::I64(slice(value)?),
-            None => return Err(EngineError::Inference { reason: format!("output {index} is {}", value.dtype()) }),
+            None => {
+                return Err(EngineError::Inference {
+                    reason: format!("output {index} is {}", value.dtype()),
+                });
+            }
         };
-        let shape = value.shape().iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
+        let shape = value
+            .shape()
+            .iter()
+            .map(|&dim| usize::try_from(dim).unwrap_or(0))
+            .collect();
         Ok(TensorView { shape, elements })
     }
 }
@@ -150,7 +196,9 @@ impl Outputs {
 fn slice<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], EngineError> {
     let (_, elements) = value
         .try_extract_tensor()
-        .map_err(|error| EngineError::Inference { reason: error.to_string() })?;
+        .map_err(|error| EngineError::Inference {
+            reason: error.to_string(),
+        })?;
     Ok(elements)
 }
 

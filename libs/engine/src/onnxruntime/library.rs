@@ -1,0 +1,257 @@
+//! Finding ONNX Runtime's shared library and loading it, once for each process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::LoadDynamicError;
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+use crate::log::{self, Severity};
+use crate::{EngineError, Options};
+
+/// Variables that name the library or its folder, in order of precedence.
+const VARIABLES: [&str; 2] = ["GST_OSHA_ONNXRUNTIME", "ORT_DYLIB_PATH"];
+
+/// Names of the library without further version, in order of preference.
+const NAMES: [&str; 2] = ["libonnxruntime.so.1", "libonnxruntime.so"];
+
+/// The library in use. ONNX Runtime keeps global state, so it stays loaded until the process ends.
+static LOADED: Mutex<Option<Arc<Library>>> = Mutex::new(None);
+
+/// The loaded library.
+#[derive(Debug)]
+pub struct Library {
+    path: PathBuf,
+    environment: Environment,
+}
+
+impl Library {
+    /// The file, with links resolved.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The version that the file's name tells (`1.32.0`), or the whole path if it tells none.
+    pub fn version(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let version = name.strip_prefix("libonnxruntime.so.").map(str::to_owned);
+        version.unwrap_or_else(|| self.path.display().to_string())
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+/// The library that `options` lead to, loaded on the first call. Later calls get the same one.
+///
+/// # Errors
+/// When there is none, none loads, or `options` name another file than the one in use.
+pub fn open(options: &Options) -> Result<Arc<Library>, EngineError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(library) = &*loaded {
+        return agree(library, options).map(|()| Arc::clone(library));
+    }
+    let library = Arc::new(load_first(&places(options))?);
+    *loaded = Some(Arc::clone(&library));
+    Ok(library)
+}
+
+/// Whether the library in use is the one that `options` name, if they name any.
+fn agree(library: &Library, options: &Options) -> Result<(), EngineError> {
+    let Some(asked) = &options.library else {
+        return Ok(());
+    };
+    let files: Vec<_> = files(asked)
+        .iter()
+        .filter_map(|file| file.canonicalize().ok())
+        .collect();
+    match files.first() {
+        None => Err(EngineError::LibraryNotFound {
+            searched: vec![asked.clone()],
+        }),
+        Some(_) if files.contains(&library.path) => Ok(()),
+        Some(_) => Err(EngineError::LibraryConflict {
+            loaded: library.path.clone(),
+            asked: asked.clone(),
+        }),
+    }
+}
+
+/// Files and folders to look at, in order. What is named by hand is the only place then.
+fn places(options: &Options) -> Vec<PathBuf> {
+    let variable = || {
+        VARIABLES
+            .iter()
+            .find_map(std::env::var_os)
+            .filter(|value| !value.is_empty())
+    };
+    match options.library.clone().or_else(|| variable().map(PathBuf::from)) {
+        Some(named) => vec![named],
+        None => options.folders.iter().cloned().chain(system_folders()).collect(),
+    }
+}
+
+fn system_folders() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let by_hand: Vec<_> = std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .collect();
+    let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let fixed = [
+        "/usr/local/lib",
+        &multiarch,
+        "/usr/lib64",
+        "/usr/lib",
+        "/opt/onnxruntime/lib",
+    ];
+    by_hand.into_iter().chain(fixed.map(PathBuf::from))
+}
+
+/// The library files at `place`: itself if it is a file, else those in the folder, best first.
+fn files(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let plain = NAMES
+        .iter()
+        .map(|name| place.join(name))
+        .filter(|file| file.is_file());
+    plain.chain(versioned(place)).collect()
+}
+
+/// `libonnxruntime.so.1.*` in `folder`, newest first.
+fn versioned(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some((version(&entry.file_name())?, entry.path())))
+        .collect();
+    found.sort_by(|a, b| b.cmp(a));
+    found.into_iter().map(|(_, file)| file).collect()
+}
+
+/// The numbers after `libonnxruntime.so.1.` of a file name.
+fn version(name: &std::ffi::OsStr) -> Option<Vec<u32>> {
+    let numbers = name.to_str()?.strip_prefix("libonnxruntime.so.1.")?;
+    numbers.split('.').map(|number| number.parse().ok()).collect()
+}
+
+/// Loads the first file that is a fitting library. If none is, the first one's error tells.
+fn load_first(places: &[PathBuf]) -> Result<Library, EngineError> {
+    let mut first_error = None;
+    for file in places.iter().flat_map(|place| files(place)) {
+        match load(&file) {
+            Ok(library) => return Ok(library),
+            Err(error) => {
+                log::emit(Severity::Warning, &error.to_string());
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| EngineError::LibraryNotFound {
+        searched: places.to_vec(),
+    }))
+}
+
+fn load(file: &Path) -> Result<Library, EngineError> {
+    let unusable = |reason: String| EngineError::LibraryUnusable {
+        path: file.to_owned(),
+        reason,
+    };
+    let path = file.canonicalize().map_err(|error| unusable(error.to_string()))?;
+    let builder = ort::init_from(&path).map_err(|error| match error {
+        LoadDynamicError::BadVersion { version_str, path } => EngineError::LibraryTooOld {
+            path,
+            version: version_str,
+        },
+        LoadDynamicError::Dlopen { error, .. } => unusable(error.to_string()),
+        other => unusable(other.to_string()),
+    })?;
+    let environment = builder
+        .with_name("gst-osha")
+        .with_telemetry(false)
+        .with_logger(Arc::new(|level, _, _, _, message| {
+            log::emit(severity(level), message)
+        }))
+        .build()
+        .map_err(|error| unusable(error.to_string()))?;
+    environment.set_log_level(LogLevel::Warning);
+    Ok(Library { path, environment })
+}
+
+fn severity(level: LogLevel) -> Severity {
+    match level {
+        LogLevel::Verbose | LogLevel::Info => Severity::Info,
+        LogLevel::Warning => Severity::Warning,
+        LogLevel::Error | LogLevel::Fatal => Severity::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_offers_the_plain_names_before_versions_and_the_newest_version_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "libonnxruntime.so.1.9.0",
+            "libonnxruntime.so.1.21",
+            "libonnxruntime.so.1",
+            "libonnxruntime.so",
+        ];
+        for name in names
+            .iter()
+            .chain(&["libonnxruntime_providers_shared.so", "libonnxruntime.so.1.x"])
+        {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let expected = [names[2], names[3], names[1], names[0]].map(|name| folder.path().join(name));
+        assert_eq!(files(folder.path()), expected);
+    }
+
+    #[test]
+    fn what_is_named_by_hand_is_the_only_place() {
+        let options = Options {
+            library: Some("/named".into()),
+            folders: vec!["/a".into()],
+            ..Options::default()
+        };
+        assert_eq!(places(&options), [PathBuf::from("/named")]);
+    }
+
+    #[test]
+    fn an_empty_place_is_listed_in_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = vec![folder.path().to_owned()];
+        assert_eq!(
+            load_first(&places).unwrap_err(),
+            EngineError::LibraryNotFound { searched: places }
+        );
+    }
+
+    #[test]
+    fn a_text_file_is_no_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("libonnxruntime.so.1");
+        std::fs::write(&file, "no library").unwrap();
+        let error = load_first(&[folder.path().to_owned()]).unwrap_err();
+        assert!(
+            matches!(&error, EngineError::LibraryUnusable { path, .. } if *path == file),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_library_of_something_else_is_unusable() {
+        let libc = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let libc = libc.lines().find_map(|line| {
+            line.find('/')
+                .map(|at| &line[at..])
+                .filter(|p| p.contains("/libc.so"))
+        });
+        let error = load_first(&[PathBuf::from(libc.unwrap())]).unwrap_err();
+        assert!(error.to_string().contains("OrtGetApiBase"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! A model file as a session of ONNX Runtime.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use ort::ErrorCode;
+use ort::logging::LogLevel;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{Outlet, ValueType};
+use vision::tensor::TensorInfo;
+
+use super::library::Library;
+use crate::options::Goal;
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, tensor};
+
+/// Opens the model file `path`.
+pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<Session, EngineError> {
+    check_file(path)?;
+    commit(library, path, options).map_err(|error| refused(path, &error))
+}
+
+/// Finds what ONNX Runtime has no clear words for.
+fn check_file(path: &Path) -> Result<(), EngineError> {
+    let reading = |error| EngineError::reading(path, &error);
+    let metadata = File::open(path)
+        .and_then(|file| file.metadata())
+        .map_err(reading)?;
+    let damaged = |reason: &str| {
+        Err(EngineError::NotAModel {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        })
+    };
+    match metadata.len() {
+        _ if metadata.is_dir() => damaged("it is a folder"),
+        0 => damaged("the file is empty"),
+        _ => Ok(()),
+    }
+}
+
+/// All graph optimisations is the one level that old and new libraries understand alike.
+fn commit(library: &Library, path: &Path, options: &Options) -> Result<Session, ort::Error> {
+    Session::builder(library.environment())?
+        .with_log_level(LogLevel::Warning)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_parallel_execution(false)?
+        .with_inter_threads(1)?
+        .with_intra_threads(options.thread_count())?
+        .with_intra_op_spinning(options.goal == Goal::Latency)?
+        .commit_from_file(path)
+}
+
+fn refused(path: &Path, error: &ort::Error) -> EngineError {
+    let (path, reason) = (path.to_owned(), error.message().trim().to_owned());
+    match error.code() {
+        ErrorCode::NoSuchFile => EngineError::ModelNotFound(path),
+        ErrorCode::InvalidProtobuf | ErrorCode::NoModel => EngineError::NotAModel { path, reason },
+        _ => EngineError::ModelRejected { path, reason },
+    }
+}
+
+/// What the model in `session`, read from `path`, says of itself.
+pub(super) fn model_info(session: &Session, path: &Path) -> Result<ModelInfo, EngineError> {
+    let (inputs, outputs) = (
+        tensor_infos(session.inputs(), path)?,
+        tensor_infos(session.outputs(), path)?,
+    );
+    refuse_handed_through(&inputs, &outputs, path)?;
+    let metadata = metadata(session).map_err(|error| refused(path, &error))?;
+    Ok(ModelInfo {
+        inputs,
+        outputs,
+        metadata,
+    })
+}
+
+fn tensor_infos(outlets: &[Outlet], path: &Path) -> Result<Vec<TensorInfo>, EngineError> {
+    outlets.iter().map(|outlet| tensor_info(outlet, path)).collect()
+}
+
+fn tensor_info(outlet: &Outlet, path: &Path) -> Result<TensorInfo, EngineError> {
+    let unsupported = || EngineError::UnsupportedDataType {
+        path: path.to_owned(),
+        tensor: outlet.name().to_owned(),
+        data_type: outlet
+            .dtype()
+            .tensor_type()
+            .map_or_else(|| outlet.dtype().to_string(), |ty| ty.to_string()),
+    };
+    let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+        return Err(unsupported());
+    };
+    let data_type = tensor::data_type(*ty).ok_or_else(unsupported)?;
+    let shape = shape.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+    Ok(TensorInfo {
+        name: outlet.name().to_owned(),
+        data_type,
+        shape,
+    })
+}
+
+/// An output that is an input would be read while the input is filled anew: the runtime returns the same memory.
+fn refuse_handed_through(
+    inputs: &[TensorInfo],
+    outputs: &[TensorInfo],
+    path: &Path,
+) -> Result<(), EngineError> {
+    match outputs
+        .iter()
+        .find(|output| inputs.iter().any(|input| input.name == output.name))
+    {
+        None => Ok(()),
+        Some(output) => Err(EngineError::ModelRejected {
+            path: path.to_owned(),
+            reason: format!("output {:?} is an input handed through", output.name),
+        }),
+    }
+}
+
+fn metadata(session: &Session) -> Result<BTreeMap<String, String>, ort::Error> {
+    let metadata = session.metadata()?;
+    let keys = metadata.custom_keys()?;
+    Ok(keys
+        .into_iter()
+        .filter_map(|key| metadata.custom(&key).map(|value| (key, value)))
+        .collect())
+}
+
+/// Whether `shape` is one that `input` declares.
+pub(super) fn check_shape(input: &TensorInfo, shape: &[usize]) -> Result<(), EngineError> {
+    let fits = |(dim, size): (&Option<usize>, &usize)| dim.is_none_or(|dim| dim == *size);
+    if input.shape.len() == shape.len() && input.shape.iter().zip(shape).all(fits) {
+        return Ok(());
+    }
+    Err(EngineError::ShapeMismatch {
+        tensor: input.name.clone(),
+        expected: input.shape.clone(),
+        found: shape.to_vec(),
+    })
+}
+
+/// Whether `inputs` are a batch that `model` takes.
+pub(super) fn check_batch(model: &ModelInfo, inputs: &[InputTensor]) -> Result<(), EngineError> {
+    if inputs.len() != model.inputs.len() {
+        return Err(EngineError::TensorCount {
+            expected: model.inputs.len(),
+            found: inputs.len(),
+        });
+    }
+    model
+        .inputs
+        .iter()
+        .zip(inputs)
+        .try_for_each(|(info, tensor)| check_tensor(info, tensor))
+}
+
+fn check_tensor(info: &TensorInfo, tensor: &InputTensor) -> Result<(), EngineError> {
+    if info.data_type != tensor.data_type() {
+        let (expected, found) = (info.data_type, tensor.data_type());
+        return Err(EngineError::DataTypeMismatch {
+            tensor: info.name.clone(),
+            expected,
+            found,
+        });
+    }
+    check_shape(info, tensor.shape())
+}
+
+/// Runs one checked batch.
+pub(super) fn run(session: &mut Session, inputs: &[InputTensor]) -> Result<Outputs, EngineError> {
+    let views: Vec<_> = inputs.iter().map(|input| input.value().into()).collect();
+    let outputs = session.run(&views[..]).map_err(|error| EngineError::Inference {
+        reason: error.message().trim().to_owned(),
+    })?;
+    Ok(Outputs::new(
+        outputs.into_iter().map(|(_, value)| value).collect(),
+    ))
+}
