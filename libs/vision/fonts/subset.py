@@ -68,7 +68,7 @@ def kern_table(font):
 
 def main(source, target):
     """Writes the subset of `source` to `target`."""
-    font = TTFont(source)
+    font = TTFont(source, recalcTimestamp=False)
     tabular_digits(font)
     font["kern"] = kern_table(font)
     options = subset.Options(layout_features=[], legacy_kern=True, hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14])
