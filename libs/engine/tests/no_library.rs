@@ -50,3 +50,12 @@ fn a_library_that_cannot_be_loaded_is_told_and_one_that_can_is_loaded_afterwards
         "the folder is searched"
     );
 }
+
+/// Microsoft's builds keep a database open while they collect what they report.
+fn files_of_telemetry() -> Vec<PathBuf> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let files = open.filter_map(|entry| entry.path().read_link().ok());
+    files
+        .filter(|file| file.to_string_lossy().contains("/.onnxruntime/"))
+        .collect()
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::LoadDynamicError;
-use ort::environment::Environment;
+use ort::environment::{Environment, EnvironmentBuilder};
 use ort::logging::LogLevel;
 
 use crate::log::{self, Severity};
@@ -168,16 +168,36 @@ fn load(file: &Path) -> Result<Library, EngineError> {
         LoadDynamicError::Dlopen { error, .. } => unusable(error.to_string()),
         other => unusable(other.to_string()),
     })?;
+    let environment = environment(builder).map_err(|error| unusable(error.to_string()))?;
+    Ok(Library { path, environment })
+}
+
+fn environment(builder: EnvironmentBuilder) -> Result<Environment, ort::Error> {
+    opt_out_of_telemetry();
     let environment = builder
         .with_name("gst-osha")
         .with_telemetry(false)
         .with_logger(Arc::new(|level, _, _, _, message| {
             log::emit(severity(level), message)
         }))
-        .build()
-        .map_err(|error| unusable(error.to_string()))?;
+        .build()?;
     environment.set_log_level(LogLevel::Warning);
-    Ok(Library { path, environment })
+    Ok(environment)
+}
+
+/// From 1.29 on, Microsoft's builds write a device identifier and report the process while the environment is being
+/// created, before their API can be told not to. This variable is the only switch that comes early enough.
+fn opt_out_of_telemetry() {
+    const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(SWITCH).is_none_or(|value| value != "1") {
+        // SAFETY: Rust's own readers and writers are locked out meanwhile. For C code that reads the environment from
+        // another thread, glibc publishes the new table before it drops the old one, and since 2.41 keeps both; this
+        // happens at most once in a process, before its first inference.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var(SWITCH, "1");
+        }
+    }
 }
 
 fn severity(level: LogLevel) -> Severity {

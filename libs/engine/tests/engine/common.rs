@@ -6,11 +6,13 @@ use std::sync::Arc;
 use engine::{EngineError, InferenceEngine, InputTensor, Options, Outputs};
 use vision::tensor::Elements;
 
-/// The library that `scripts/bootstrap` installs, or the one that `GST_OSHA_ONNXRUNTIME` names.
+/// The library in the folder that `scripts/bootstrap` fills, or the file or folder that `GST_OSHA_ONNXRUNTIME` names.
 pub fn library() -> PathBuf {
     let named = std::env::var_os("GST_OSHA_ONNXRUNTIME").map(PathBuf::from);
-    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/plugins/libonnxruntime.so.1");
-    let path = named.unwrap_or_else(installed);
+    let mut path = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/plugins"));
+    if !path.is_file() {
+        path.push("libonnxruntime.so.1");
+    }
     assert!(
         path.exists(),
         "{} is missing: run scripts/bootstrap",
