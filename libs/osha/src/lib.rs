@@ -1,2 +1,13 @@
-//! (being written)
+//! Compliance in plain Rust: from what a detector sees to violations of cited standards, as states to draw and events to
+//! keep. Knows neither GStreamer nor a GPU.
 #![forbid(unsafe_code)]
+
+pub mod association;
+pub mod classes;
+pub mod engine;
+pub mod event;
+pub mod hazard;
+pub mod log;
+pub mod site;
+pub mod standards;
+pub mod state;

@@ -1,0 +1,280 @@
+//! What is reported, one JSON object a line.
+//!
+//! The same frames give the same bytes: an event carries stream times only, and a clock time where the caller adds one.
+
+use crate::association::Rect;
+use crate::hazard::Hazard;
+use crate::standards::{Basis, Scope, Severity, Standard};
+use crate::state::Breach;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Name and version of the record format.
+pub const SCHEMA: &str = "gst-osha.event/1";
+
+/// One line of the event log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`SCHEMA`].
+    pub schema: Cow<'static, str>,
+    /// Position in the stream of events, from 1, without gaps.
+    pub sequence: u64,
+    /// Clock time, in the form that the caller likes; absent unless it adds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// A violation is confirmed.
+    Start(Violation),
+    /// A violation is over.
+    End(Violation),
+    /// The stream is over.
+    Summary(Summary),
+}
+
+/// One violation: one hazard on one person, from its first frame to its last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The same in its start and its end; counted from 1.
+    pub violation: u64,
+    /// What is wrong.
+    pub hazard: Hazard,
+    /// The rule that it breaks, e.g. `29 CFR 1926.100(a)`.
+    pub citation: String,
+    /// The rule's name.
+    pub title: String,
+    /// What the citation rests on.
+    pub basis: Basis,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The body of rules of the site.
+    pub scope: Scope,
+    /// The track of the person, or of the detection where no person was seen.
+    pub track: u64,
+    /// Time of the first frame that shows it, in nanoseconds.
+    pub start_pts_ns: u64,
+    /// The same in seconds.
+    pub start_s: f64,
+    /// Time of the last frame that shows it, in nanoseconds; absent from a start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_pts_ns: Option<u64>,
+    /// The same in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_s: Option<f64>,
+    /// From the first to the last frame so far, in seconds.
+    pub duration_s: f64,
+    /// Why it is over; absent from a start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<EndReason>,
+    /// Where the person was last seen: left, top, width and height in source pixels.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+    /// Highest score of the detections that show it.
+    pub score_max: f32,
+    /// Mean score of them.
+    pub score_mean: f32,
+    /// How many frames show it.
+    pub frames: u64,
+}
+
+impl Violation {
+    pub(crate) fn new(
+        id: u64,
+        hazard: Hazard,
+        rule: &Standard,
+        scope: Scope,
+        at: (u64, Rect),
+        breach: &Breach,
+    ) -> Self {
+        Self {
+            violation: id,
+            hazard,
+            citation: rule.citation.to_owned(),
+            title: rule.title.to_owned(),
+            basis: rule.basis,
+            severity: rule.severity,
+            scope,
+            track: at.0,
+            start_pts_ns: nanoseconds(breach.start),
+            start_s: seconds(breach.start),
+            end_pts_ns: None,
+            end_s: None,
+            duration_s: seconds(breach.last - breach.start),
+            reason: None,
+            rect: at.1,
+            score_max: breach.score_max,
+            score_mean: breach.score_mean(),
+            frames: breach.frames,
+        }
+    }
+
+    pub(crate) fn ended(self, last: Duration, reason: EndReason) -> Self {
+        Self {
+            end_pts_ns: Some(nanoseconds(last)),
+            end_s: Some(seconds(last)),
+            reason: Some(reason),
+            ..self
+        }
+    }
+}
+
+/// Why a violation is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// It was put right, or is no longer seen on the person.
+    Cleared,
+    /// The person is no longer seen.
+    Left,
+    /// The stream ended first.
+    EndOfStream,
+}
+
+/// What a whole stream came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Frames analysed.
+    pub frames: u64,
+    /// Detections in them.
+    pub detections: u64,
+    /// From the first frame to the last, in seconds.
+    pub duration_s: f64,
+    /// Violations that started.
+    pub violations: u64,
+    /// The same by hazard; hazards without any are left out.
+    pub by_hazard: BTreeMap<Hazard, u64>,
+}
+
+impl Event {
+    pub(crate) fn new(sequence: u64, body: Body) -> Self {
+        Self {
+            schema: Cow::Borrowed(SCHEMA),
+            sequence,
+            time: None,
+            body,
+        }
+    }
+
+    /// The event as one line of JSON, with its line feed.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Json`] if it has no JSON form.
+    pub fn to_line(&self) -> Result<String, EventError> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    /// Reads a line back.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Json`] for what is no event, [`EventError::Schema`] for another version of the format.
+    pub fn from_line(line: &str) -> Result<Self, EventError> {
+        let event: Self = serde_json::from_str(line)?;
+        if event.schema == SCHEMA {
+            Ok(event)
+        } else {
+            Err(EventError::Schema(event.schema.into_owned()))
+        }
+    }
+}
+
+/// Why a line is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Not JSON, or not the JSON of an event.
+    #[error("not an event: {0}")]
+    Json(#[from] serde_json::Error),
+    /// An event of another format.
+    #[error("schema \"{0}\" instead of \"{SCHEMA}\": written by another version")]
+    Schema(String),
+}
+
+fn nanoseconds(pts: Duration) -> u64 {
+    u64::try_from(pts.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Rounded to the millisecond.
+pub(crate) fn seconds(pts: Duration) -> f64 {
+    (pts.as_secs_f64() * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Site;
+
+    fn violation() -> Violation {
+        Violation {
+            violation: 3,
+            hazard: Hazard::NoHardHat,
+            citation: "29 CFR 1926.100(a)".to_owned(),
+            title: "Head protection".to_owned(),
+            basis: Basis::Presumed,
+            severity: Site::default().cite(Hazard::NoHardHat).severity,
+            scope: Scope::Construction,
+            track: 7,
+            start_pts_ns: 2_033_333_333,
+            start_s: 2.033,
+            end_pts_ns: None,
+            end_s: None,
+            duration_s: 1.0,
+            reason: None,
+            rect: [0.1, 2.0, 33.3, 44.0],
+            score_max: 0.9,
+            score_mean: 0.7,
+            frames: 31,
+        }
+    }
+
+    #[test]
+    fn lines_come_back() {
+        let ended = violation().ended(Duration::from_millis(3500), EndReason::Left);
+        let summary = Summary {
+            frames: 9,
+            by_hazard: [(Hazard::Fall, 2)].into(),
+            ..Summary::default()
+        };
+        for body in [Body::Start(violation()), Body::End(ended), Body::Summary(summary)] {
+            let event = Event::new(5, body);
+            let line = event.to_line().unwrap();
+            assert_eq!(line.find('\n'), Some(line.len() - 1));
+            assert_eq!(Event::from_line(&line).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn the_form_is_fixed() {
+        let line = Event::new(1, Body::Start(violation())).to_line().unwrap();
+        let expected = concat!(
+            r#"{"schema":"gst-osha.event/1","sequence":1,"kind":"start","violation":3,"hazard":"no_hard_hat","#,
+            r#""citation":"29 CFR 1926.100(a)","title":"Head protection","basis":"presumed","severity":"high","#,
+            r#""scope":"construction","track":7,"start_pts_ns":2033333333,"start_s":2.033,"duration_s":1.0,"#,
+            r#""box":[0.1,2.0,33.3,44.0],"score_max":0.9,"score_mean":0.7,"frames":31}"#,
+            "\n"
+        );
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        let line = Event::new(1, Body::Start(violation())).to_line().unwrap();
+        let newer = line.replace("event/1", "event/2");
+        assert!(
+            matches!(Event::from_line(&newer), Err(EventError::Schema(schema)) if schema == "gst-osha.event/2")
+        );
+        assert!(matches!(
+            Event::from_line(&line[..line.len() / 2]),
+            Err(EventError::Json(_))
+        ));
+    }
+}
