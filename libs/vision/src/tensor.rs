@@ -27,7 +27,10 @@ pub type Dim = Option<usize>;
 
 /// A declared shape as people read it: `[?, 84, 8400]`.
 pub fn show_shape(shape: &[Dim]) -> String {
-    let dims: Vec<_> = shape.iter().map(|dim| dim.map_or_else(|| "?".into(), |size| size.to_string())).collect();
+    let dims: Vec<_> = shape
+        .iter()
+        .map(|dim| dim.map_or_else(|| "?".into(), |size| size.to_string()))
+        .collect();
     format!("[{}]", dims.join(", "))
 }
 
@@ -44,7 +47,13 @@ pub struct TensorInfo {
 
 impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {:?} {}", self.name, self.data_type, show_shape(&self.shape))
+        write!(
+            f,
+            "`{}` {:?} {}",
+            self.name,
+            self.data_type,
+            show_shape(&self.shape)
+        )
     }
 }
 
