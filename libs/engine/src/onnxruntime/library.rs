@@ -190,9 +190,9 @@ fn environment(builder: EnvironmentBuilder) -> Result<Environment, ort::Error> {
 fn opt_out_of_telemetry() {
     const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
     if std::env::var_os(SWITCH).is_none_or(|value| value != "1") {
-        // SAFETY: Rust's own readers and writers are locked out meanwhile. For C code that reads the environment from
-        // another thread, glibc publishes the new table before it drops the old one, and since 2.41 keeps both; this
-        // happens at most once in a process, before its first inference.
+        // SAFETY: Rust's readers and writers of the environment lock each other out. C code in another thread may read
+        // it meanwhile: glibc keeps the table that the process started with when it grows it for the first time, and
+        // from 2.41 on every table. This happens at most once in a process, before its first inference.
         #[allow(unsafe_code)]
         unsafe {
             std::env::set_var(SWITCH, "1");

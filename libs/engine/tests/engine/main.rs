@@ -1,5 +1,7 @@
 //! The engine on a real ONNX Runtime, with small networks.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 mod inference;
 mod refusals;
