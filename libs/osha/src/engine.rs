@@ -376,15 +376,13 @@ impl Engine {
     }
 
     /// Makes sure that every subject has a record: its own, that of a track that was lost where it appears, or a new one.
-    fn admit(&mut self, sightings: &[Sighting]) {
-        let present: BTreeSet<_> = sightings.iter().filter_map(|sighting| sighting.track).collect();
-        for sighting in sightings {
-            let Some(track) = sighting.track else { continue };
+    fn admit(&mut self, present: &BTreeMap<u64, &Sighting>) {
+        for (&track, sighting) in present {
             if !self.records.contains_key(&track) {
                 let lost = self
-                    .lost(sighting, &present)
+                    .lost(sighting, present)
                     .and_then(|lost| self.records.remove(&lost));
-                let Sighting { rect, person, .. } = *sighting;
+                let Sighting { rect, person, .. } = **sighting;
                 let new = || Record {
                     seen: self.now,
                     rect,
@@ -398,8 +396,11 @@ impl Engine {
     }
 
     /// The track, out of view since a moment ago, that a new one continues.
-    fn lost(&self, new: &Sighting, present: &BTreeSet<u64>) -> Option<u64> {
-        let absent = self.records.iter().filter(|(track, _)| !present.contains(track));
+    fn lost(&self, new: &Sighting, present: &BTreeMap<u64, &Sighting>) -> Option<u64> {
+        let absent = self
+            .records
+            .iter()
+            .filter(|(track, _)| !present.contains_key(track));
         let near = absent.filter_map(|(track, record)| {
             let overlap = association::iou(&record.rect, &new.rect);
             (record.person == new.person && overlap >= SAME_PLACE).then_some((overlap, *track))
@@ -483,7 +484,7 @@ impl Engine {
 
     fn tracked(&self, record: &Record) -> Vec<HazardState> {
         let state = |(&hazard, watch): (&Hazard, &Watch)| {
-            let (state, since) = watch.condition.state(&self.site.timing);
+            let (state, since) = watch.condition.state();
             HazardState {
                 hazard,
                 state,
@@ -569,12 +570,14 @@ impl Analyser for Engine {
         let (sightings, clues) = self.sightings(frame.objects);
         self.visible
             .extend(clues.iter().map(|(clue, _)| clue.item.hazard));
-        self.admit(&sightings);
+        let tracked: BTreeMap<_, _> = sightings
+            .iter()
+            .filter_map(|one| Some((one.track?, one)))
+            .collect();
+        self.admit(&tracked);
         self.absorb(&sightings, &clues, frame.objects);
-        for sighting in &sightings {
-            if let Some(track) = sighting.track {
-                self.observe(track, sighting, &mut events);
-            }
+        for (track, sighting) in tracked {
+            self.observe(track, sighting, &mut events);
         }
         let subjects: Vec<_> = sightings.iter().map(|sighting| self.subject(sighting)).collect();
         let others = clues

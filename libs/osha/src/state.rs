@@ -52,12 +52,12 @@ impl Evidence {
     }
 }
 
-/// A violation under way.
+/// A violation, suspected or confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Breach {
     /// Of the first frame that showed it.
     pub start: Duration,
-    /// Of the last frame that showed it.
+    /// Of the last frame that showed it, leaving out frames that stand alone.
     pub last: Duration,
     /// How many frames showed it.
     pub frames: u64,
@@ -67,20 +67,14 @@ pub(crate) struct Breach {
 }
 
 impl Breach {
-    /// Out of the frames that showed it, the first one first.
-    fn new(start: Duration, shown: impl Iterator<Item = (Duration, f32)>) -> Self {
-        let mut breach = Self {
+    fn new(start: Duration, score: f32) -> Self {
+        Self {
             start,
             last: start,
-            frames: 0,
-            score_max: 0.0,
-            score_sum: 0.0,
-        };
-        for (pts, score) in shown {
-            breach.last = pts;
-            breach.add(score);
+            frames: 1,
+            score_max: score,
+            score_sum: score.into(),
         }
-        breach
     }
 
     fn add(&mut self, score: f32) {
@@ -91,7 +85,7 @@ impl Breach {
 
     /// Mean score of the frames that showed it.
     pub(crate) fn score_mean(&self) -> f32 {
-        (self.score_sum / self.frames.max(1) as f64) as f32
+        (self.score_sum / self.frames as f64) as f32
     }
 }
 
@@ -103,54 +97,64 @@ pub(crate) enum Transition {
 }
 
 /// One person and one hazard over time.
+///
+/// Two frames in a row begin a suspicion, which holds while the share asked for of the latest frames agrees, and becomes
+/// a violation when it has lasted long enough. A violation ends in the same way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Condition {
     history: VecDeque<(Duration, Evidence)>,
     breach: Option<Breach>,
+    confirmed: bool,
+    /// Since when a confirmed violation seems to be over.
+    quiet: Option<Duration>,
     ended: Option<Duration>,
 }
 
 impl Condition {
-    /// Takes what a frame shows. Times must not go back; of several observations at one time the last counts.
+    /// Takes what a frame shows. Times must not go back; of several observations of one time the first counts.
     pub(crate) fn observe(
         &mut self,
         pts: Duration,
         evidence: Evidence,
         timing: &Timing,
     ) -> Option<Transition> {
-        let before = self.history.back().and_then(|(_, evidence)| evidence.missing());
+        let before = self.history.back().copied();
+        if before.is_some_and(|(seen, _)| seen == pts) {
+            return None;
+        }
         self.remember(pts, evidence, timing);
-        match &mut self.breach {
-            Some(breach) => {
-                if let Some(score) = evidence.missing() {
-                    breach.add(score);
-                    // A frame that stands alone does not prolong it.
-                    breach.last = if before.is_some() { pts } else { breach.last };
-                }
-                self.clear(pts, timing).map(Transition::Ended)
-            }
-            None => self.confirm(pts, timing).map(Transition::Started),
+        self.extend(before, pts, evidence);
+        if self.confirmed {
+            self.clear(before, pts, timing).map(Transition::Ended)
+        } else {
+            self.confirm(pts, timing).map(Transition::Started)
         }
     }
 
-    /// Ends what is under way.
+    /// Ends what is under way, and gives it if it was confirmed.
     pub(crate) fn close(&mut self) -> Option<Breach> {
-        self.history.clear();
-        self.breach.take()
+        let breach = self.breach.take().filter(|_| self.confirmed);
+        *self = Self {
+            ended: self.ended,
+            ..Self::default()
+        };
+        breach
     }
 
-    /// Whether a violation is under way.
+    /// Whether a violation is confirmed and not over.
     pub(crate) fn violating(&self) -> bool {
-        self.breach.is_some()
+        self.confirmed
     }
 
     /// The state and, for the two bad ones, since when it seems to have been so.
-    pub(crate) fn state(&self, timing: &Timing) -> (Compliance, Option<Duration>) {
+    pub(crate) fn state(&self) -> (Compliance, Option<Duration>) {
         if let Some(breach) = &self.breach {
-            return (Compliance::Violating, Some(breach.start));
-        }
-        if let Some(onset) = self.run(timing, |evidence| evidence.missing().is_some()) {
-            return (Compliance::Suspected, Some(onset));
+            let state = if self.confirmed {
+                Compliance::Violating
+            } else {
+                Compliance::Suspected
+            };
+            return (state, Some(breach.start));
         }
         let count = |what: fn(Evidence) -> bool| {
             self.history
@@ -171,51 +175,68 @@ impl Condition {
     }
 
     fn remember(&mut self, pts: Duration, evidence: Evidence, timing: &Timing) {
-        let horizon = pts.saturating_sub(2 * timing.confirm.max(timing.clear));
+        let horizon = pts.saturating_sub(timing.confirm.max(timing.clear));
         while self.history.front().is_some_and(|(seen, _)| *seen < horizon) {
             self.history.pop_front();
         }
-        match self.history.back_mut() {
-            Some(newest) if newest.0 == pts => newest.1 = evidence,
-            _ => self.history.push_back((pts, evidence)),
-        }
+        self.history.push_back((pts, evidence));
     }
 
-    /// The earliest remembered frame of which `what` holds and from which on it holds of the share asked for. A frame
-    /// that stands alone begins nothing, unless it is the newest.
-    fn run(&self, timing: &Timing, what: impl Fn(Evidence) -> bool) -> Option<Duration> {
-        let (mut agreeing, mut newer, mut start) = (0, true, None);
-        for (count, (pts, evidence)) in self.history.iter().rev().enumerate() {
-            let agrees = what(*evidence);
-            agreeing += usize::from(agrees);
-            if agrees && newer && agreeing as f32 >= timing.share * (count + 1) as f32 {
-                start = Some(*pts);
-            }
-            newer = agrees;
+    fn extend(&mut self, before: Option<(Duration, Evidence)>, pts: Duration, evidence: Evidence) {
+        let Some(score) = evidence.missing() else { return };
+        let before = before.and_then(|(seen, evidence)| Some((seen, evidence.missing()?)));
+        if self.breach.is_none() {
+            self.breach = before.map(|(seen, score)| Breach::new(seen, score));
         }
-        start
+        if let Some(breach) = &mut self.breach {
+            breach.add(score);
+            breach.last = if before.is_some() { pts } else { breach.last };
+        }
     }
 
     fn confirm(&mut self, pts: Duration, timing: &Timing) -> Option<Breach> {
-        let onset = self.run(timing, |evidence| evidence.missing().is_some())?;
+        let start = self.breach.as_ref()?.start;
+        let missing = |evidence: Evidence| evidence.missing().is_some();
+        if self.share(start.max(pts.saturating_sub(timing.confirm)), missing) < timing.share {
+            self.breach = None;
+        }
         let cooling = self
             .ended
             .is_some_and(|ended| pts < ended.saturating_add(timing.cooldown));
-        if cooling || pts - onset < timing.confirm {
-            return None;
-        }
-        let since = self.history.iter().filter(|(seen, _)| *seen >= onset);
-        let shown = since.filter_map(|(seen, evidence)| Some((*seen, evidence.missing()?)));
-        Some(self.breach.insert(Breach::new(onset, shown)).clone())
+        self.confirmed = self.breach.is_some() && !cooling && pts - start >= timing.confirm;
+        self.breach.clone().filter(|_| self.confirmed)
     }
 
-    fn clear(&mut self, pts: Duration, timing: &Timing) -> Option<Breach> {
-        let quiet = self.run(timing, |evidence| evidence.missing().is_none())?;
-        if pts - quiet < timing.clear {
+    fn clear(
+        &mut self,
+        before: Option<(Duration, Evidence)>,
+        pts: Duration,
+        timing: &Timing,
+    ) -> Option<Breach> {
+        let fine = |evidence: Evidence| evidence.missing().is_none();
+        let window = pts.saturating_sub(timing.clear);
+        self.quiet = self
+            .quiet
+            .filter(|since| self.share((*since).max(window), fine) >= timing.share);
+        if self.quiet.is_none() && self.history.back().is_some_and(|(_, evidence)| fine(*evidence)) {
+            self.quiet = before
+                .filter(|(_, evidence)| fine(*evidence))
+                .map(|(seen, _)| seen);
+        }
+        if pts - self.quiet? < timing.clear {
             return None;
         }
         self.ended = Some(pts);
         self.close()
+    }
+
+    /// The share of the frames since `from` of which `what` holds.
+    fn share(&self, from: Duration, what: impl Fn(Evidence) -> bool) -> f32 {
+        let recent = self.history.iter().rev().take_while(|(seen, _)| *seen >= from);
+        let (count, agreeing) = recent.fold((0, 0), |(count, sum), (_, evidence)| {
+            (count + 1, sum + usize::from(what(*evidence)))
+        });
+        agreeing as f32 / count.max(1) as f32
     }
 }
 
@@ -280,7 +301,7 @@ mod tests {
             (ended.start, ended.last, ended.frames),
             (50 * FRAME, 149 * FRAME, 100)
         );
-        assert!(*cleared <= 150 * FRAME + Timing::default().clear, "{cleared:?}");
+        assert!(*cleared <= 151 * FRAME + Timing::default().clear, "{cleared:?}");
         assert_eq!((ended.score_max, ended.score_mean()), (0.5, 0.5));
     }
 
@@ -328,14 +349,14 @@ mod tests {
         let state = |script| {
             let mut condition = Condition::default();
             play(&mut condition, script);
-            condition.state(&Timing::default()).0
+            condition.state().0
         };
         assert_eq!(state(""), Compliance::Unknown);
         assert_eq!(state("80n"), Compliance::Unknown);
         assert_eq!(state("1w80n"), Compliance::Unknown);
         assert_eq!(state("10w20n"), Compliance::Compliant);
-        assert_eq!(state("10w5m"), Compliance::Compliant);
-        assert_eq!(state("10w16m"), Compliance::Suspected);
+        assert_eq!(state("10w1m"), Compliance::Compliant);
+        assert_eq!(state("10w2m"), Compliance::Suspected);
         assert_eq!(state("40m"), Compliance::Violating);
         assert_eq!(state("40m60w"), Compliance::Compliant);
     }
@@ -344,10 +365,13 @@ mod tests {
     fn memory_is_bounded() {
         let mut condition = Condition::default();
         play(&mut condition, "5000n");
-        assert!(condition.history.len() <= 76, "{}", condition.history.len());
+        assert!(condition.history.len() <= 38, "{}", condition.history.len());
         for _ in 0..1000 {
-            condition.observe(Duration::from_secs(1000), Nothing, &Timing::default());
+            condition.observe(Duration::from_secs(1000), Missing(0.5), &Timing::default());
         }
-        assert_eq!(condition.history.len(), 1);
+        assert_eq!(
+            (condition.history.len(), condition.state().0),
+            (1, Compliance::Unknown)
+        );
     }
 }
