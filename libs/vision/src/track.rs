@@ -1,1 +1,252 @@
-//! (being written)
+//! Which detection is which object of the frames before.
+//!
+//! Follows ByteTrack: a Kalman filter predicts every track's box, sure detections are matched first, unsure ones then keep
+//! tracks alive that would otherwise be lost, and only sure ones begin new tracks. All memory is measured in stream time,
+//! so that dropped frames and variable frame rates change nothing.
+
+mod assignment;
+mod kalman;
+
+use crate::detection::Detection;
+use crate::geometry::Rect;
+use kalman::Motion;
+use std::time::Duration;
+
+/// The name of an object, the same from frame to frame. Never given to two objects by one tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub u64);
+
+/// How a [`Tracker`] decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrackerConfig {
+    /// Score from which a detection is sure, 0 to 1.
+    pub high_score: f32,
+    /// Score below which a detection is ignored, 0 to 1.
+    pub low_score: f32,
+    /// Score from which a sure detection may begin a track, 0 to 1.
+    pub new_score: f32,
+    /// Overlap, as intersection over union, that a sure detection needs with a track.
+    pub high_overlap: f32,
+    /// Overlap that an unsure detection needs.
+    pub low_overlap: f32,
+    /// Overlap that a track needs to be confirmed.
+    pub new_overlap: f32,
+    /// Frames in a row that an object has to be seen in before it gets a name.
+    pub confirm_frames: u32,
+    /// How long an object may be out of sight and keep its name.
+    pub memory: Duration,
+    /// Whether an object may change its class.
+    pub class_agnostic: bool,
+}
+
+impl Default for TrackerConfig {
+    fn default() -> Self {
+        Self {
+            high_score: 0.25,
+            low_score: 0.1,
+            new_score: 0.25,
+            high_overlap: 0.2,
+            low_overlap: 0.5,
+            new_overlap: 0.3,
+            confirm_frames: 2,
+            memory: Duration::from_millis(1500),
+            class_agnostic: false,
+        }
+    }
+}
+
+/// Follows any number of objects through one stream. The same detections give the same names, in whatever order they come.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    config: TrackerConfig,
+    tracks: Vec<Track>,
+    named: u64,
+    now: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Track {
+    /// None while it is not confirmed.
+    id: Option<TrackId>,
+    class: usize,
+    motion: Motion,
+    seen: Duration,
+    frames: u32,
+    /// The box expected in the current frame.
+    expected: Rect,
+    /// The detection of the current frame.
+    detection: Option<usize>,
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing yet.
+    pub fn new(config: TrackerConfig) -> Self {
+        Self {
+            config,
+            tracks: Vec::new(),
+            named: 0,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Takes the detections of the frame at `pts` and names them: one entry for each, `None` for those that are ignored,
+    /// or not confirmed yet. Where time goes back a new stream begins.
+    pub fn update(&mut self, pts: Duration, detections: &[Detection]) -> Vec<Option<TrackId>> {
+        self.advance(pts);
+        let usable = in_order(detections, self.config.low_score);
+        let (high, low): (Vec<_>, Vec<_>) = usable
+            .into_iter()
+            .partition(|&index| detections[index].score >= self.config.high_score);
+        let TrackerConfig {
+            high_overlap,
+            low_overlap,
+            new_overlap,
+            ..
+        } = self.config;
+        let before = self.now;
+        self.now = pts;
+        let rest = self.match_with(detections, high, high_overlap, |track| track.id.is_some());
+        self.match_with(detections, low, low_overlap, |track| {
+            track.id.is_some() && track.seen == before
+        });
+        let rest = self.match_with(detections, rest, new_overlap, |track| track.id.is_none());
+        self.tracks
+            .retain(|track| track.id.is_some() || track.detection.is_some());
+        self.begin(detections, &rest);
+        self.names(detections.len())
+    }
+
+    /// Forgets every object. Names go on where they were, so that none is given twice.
+    pub fn reset(&mut self) {
+        self.tracks.clear();
+        self.now = Duration::ZERO;
+    }
+
+    /// Moves every track to the time of a frame, and drops those that have been out of sight for too long.
+    fn advance(&mut self, pts: Duration) {
+        if pts < self.now {
+            self.reset();
+        }
+        let memory = self.config.memory;
+        self.tracks
+            .retain(|track| pts.saturating_sub(track.seen) <= memory);
+        let step = (pts - self.now).as_secs_f64();
+        for track in &mut self.tracks {
+            let lost = track.seen < self.now;
+            track.expected = track.motion.predict(step, lost);
+            track.detection = None;
+        }
+    }
+
+    /// Gives the detections in `candidates` to those tracks that `eligible` admits and that have none yet, so that the sum
+    /// of the overlaps is greatest. Returns the detections left over.
+    fn match_with(
+        &mut self,
+        detections: &[Detection],
+        candidates: Vec<usize>,
+        least: f32,
+        eligible: impl Fn(&Track) -> bool,
+    ) -> Vec<usize> {
+        let free = |index: &usize| self.tracks[*index].detection.is_none() && eligible(&self.tracks[*index]);
+        let tracks: Vec<_> = (0..self.tracks.len()).filter(free).collect();
+        let mut pairs = Vec::new();
+        for (row, &track) in tracks.iter().enumerate() {
+            for (column, &candidate) in candidates.iter().enumerate() {
+                let overlap = self.overlap(&self.tracks[track], &detections[candidate]);
+                if overlap >= least && overlap > 0.0 {
+                    pairs.push((row, column, f64::from(overlap)));
+                }
+            }
+        }
+        let mut left = vec![true; candidates.len()];
+        for (row, column) in assignment::best(tracks.len(), candidates.len(), &pairs) {
+            left[column] = false;
+            self.follow(tracks[row], candidates[column], &detections[candidates[column]]);
+        }
+        candidates
+            .into_iter()
+            .zip(left)
+            .filter_map(|(candidate, left)| left.then_some(candidate))
+            .collect()
+    }
+
+    fn overlap(&self, track: &Track, detection: &Detection) -> f32 {
+        let same = self.config.class_agnostic || track.class == detection.class;
+        if same {
+            track.expected.iou(&detection.rect)
+        } else {
+            0.0
+        }
+    }
+
+    fn follow(&mut self, track: usize, index: usize, detection: &Detection) {
+        let track = &mut self.tracks[track];
+        track.motion.correct(&detection.rect);
+        track.class = detection.class;
+        track.seen = self.now;
+        track.frames = track.frames.saturating_add(1);
+        track.detection = Some(index);
+    }
+
+    /// Begins a track for each of the detections that is sure enough.
+    fn begin(&mut self, detections: &[Detection], unmatched: &[usize]) {
+        for &index in unmatched {
+            let Detection { rect, score, class } = detections[index];
+            if score >= self.config.new_score {
+                let motion = Motion::new(&rect);
+                let (seen, expected, detection) = (self.now, rect, Some(index));
+                self.tracks.push(Track {
+                    id: None,
+                    class,
+                    motion,
+                    seen,
+                    frames: 1,
+                    expected,
+                    detection,
+                });
+            }
+        }
+    }
+
+    /// Names the tracks that are due, and gives the names of this frame's detections.
+    fn names(&mut self, detections: usize) -> Vec<Option<TrackId>> {
+        let mut names = vec![None; detections];
+        for track in &mut self.tracks {
+            if track.id.is_none() && track.frames >= self.config.confirm_frames {
+                self.named += 1;
+                track.id = Some(TrackId(self.named));
+            }
+            if let Some(index) = track.detection {
+                names[index] = track.id;
+            }
+        }
+        names
+    }
+}
+
+/// The indices of the detections that can be followed, in an order that depends on nothing but what they are.
+fn in_order(detections: &[Detection], least: f32) -> Vec<usize> {
+    let finite = |rect: &Rect| {
+        [rect.x, rect.y, rect.width, rect.height]
+            .iter()
+            .all(|value| value.is_finite())
+    };
+    let usable = |one: &Detection| one.score >= least && finite(&one.rect) && one.rect.area() > 0.0;
+    let mut order: Vec<_> = (0..detections.len())
+        .filter(|&index| usable(&detections[index]))
+        .collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (&detections[a], &detections[b]);
+        let place = |rect: &Rect| [rect.x, rect.y, rect.width, rect.height];
+        let by_place = || {
+            let pairs = place(&a.rect).into_iter().zip(place(&b.rect));
+            pairs.map(|(a, b)| a.total_cmp(&b)).find(|order| order.is_ne())
+        };
+        let by_class = b.score.total_cmp(&a.score).then(a.class.cmp(&b.class));
+        by_class.then_with(|| by_place().unwrap_or(std::cmp::Ordering::Equal))
+    });
+    order
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! How a box moves: a Kalman filter of constant velocity for the centre and for the size.
+//!
+//! The noise of the four coordinates is taken to be independent, so that the filter falls apart into four of two states
+//! each. Noise is in proportion to the box, since near objects move and jitter by more pixels than far ones.
+
+use crate::geometry::Rect;
+
+/// Standard deviation of a detection, in box sizes.
+const JITTER: f64 = 0.08;
+/// Standard deviation of the velocity of a new object, in box sizes per second.
+const FIRST_VELOCITY: f64 = 3.0;
+/// By how much a velocity strays in a second, in box sizes per second.
+const STRAY: f64 = 1.7;
+/// How much slower sizes change than centres.
+const SIZE_PACE: f64 = 0.3;
+/// Smallest width and height that is predicted, in pixels.
+const LEAST_SIZE: f64 = 1.0;
+
+/// Position, velocity and their covariance along one axis.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    position: f64,
+    velocity: f64,
+    var_position: f64,
+    covariance: f64,
+    var_velocity: f64,
+}
+
+impl Axis {
+    fn new(position: f64, jitter: f64, velocity: f64) -> Self {
+        let (var_position, var_velocity) = (jitter * jitter, velocity * velocity);
+        Self {
+            position,
+            velocity: 0.0,
+            var_position,
+            covariance: 0.0,
+            var_velocity,
+        }
+    }
+
+    /// Moves on by `step` seconds; `stray` is the spectral density of the acceleration.
+    fn predict(&mut self, step: f64, stray: f64) {
+        self.position += self.velocity * step;
+        self.var_position +=
+            step * (2.0 * self.covariance + step * self.var_velocity) + stray * step.powi(3) / 3.0;
+        self.covariance += step * self.var_velocity + stray * step.powi(2) / 2.0;
+        self.var_velocity += stray * step;
+    }
+
+    /// Takes a measurement whose variance is `noise`.
+    fn correct(&mut self, measured: f64, noise: f64) {
+        let innovation = measured - self.position;
+        let total = self.var_position + noise;
+        let (gain, gain_velocity) = (self.var_position / total, self.covariance / total);
+        self.position += gain * innovation;
+        self.velocity += gain_velocity * innovation;
+        self.var_velocity -= gain_velocity * self.covariance;
+        self.covariance *= 1.0 - gain;
+        self.var_position *= 1.0 - gain;
+    }
+}
+
+/// A box in motion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Motion {
+    centre: [Axis; 2],
+    size: [Axis; 2],
+}
+
+impl Motion {
+    /// A box seen for the first time.
+    pub(super) fn new(rect: &Rect) -> Self {
+        let (centre, size) = coordinates(rect);
+        let scale = scale(size);
+        let axis = |pace: f64| move |at: f64| Axis::new(at, JITTER * scale, FIRST_VELOCITY * scale * pace);
+        Self {
+            centre: centre.map(axis(1.0)),
+            size: size.map(axis(SIZE_PACE)),
+        }
+    }
+
+    /// Moves on by `step` seconds. The size of a `lost` box is taken to stay as it is.
+    pub(super) fn predict(&mut self, step: f64, lost: bool) -> Rect {
+        let stray = (STRAY * self.scale()).powi(2);
+        for axis in &mut self.centre {
+            axis.predict(step, stray);
+        }
+        for axis in &mut self.size {
+            axis.velocity *= f64::from(!lost);
+            axis.predict(step, stray * SIZE_PACE.powi(2));
+            axis.position = axis.position.max(LEAST_SIZE);
+        }
+        self.rect()
+    }
+
+    /// Takes the box that was seen.
+    pub(super) fn correct(&mut self, seen: &Rect) {
+        let noise = (JITTER * self.scale()).powi(2);
+        let (centre, size) = coordinates(seen);
+        for (axis, measured) in self
+            .centre
+            .iter_mut()
+            .zip(centre)
+            .chain(self.size.iter_mut().zip(size))
+        {
+            axis.correct(measured, noise);
+        }
+    }
+
+    fn scale(&self) -> f64 {
+        scale(self.size.map(|axis| axis.position))
+    }
+
+    fn rect(&self) -> Rect {
+        let [cx, cy] = self.centre.map(|axis| axis.position as f32);
+        let [width, height] = self.size.map(|axis| axis.position as f32);
+        Rect::from_centre(cx, cy, width, height)
+    }
+}
+
+/// Side of the square of the same area.
+fn scale(size: [f64; 2]) -> f64 {
+    (size[0] * size[1]).max(LEAST_SIZE).sqrt()
+}
+
+fn coordinates(rect: &Rect) -> ([f64; 2], [f64; 2]) {
+    let (cx, cy) = rect.centre();
+    ([cx.into(), cy.into()], [rect.width.into(), rect.height.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: f64) -> Rect {
+        Rect {
+            x: 100.0 + 120.0 * time as f32,
+            y: 50.0,
+            width: 60.0,
+            height: 180.0,
+        }
+    }
+
+    /// Watches for two seconds at uneven times.
+    fn watched() -> (Motion, f64) {
+        let (mut motion, mut now) = (Motion::new(&at(0.0)), 0.0);
+        for frame in 0..50 {
+            let step = if frame % 3 == 0 { 0.08 } else { 0.02 };
+            now += step;
+            motion.predict(step, false);
+            motion.correct(&at(now));
+        }
+        (motion, now)
+    }
+
+    #[test]
+    fn constant_velocity_is_learnt_from_uneven_frames() {
+        let (mut motion, now) = watched();
+        let expected = at(now + 1.0);
+        let predicted = motion.predict(1.0, true);
+        assert!(
+            (predicted.x - expected.x).abs() < 2.0,
+            "{predicted:?} for {expected:?}"
+        );
+        assert!(
+            (predicted.width - 60.0).abs() < 0.5 && (predicted.y - 50.0).abs() < 0.5,
+            "{predicted:?}"
+        );
+    }
+
+    #[test]
+    fn two_steps_predict_what_one_does() {
+        let (mut one, mut two) = (watched().0, watched().0);
+        one.predict(0.5, false);
+        two.predict(0.2, false);
+        two.predict(0.3, false);
+        let spread = |motion: &Motion| {
+            motion
+                .centre
+                .map(|axis| [axis.position, axis.var_position, axis.covariance])
+        };
+        for (a, b) in spread(&one).iter().flatten().zip(spread(&two).iter().flatten()) {
+            assert!((a - b).abs() < 1e-6 * a.abs().max(1.0), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_jump_is_followed_in_part() {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0));
+        }
+        motion.predict(0.04, false);
+        motion.correct(&at(0.25));
+        let x = motion.rect().x;
+        assert!(x > 101.0 && x < 125.0, "{x}");
+    }
+}
