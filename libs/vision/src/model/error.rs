@@ -53,16 +53,14 @@ pub enum ContractError {
         stride: usize,
     },
     /// A metadata entry cannot be read.
-    #[error(
-        "metadata `{key}`: expected {expected}, found `{found}`: re-export the model or correct the entry"
-    )]
+    #[error("metadata `{key}` is `{found}`: {problem}; re-export the model or correct the entry")]
     Metadata {
         /// Key of the entry.
         key: &'static str,
-        /// What it should be.
-        expected: String,
         /// What it is.
         found: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The outputs are no detector's.
     #[error(transparent)]

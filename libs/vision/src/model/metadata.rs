@@ -23,10 +23,10 @@ impl Metadata<'_> {
         let Some(found) = self.get(key) else {
             return Ok(None);
         };
-        let error = |expected| ContractError::Metadata {
+        let error = |problem| ContractError::Metadata {
             key,
-            expected,
             found: found.into(),
+            problem,
         };
         parse(found).map(Some).map_err(error)
     }
@@ -47,7 +47,7 @@ impl Metadata<'_> {
         self.parsed("names", |text| {
             let names = literal::names(text)?;
             if names.is_empty() {
-                Err("at least one class name".into())
+                Err("expected at least one class name".into())
             } else {
                 Ok(names)
             }
@@ -65,7 +65,7 @@ impl Metadata<'_> {
             match numbers.as_deref() {
                 Ok([size]) => Ok((*size, *size)),
                 Ok([height, width]) => Ok((*height, *width)),
-                _ => Err("`[height, width]`".into()),
+                _ => Err("expected `[height, width]`".into()),
             }
         })
     }
@@ -78,7 +78,7 @@ impl Metadata<'_> {
             strides
                 .ok()
                 .and_then(|strides| strides.into_iter().max())
-                .ok_or_else(|| "a whole number above 0".into())
+                .ok_or_else(|| "expected a whole number above 0".into())
         })
     }
 
