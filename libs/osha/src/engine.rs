@@ -403,7 +403,7 @@ impl Engine {
             .filter(|(track, _)| !present.contains_key(track));
         let near = absent.filter_map(|(track, record)| {
             let overlap = association::iou(&record.rect, &new.rect);
-            (record.person == new.person && overlap >= SAME_PLACE).then_some((overlap, *track))
+            (overlap >= SAME_PLACE).then_some((overlap, *track))
         });
         near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, track)| track)
     }

@@ -282,6 +282,46 @@ mod tests {
         assert!(log.take_back(4).is_err(), "somebody has written since");
     }
 
+    const LIMITED: &str = "GST_OSHA_TEST_LIMITED_LOG";
+
+    /// Appends until the file may grow no further.
+    fn fill(path: &Path) {
+        let mut log = EventLog::open(path, FsyncPolicy::Never).unwrap();
+        let error = (0..1000)
+            .find_map(|sequence| log.append(&event(sequence)).err())
+            .unwrap();
+        assert!(matches!(&error, LogError::Write { torn: false, .. }), "{error}");
+    }
+
+    /// Runs itself again with a limit on the size of files, where the last write comes out short.
+    #[cfg(unix)]
+    #[test]
+    fn a_line_that_does_not_fit_leaves_no_trace() {
+        if let Some(path) = std::env::var_os(LIMITED) {
+            return fill(Path::new(&path));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact log::tests::a_line_that_does_not_fit_leaves_no_trace";
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", script])
+            .arg(std::env::current_exe().unwrap())
+            .env(LIMITED, &path);
+        let output = shell.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        let length = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(
+            read(&path).len() as u64 * event(1).to_line().unwrap().len() as u64,
+            length
+        );
+        assert_ne!(length % 512, 0, "the last write was not short");
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_an_error() {

@@ -336,6 +336,12 @@ mod tests {
     }
 
     #[test]
+    fn moments_of_calm_do_not_end_it() {
+        let script = "50m".to_owned() + &"2w3m".repeat(30);
+        assert_eq!(play(&mut Condition::default(), &script).len(), 1);
+    }
+
+    #[test]
     fn it_rests_after_an_end() {
         let changes = play(&mut Condition::default(), "50m45w100m");
         let times: Vec<_> = changes.iter().map(|(pts, _)| *pts).collect();

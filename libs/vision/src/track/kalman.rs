@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_box_keeps_its_size() {
+        let grown = |time: f64| Rect::from_centre(0.0, 0.0, 60.0 + 30.0 * time as f32, 180.0);
+        let mut motion = Motion::new(&grown(0.0));
+        for frame in 1..=50 {
+            motion.predict(0.04, false);
+            motion.correct(&grown(f64::from(frame) * 0.04));
+        }
+        let (mut seen, before) = (motion, motion.rect().width);
+        assert!(seen.predict(1.0, false).width > before + 20.0);
+        assert_eq!(motion.predict(1.0, true).width, before);
+    }
+
+    #[test]
     fn two_steps_predict_what_one_does() {
         let (mut one, mut two) = (watched().0, watched().0);
         one.predict(0.5, false);

@@ -166,6 +166,17 @@ fn unsure_detections_keep_a_track_but_begin_none() {
 }
 
 #[test]
+fn unsure_detections_bring_nobody_back() {
+    let scene = |frame: u32| match frame {
+        0..10 => vec![person(0.0, 0.0)],
+        10..15 => vec![],
+        _ => vec![unsure(person(0.0, 0.0))],
+    };
+    let names = play(&mut tracker(), 20, scene);
+    assert_eq!((names[9][0], names[15][0]), (Some(TrackId(1)), None));
+}
+
+#[test]
 fn classes_are_kept_apart_unless_asked_not_to() {
     let scene = |frame: u32| {
         vec![Detection {
@@ -193,11 +204,11 @@ fn the_order_of_detections_does_not_matter() {
     let straight = play(&mut tracker(), 60, scene);
     let turned = play(&mut tracker(), 60, |frame| {
         let mut detections = scene(frame);
-        detections.rotate_left(frame as usize % 12);
+        detections.rotate_left((frame as usize + 5) % 12);
         detections
     });
     for (frame, (a, mut b)) in straight.into_iter().zip(turned).enumerate() {
-        b.rotate_right(frame % 12);
+        b.rotate_right((frame + 5) % 12);
         assert_eq!(a, b, "frame {frame}");
     }
 }
