@@ -38,7 +38,7 @@ fn object(mtd: &gst_analytics::AnalyticsMtdRef<'_, AnalyticsODMtd>) -> Option<Ob
     let location = mtd.location().ok()?;
     let (left, top) = (location.x as f32, location.y as f32);
     Some(Object {
-        class: mtd.obj_type()?.as_str().to_owned(),
+        class: mtd.obj_type()?.as_str().to_string(),
         score: location.loc_conf_lvl,
         corners: [left, top, left + location.w as f32, top + location.h as f32],
     })

@@ -1,6 +1,5 @@
 //! A mapped video frame, whatever memory it lies in.
 
-use gst::prelude::*;
 use gst_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use vision::image::{Image, ImageError, ImageMut, Plane, PlaneMut};
 

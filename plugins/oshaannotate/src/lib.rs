@@ -1,5 +1,8 @@
 //! `oshaannotate`: a GStreamer element that judges, draws and reports safety violations.
 
+// The plugin's entry points are GStreamer's and come from a macro.
+#![allow(missing_docs)]
+
 mod oshaannotate;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> {
@@ -13,7 +16,7 @@ gst::plugin_define!(
     concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
     "MIT/X11",
     env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_NAME"),
-    "https://example.invalid/gst-osha",
+    "gst-osha",
+    "gst-osha",
     env!("BUILD_REL_DATE")
 );

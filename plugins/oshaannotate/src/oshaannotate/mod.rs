@@ -1,1 +1,39 @@
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), gst::glib::BoolError> { Ok(()) }
+//! The element `oshaannotate`.
+
+mod analysis;
+mod imp;
+mod message;
+mod observation;
+mod picture;
+mod settings;
+
+use gst::glib;
+use gst::prelude::*;
+
+/// When logged events are forced onto the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOshaAnnotateEventsSync")]
+#[repr(u32)]
+pub enum EventsSync {
+    /// After every event.
+    #[enum_value(name = "Always: after every event, survives a power cut", nick = "always")]
+    Always,
+    /// When the log is closed.
+    #[default]
+    #[enum_value(name = "On close: when the stream ends", nick = "on-close")]
+    OnClose,
+    /// When the system likes.
+    #[enum_value(name = "Never: when the system likes", nick = "never")]
+    Never,
+}
+
+glib::wrapper! {
+    /// The element `oshaannotate`.
+    pub struct OshaAnnotate(ObjectSubclass<imp::OshaAnnotate>)
+        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    EventsSync::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    gst::Element::register(Some(plugin), "oshaannotate", gst::Rank::NONE, OshaAnnotate::static_type())
+}

@@ -5,7 +5,7 @@ use gst_analytics::prelude::*;
 use gst_analytics::AnalyticsRelationMeta;
 use vision::detection::Detection;
 
-/// Attaches one object detection for each of `detections`, labelled from `labels`. A relation meta that the buffer has
+/// Attaches one object detection for each of `detections`, labelled by `label`. A relation meta that the buffer has
 /// already is added to; an empty one says that the network looked and saw nothing.
 ///
 /// # Errors
@@ -13,7 +13,7 @@ use vision::detection::Detection;
 pub(super) fn detections(
     buffer: &mut gst::BufferRef,
     detections: &[Detection],
-    labels: &[glib::Quark],
+    label: impl Fn(usize) -> glib::Quark,
 ) -> Result<(), glib::BoolError> {
     if buffer.meta::<AnalyticsRelationMeta>().is_none() {
         AnalyticsRelationMeta::add(buffer);
@@ -22,9 +22,8 @@ pub(super) fn detections(
         .meta_mut::<AnalyticsRelationMeta>()
         .ok_or_else(|| glib::bool_error!("no relation meta could be added"))?;
     for detection in detections {
-        let Some(&label) = labels.get(detection.class) else { continue };
         let [x, y, width, height] = whole_pixels(detection);
-        meta.add_od_mtd(label, x, y, width, height, detection.score)?;
+        meta.add_od_mtd(label(detection.class), x, y, width, height, detection.score)?;
     }
     Ok(())
 }

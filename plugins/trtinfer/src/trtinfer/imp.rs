@@ -56,6 +56,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What the inference library has to say goes to this element's debug category.
+fn log_engine(severity: engine::log::Severity, text: &str) {
+    match severity {
+        engine::log::Severity::Info => gst::info!(CAT, "{text}"),
+        engine::log::Severity::Warning => gst::warning!(CAT, "{text}"),
+        engine::log::Severity::Error => gst::error!(CAT, "{text}"),
+    }
+}
+
 #[glib::object_subclass]
 impl ObjectSubclass for TrtInfer {
     const NAME: &'static str = "GstTrtInfer";
@@ -202,6 +211,7 @@ impl TrtInfer {
 /// Start and stop.
 impl TrtInfer {
     fn start(&self) -> Result<(), OpenError> {
+        engine::log::set_handler(log_engine);
         let settings = lock(&self.settings).clone();
         let detector = Detector::open(&settings)?;
         gst::info!(CAT, imp = self, "{}", detector.description());
@@ -217,9 +227,10 @@ impl TrtInfer {
 
     fn post_open_error(&self, error: &OpenError) {
         let text = format!("{}: {error}", error.property());
-        match error {
-            OpenError::NotFound { .. } => gst::element_imp_error!(self, gst::ResourceError::NotFound, ["{text}"]),
-            _ => gst::element_imp_error!(self, gst::ResourceError::Settings, ["{text}"]),
+        if error.is_not_found() {
+            gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"));
+        } else {
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{text}"));
         }
     }
 
@@ -277,12 +288,12 @@ impl TrtInfer {
     }
 
     fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Format, ["{error}"]);
+        gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
         gst::FlowError::Error
     }
 
     fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::LibraryError::Failed, ["property model: {error}"]);
+        gst::element_imp_error!(self, gst::LibraryError::Failed, ("property model: {error}"));
         gst::FlowError::Error
     }
 
@@ -320,7 +331,7 @@ impl TrtInfer {
         self.close_batch();
         let detector = self.detector()?;
         let source = Self::source(caps, &detector).ok_or_else(|| {
-            gst::element_imp_error!(self, gst::CoreError::Negotiation, ["caps that trtinfer cannot take: {caps}"]);
+            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("caps that trtinfer cannot take: {caps}"));
             gst::FlowError::NotNegotiated
         })?;
         gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
@@ -331,7 +342,7 @@ impl TrtInfer {
     fn source(caps: &gst::CapsRef, detector: &Detector) -> Option<Source> {
         let info = VideoInfo::from_caps(caps).ok()?;
         let memory = MemoryKind::of(caps.features(0))?;
-        let preprocessor = detector.preprocessor(gpu::format::image_info(&info)?);
+        let preprocessor = detector.preprocessor(gpu::format::image_info(&info)?).ok()?;
         Some(Source { info, memory, preprocessor })
     }
 
@@ -349,7 +360,7 @@ impl TrtInfer {
         let forwarded = self.srcpad.push_event(event);
         self.queue.start();
         self.start_task().map_err(|error| {
-            gst::element_imp_error!(self, gst::ResourceError::Failed, ["cannot go on after the flush: {error}"]);
+            gst::element_imp_error!(self, gst::ResourceError::Failed, ("cannot go on after the flush: {error}"));
             gst::FlowError::Error
         })?;
         forwarded.then_some(gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
@@ -374,10 +385,10 @@ impl TrtInfer {
     fn raise_pool_sizes(&self, query: &mut gst::query::Allocation) {
         let Ok(detector) = self.detector() else { return };
         let depth = lock(&self.settings).depth(detector.batch_size()) as u32;
-        let pools = query.allocation_pools();
-        for (index, (pool, size, min, max)) in pools.into_iter().enumerate() {
+        let pools: Vec<_> = query.allocation_pools().collect();
+        for (index, (pool, size, min, max)) in (0..).zip(pools) {
             let max = if max == 0 { 0 } else { max + depth };
-            query.set_nth_allocation_pool(index as u32, pool.as_ref(), size, min + depth, max);
+            query.set_nth_allocation_pool(index, pool.as_ref(), size, min + depth, max);
         }
     }
 }
@@ -405,7 +416,7 @@ impl TrtInfer {
             (result, self.queue.is_eos())
         {
             // Upstream has finished: nobody else would say it.
-            gst::element_imp_error!(self, gst::StreamError::Failed, ["downstream takes no frames: {error}"]);
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("downstream takes no frames: {error}"));
         }
         if let Err(error) = self.srcpad.pause_task() {
             gst::warning!(CAT, imp = self, "{error}");
@@ -438,12 +449,15 @@ impl TrtInfer {
         let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;
         let started = Instant::now();
         let detections = match settings.output {
-            Output::Tensors => attach::tensors(buffer, detector.model(), outputs, slot.index)
-                .map(|()| 0)
-                .map_err(|error| self.engine_error(&error))?,
+            #[cfg(feature = "v1_26")]
+            Output::Tensors => {
+                super::tensors::attach(buffer, detector.model(), outputs, slot.index, detector.batch_size())
+                    .map_err(|error| self.engine_error(&error))?;
+                0
+            }
             Output::Detections => {
                 let found = detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
-                attach::detections(buffer, &found, detector.labels()).map_err(|error| self.engine_error(&error))?;
+                attach::detections(buffer, &found, |class| detector.label(class)).map_err(|error| self.engine_error(&error))?;
                 found.len()
             }
         };
@@ -473,8 +487,10 @@ impl TrtInfer {
         let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
         let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
         let state = lock(&self.state);
-        let fps = state.source.as_ref().map_or(gst::Fraction::new(0, 1), |source| source.info.fps());
-        let second = gst::ClockTime::SECOND;
-        second.mul_div_ceil(depth * fps.denom() as u64, fps.numer().max(0) as u64).unwrap_or(gst::ClockTime::ZERO)
+        let Some(fps) = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0) else {
+            return gst::ClockTime::ZERO;
+        };
+        let scaled = gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64);
+        scaled.unwrap_or(gst::ClockTime::ZERO)
     }
 }

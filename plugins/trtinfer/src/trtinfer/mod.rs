@@ -7,6 +7,8 @@ mod imp;
 mod queue;
 mod settings;
 mod stats;
+#[cfg(feature = "v1_26")]
+mod tensors;
 
 use gst::glib;
 use gst::prelude::*;
@@ -66,6 +68,7 @@ pub enum Output {
     #[enum_value(name = "Detections: GstAnalyticsRelationMeta with one object detection a box", nick = "detections")]
     Detections,
     /// The network's output tensors as they are.
+    #[cfg(feature = "v1_26")]
     #[enum_value(name = "Tensors: GstTensorMeta for tensor decoders (GStreamer 1.26 or newer)", nick = "tensors")]
     Tensors,
 }

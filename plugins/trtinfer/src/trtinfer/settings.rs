@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
+use vision::head;
 
 use super::{Backend, OptimizeFor, Output, Precision};
 
@@ -18,8 +19,10 @@ pub(super) struct Settings {
     pub device: String,
     pub precision: Precision,
     pub threads: u32,
-    pub confidence: f32,
-    pub iou: f32,
+    /// `None`: what the model's sidecar file says, else the usual value.
+    pub confidence: Option<f32>,
+    /// As `confidence`.
+    pub iou: Option<f32>,
     pub max_detections: u32,
     pub classes: Option<String>,
     pub class_agnostic: bool,
@@ -41,8 +44,8 @@ impl Default for Settings {
             device: "auto".into(),
             precision: Precision::default(),
             threads: 0,
-            confidence: 0.25,
-            iou: 0.45,
+            confidence: None,
+            iou: None,
             max_detections: 300,
             classes: None,
             class_agnostic: false,
@@ -87,8 +90,8 @@ impl Settings {
             "device" => self.device = value.get().ok().flatten().unwrap_or_else(|| Self::default().device),
             "precision" => take(&mut self.precision, value),
             "threads" => take(&mut self.threads, value),
-            "confidence" => take(&mut self.confidence, value),
-            "iou" => take(&mut self.iou, value),
+            "confidence" => self.confidence = value.get().ok(),
+            "iou" => self.iou = value.get().ok(),
             "max-detections" => take(&mut self.max_detections, value),
             "classes" => take(&mut self.classes, value),
             "class-agnostic" => take(&mut self.class_agnostic, value),
@@ -112,8 +115,8 @@ impl Settings {
             "device" => self.device.to_value(),
             "precision" => self.precision.to_value(),
             "threads" => self.threads.to_value(),
-            "confidence" => self.confidence.to_value(),
-            "iou" => self.iou.to_value(),
+            "confidence" => self.confidence.unwrap_or(head::Options::default().confidence).to_value(),
+            "iou" => self.iou.unwrap_or(head::Options::default().iou).to_value(),
             "max-detections" => self.max_detections.to_value(),
             "classes" => self.classes.to_value(),
             "class-agnostic" => self.class_agnostic.to_value(),
@@ -203,13 +206,14 @@ fn model_properties() -> Vec<ParamSpec> {
 
 fn detection_properties() -> Vec<ParamSpec> {
     let defaults = Settings::default();
+    let usual = head::Options::default();
     vec![
         glib::ParamSpecFloat::builder("confidence")
             .nick("Confidence")
-            .blurb("Detections whose score is not above this are dropped")
+            .blurb("Detections whose score is not above this are dropped. Unset, a sidecar file may say otherwise")
             .minimum(0.0)
             .maximum(1.0)
-            .default_value(defaults.confidence)
+            .default_value(usual.confidence)
             .mutable_playing()
             .build(),
         glib::ParamSpecFloat::builder("iou")
@@ -218,7 +222,7 @@ fn detection_properties() -> Vec<ParamSpec> {
                     the lower score is dropped. Models that do this themselves are left alone")
             .minimum(0.0)
             .maximum(1.0)
-            .default_value(defaults.iou)
+            .default_value(usual.iou)
             .mutable_playing()
             .build(),
         glib::ParamSpecUInt::builder("max-detections")

@@ -25,7 +25,7 @@ impl Samples {
     fn structure(&self, name: &str) -> gst::Structure {
         let mut sorted: Vec<f64> = self.window.iter().map(|sample| sample.as_secs_f64() * 1e3).collect();
         sorted.sort_by(f64::total_cmp);
-        let mean = sorted.iter().sum::<f64>() / sorted.len().max(1) as f64;
+        let mean = sorted.iter().fold(0.0, |sum, sample| sum + sample) / sorted.len().max(1) as f64;
         gst::Structure::builder(name)
             .field("mean", mean)
             .field("p50", percentile(&sorted, 0.50))

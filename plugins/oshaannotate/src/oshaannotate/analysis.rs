@@ -1,0 +1,127 @@
+//! From a frame's detections to a report: tracks, then rules.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
+use osha::event::{Body, Event};
+use osha::log::{EventLog, LogError};
+use osha::site::{Site, SiteError};
+use vision::track::{Tracker, TrackerConfig};
+
+use super::observation::Observation;
+use super::settings::Settings;
+
+/// The element cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("rules: {} cannot be read: {error}. Check the path and the permissions", path.display())]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("rules: {}: {error}", path.display())]
+    Site { path: PathBuf, error: SiteError },
+    #[error("events-location: {0}")]
+    Log(#[from] LogError),
+}
+
+/// Counters since the element started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub frames: u64,
+    pub observed: u64,
+    pub detections: u64,
+    pub violations: u64,
+    pub open: u64,
+}
+
+/// Everything that remembers earlier frames.
+pub(super) struct Analysis {
+    tracker: Tracker,
+    engine: Box<dyn Analyser>,
+    log: Option<EventLog>,
+    last: Option<Duration>,
+    pub counters: Counters,
+}
+
+impl Analysis {
+    /// For the site and the event log that `settings` name.
+    ///
+    /// # Errors
+    /// When a file cannot be read, understood or opened.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let site = settings.rules.as_deref().map(site).transpose()?.unwrap_or_default();
+        let log = settings.events_location.as_deref();
+        Ok(Self {
+            tracker: Tracker::new(TrackerConfig::default()),
+            engine: Box::new(Engine::new(site)),
+            log: log.map(|path| EventLog::open(path, settings.fsync_policy())).transpose()?,
+            last: None,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Whether a frame of time `at` comes before the last one: the stream has been rewound.
+    pub fn is_rewound(&self, at: Duration) -> bool {
+        self.last.is_some_and(|last| at < last)
+    }
+
+    /// Judges one frame of `size` (width, height) pixels.
+    pub fn analyse(&mut self, at: Duration, size: (u32, u32), observation: &Observation) -> FrameReport {
+        self.last = Some(at);
+        let tracks = self.tracker.update(at, &observation.detections);
+        let objects: Vec<Object<'_>> = observation
+            .detections
+            .iter()
+            .zip(tracks)
+            .enumerate()
+            .map(|(index, (detection, track))| {
+                let rect = detection.rect;
+                Object {
+                    class: observation.label(index),
+                    score: detection.score,
+                    rect: [rect.x, rect.y, rect.width, rect.height],
+                    track: track.map(|track| track.0),
+                }
+            })
+            .collect();
+        self.counters.observed += 1;
+        self.counters.detections += objects.len() as u64;
+        self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects })
+    }
+
+    /// Closes what is open and forgets everybody.
+    pub fn finish(&mut self) -> Vec<Event> {
+        self.last = None;
+        self.tracker.reset();
+        self.engine.finish()
+    }
+
+    /// Appends `event` to the log, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(&mut self, event: &Event) -> Result<(), LogError> {
+        match event.body {
+            Body::Start(_) => {
+                self.counters.violations += 1;
+                self.counters.open += 1;
+            }
+            Body::End(_) => self.counters.open = self.counters.open.saturating_sub(1),
+            Body::Summary(_) => {}
+        }
+        self.log.as_mut().map_or(Ok(()), |log| log.append(event))
+    }
+
+    /// Closes the log.
+    ///
+    /// # Errors
+    /// When what was written may not be on the disk.
+    pub fn close(self) -> Result<(), LogError> {
+        self.log.map_or(Ok(()), EventLog::close)
+    }
+}
+
+fn site(path: &Path) -> Result<Site, OpenError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| OpenError::Read { path: path.to_owned(), error })?;
+    Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })
+}

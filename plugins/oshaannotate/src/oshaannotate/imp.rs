@@ -1,0 +1,232 @@
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gpu::{FrameMut, MemoryKind};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::{VideoCapsBuilder, VideoInfo};
+use osha::event::Event;
+use osha::log::LogError;
+
+use super::analysis::{Analysis, OpenError};
+use super::message;
+use super::observation::Observation;
+use super::picture::Picture;
+use super::settings::{self, Settings};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("oshaannotate", gst::DebugColorFlags::empty(), Some("Safety violations"))
+});
+
+/// What the negotiated caps mean.
+struct Format {
+    info: VideoInfo,
+    memory: MemoryKind,
+    picture: Picture,
+}
+
+#[derive(Default)]
+pub struct OshaAnnotate {
+    settings: Mutex<Settings>,
+    format: Mutex<Option<Format>>,
+    analysis: Mutex<Option<Analysis>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for OshaAnnotate {
+    const NAME: &'static str = "GstOshaAnnotate";
+    type Type = super::OshaAnnotate;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for OshaAnnotate {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::properties);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        lock(&self.settings).get(pspec.name()).unwrap_or_else(|| self.stats().to_value())
+    }
+}
+
+impl GstObjectImpl for OshaAnnotate {}
+
+impl ElementImpl for OshaAnnotate {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Safety violation annotator",
+                "Filter/Analyzer/Effect/Video",
+                "Judges detected people and their protective equipment, draws them with the standard that is \
+                 violated, posts osha-violation messages and writes an event log. Assists people, certifies nothing",
+                "The gst-osha authors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
+            let template = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+            [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
+                .into_iter()
+                .flatten()
+                .collect()
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for OshaAnnotate {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
+        self.obj().set_passthrough(!settings.draw);
+        *lock(&self.analysis) = Some(analysis);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.finish();
+        *lock(&self.format) = None;
+        let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
+        analysis.close().map_err(|error| gst::error_msg!(gst::ResourceError::Sync, ["events-location: {error}"]))
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
+        let memory = MemoryKind::of(incaps.features(0))
+            .ok_or_else(|| gst::loggable_error!(CAT, "memory of {incaps} is not supported"))?;
+        let size = (info.width() as usize, info.height() as usize);
+        let picture = Picture::new(size).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
+        *lock(&self.format) = Some(Format { info, memory, picture });
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Eos(_) | gst::EventView::FlushStop(_) => self.finish(),
+            _ => {}
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let at = self.analyse(buffer)?;
+        let banner = lock(&self.settings).banner;
+        let mut format = lock(&self.format);
+        let Format { info, memory, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let list = picture.display_list(at, banner);
+        if !list.primitives.is_empty() {
+            let mut frame = FrameMut::map(buffer, info, *memory).map_err(|error| self.stream_error(&error))?;
+            list.draw(&mut frame.image_mut().map_err(|error| self.stream_error(&error))?);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.analyse(buffer).map(|_| gst::FlowSuccess::Ok)
+    }
+}
+
+fn open_error(error: &OpenError) -> gst::ErrorMessage {
+    match error {
+        OpenError::Read { error: cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
+            gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
+        }
+        OpenError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        OpenError::Site { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        OpenError::Log(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
+    }
+}
+
+impl OshaAnnotate {
+    /// Judges the frame and reports what began or ended. Returns the frame's stream time.
+    fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
+        let at = self.stream_time(buffer);
+        if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
+            self.finish();
+        }
+        let mut analysis = lock(&self.analysis);
+        let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
+        analysis.counters.frames += 1;
+        let Some(observation) = Observation::of(buffer) else { return Ok(at) };
+        let mut format = lock(&self.format);
+        let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let report = analysis.analyse(at, (format.info.width(), format.info.height()), &observation);
+        format.picture.show(at, &observation, &report);
+        self.report(analysis, &report.events).map_err(|_| gst::FlowError::Error)?;
+        Ok(at)
+    }
+
+    /// Time in the stream, which does not depend on when it is played.
+    fn stream_time(&self, buffer: &gst::BufferRef) -> Duration {
+        let segment = self.obj().segment();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        let time = segment.and_then(|segment| segment.to_stream_time(buffer.pts()));
+        time.or(buffer.pts()).unwrap_or_default().into()
+    }
+
+    /// Closes what is open: the stream ends, stops or jumps.
+    fn finish(&self) {
+        if let Some(format) = lock(&self.format).as_mut() {
+            format.picture.clear();
+        }
+        let mut analysis = lock(&self.analysis);
+        if let Some(analysis) = analysis.as_mut().filter(|analysis| analysis.counters.frames > 0) {
+            let events = analysis.finish();
+            // The error is on the bus; there is nobody to return it to.
+            let _ = self.report(analysis, &events);
+        }
+    }
+
+    /// Logs and posts `events`. A failure is posted as an error.
+    fn report(&self, analysis: &mut Analysis, events: &[Event]) -> Result<(), LogError> {
+        for event in events {
+            gst::info!(CAT, imp = self, "{event:?}");
+            if let Some(structure) = message::violation(event) {
+                let posted = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+                if posted.is_err() {
+                    gst::debug!(CAT, imp = self, "no bus takes the message");
+                }
+            }
+            analysis.record(event).inspect_err(|error| {
+                gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
+            })?;
+        }
+        Ok(())
+    }
+
+    fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
+        gst::FlowError::Error
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let counters = lock(&self.analysis).as_ref().map(|analysis| analysis.counters).unwrap_or_default();
+        gst::Structure::builder("oshaannotate-stats")
+            .field("frames", counters.frames)
+            .field("frames-observed", counters.observed)
+            .field("detections", counters.detections)
+            .field("violations", counters.violations)
+            .field("violations-open", counters.open)
+            .build()
+    }
+}

@@ -1,0 +1,335 @@
+//! A loaded model: the engine that runs it, and what its inputs and outputs mean.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::{EngineError, InferenceEngine, InputTensor, ModelInfo, Options, Outputs};
+use gst::glib;
+use vision::detection::Detection;
+use vision::geometry::Placement;
+use vision::head;
+use vision::image::{Image, ImageInfo};
+use vision::model::{AuxiliaryInput, Contract, ContractError, LabelsError, Sidecar, SidecarError, parse_labels};
+use vision::preprocess::{PreprocessError, Preprocessor};
+use vision::tensor::{DataType, Elements, TensorView};
+
+use super::batch::Batch;
+use super::settings::Settings;
+use super::Precision;
+
+/// Where a frame's results are to be found.
+pub(super) struct Slot {
+    pub batch: Arc<Batch>,
+    pub index: usize,
+    pub placement: Placement,
+}
+
+/// The settings and the model do not go together.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("no model is set. Name an ONNX file, as in trtinfer model=ppe.onnx")]
+    NoModel,
+    #[error("device {0:?} is not known. Use auto or cpu")]
+    Device(String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{}: {error}", path.display())]
+    Contract { path: PathBuf, error: ContractError },
+    #[error("{}: {error}. Correct the file or remove it", path.display())]
+    Sidecar { path: PathBuf, error: SidecarError },
+    #[error("{}: {error}. Write one class name a line, in the order of the model's output", path.display())]
+    Labels { path: PathBuf, error: LabelsError },
+    #[error("{} cannot be read: {error}. Check the path and the permissions", path.display())]
+    Read { property: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("{0:?} is no class of the model. It has: {1}")]
+    Class(String, String),
+    #[error("{path} computes in {found:?}, and this backend converts nothing. Use precision=model or another file",
+        path = path.display())]
+    Precision { path: PathBuf, found: DataType },
+    #[error("the model takes batches of {prescribed}, not {asked}. Leave batch-size unset or export the model with a \
+        dynamic batch")]
+    Batch { asked: usize, prescribed: usize },
+}
+
+impl OpenError {
+    /// The property that is to be changed.
+    pub fn property(&self) -> &'static str {
+        match self {
+            Self::NoModel | Self::Contract { .. } | Self::Sidecar { .. } => "model",
+            Self::Device(_) => "device",
+            Self::Labels { .. } => "labels",
+            Self::Read { property, .. } => property,
+            Self::Class(..) => "classes",
+            Self::Precision { .. } => "precision",
+            Self::Batch { .. } => "batch-size",
+            Self::Engine(
+                EngineError::LibraryNotFound { .. }
+                | EngineError::LibraryUnusable { .. }
+                | EngineError::LibraryTooOld { .. }
+                | EngineError::LibraryConflict { .. },
+            ) => "onnxruntime-library",
+            Self::Engine(_) => "model",
+        }
+    }
+
+    /// Whether a file is missing.
+    pub fn is_not_found(&self) -> bool {
+        let missing = std::io::ErrorKind::NotFound;
+        match self {
+            Self::NoModel | Self::Engine(EngineError::ModelNotFound(_) | EngineError::LibraryNotFound { .. }) => true,
+            Self::Read { error, .. } => error.kind() == missing,
+            _ => false,
+        }
+    }
+}
+
+/// A frame cannot be handed to the network.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    #[error("input tensor {0} has no room in host memory")]
+    Tensor(usize),
+}
+
+/// The network's answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Head(#[from] head::HeadError),
+}
+
+pub(super) struct Detector {
+    engine: Arc<dyn InferenceEngine>,
+    contract: Contract,
+    classes: Option<BTreeSet<usize>>,
+    batch_size: usize,
+    /// Input tensors that wait to be filled again.
+    free: Mutex<Vec<Vec<InputTensor>>>,
+}
+
+impl Detector {
+    /// Loads the model that `settings` name and checks that everything said of it agrees.
+    ///
+    /// # Errors
+    /// Whatever is missing or contradicts itself.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let path = settings.model.as_deref().ok_or(OpenError::NoModel)?;
+        let engine = engine::shared::load(path, &engine_options(settings)?)?;
+        let contract = contract(path, engine.model(), settings)?;
+        check_precision(path, settings.precision, contract.image.data_type)?;
+        Ok(Self {
+            classes: settings.classes.as_deref().map(|text| class_filter(text, &contract)).transpose()?,
+            batch_size: batch_size(settings.batch_size as usize, contract.image.batch)?,
+            engine,
+            contract,
+            free: Mutex::default(),
+        })
+    }
+
+    /// One line for people about engine and model.
+    pub fn description(&self) -> &str {
+        self.engine.description()
+    }
+
+    pub fn engine(&self) -> &dyn InferenceEngine {
+        &*self.engine
+    }
+
+    pub fn model(&self) -> &ModelInfo {
+        self.engine.model()
+    }
+
+    /// Frames in one inference.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// The name of class `class`, for a detection's meta.
+    pub fn label(&self, class: usize) -> glib::Quark {
+        match self.contract.labels.get(class) {
+            Some(label) => glib::Quark::from_str(label),
+            None => glib::Quark::from_str(self.contract.label(class)),
+        }
+    }
+
+    /// What turns frames of `source` into the network's input.
+    ///
+    /// # Errors
+    /// When the frames have no pixels.
+    pub fn preprocessor(&self, source: ImageInfo) -> Result<Preprocessor, PreprocessError> {
+        Preprocessor::new(source, self.contract.image.spec)
+    }
+
+    /// An empty batch over tensors that were used before, or new ones.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn new_batch(&self) -> Result<Batch, EngineError> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let inputs = free.map_or_else(|| self.allocate(), Ok)?;
+        Ok(Batch::new(inputs, self.batch_size))
+    }
+
+    /// Takes tensors back that the engine is done with.
+    pub fn recycle(&self, inputs: Vec<InputTensor>) {
+        if !inputs.is_empty() {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(inputs);
+        }
+    }
+
+    fn allocate(&self) -> Result<Vec<InputTensor>, EngineError> {
+        let image = &self.contract.image;
+        (0..self.model().inputs.len())
+            .map(|index| match self.contract.auxiliary.iter().find(|auxiliary| auxiliary.index == index) {
+                Some(auxiliary) => self.allocate_auxiliary(auxiliary),
+                None => self.engine.allocate(index, &image.shape(self.batch_size)),
+            })
+            .collect()
+    }
+
+    fn allocate_auxiliary(&self, auxiliary: &AuxiliaryInput) -> Result<InputTensor, EngineError> {
+        let mut tensor = self.engine.allocate(auxiliary.index, &[self.batch_size, 2])?;
+        let values = || std::iter::repeat_n(auxiliary.row, self.batch_size).flatten();
+        match auxiliary.data_type {
+            DataType::I32 => tensor.write(Elements::I32(&values().map(i32::from).collect::<Vec<_>>()))?,
+            DataType::I64 => tensor.write(Elements::I64(&values().map(i64::from).collect::<Vec<_>>()))?,
+            _ => tensor.write(Elements::F32(&values().map(f32::from).collect::<Vec<_>>()))?,
+        }
+        Ok(tensor)
+    }
+
+    /// Writes `image` into slot `slot` of the image tensor.
+    ///
+    /// # Errors
+    /// When the image is not what `preprocessor` was made for.
+    pub fn write(
+        &self,
+        preprocessor: &mut Preprocessor,
+        image: &Image<'_>,
+        inputs: &mut [InputTensor],
+        slot: usize,
+    ) -> Result<(), WriteError> {
+        let index = self.contract.image.index;
+        let length = self.contract.image.spec.len();
+        let range = slot * length..(slot + 1) * length;
+        let elements = inputs[index].elements_mut().and_then(|elements| elements.get(range));
+        Ok(preprocessor.run(image, elements.ok_or(WriteError::Tensor(index))?)?)
+    }
+
+    /// The detections in the frame of `slot`, in source pixels, surest first.
+    ///
+    /// # Errors
+    /// When the network returned something else than it declared.
+    pub fn decode(&self, outputs: &Outputs, slot: &Slot, settings: &Settings) -> Result<Vec<Detection>, DecodeError> {
+        let views: Vec<TensorView<'_>> =
+            (0..outputs.len()).map(|index| outputs.view(index)).collect::<Result<_, _>>()?;
+        let options = self.head_options(settings);
+        Ok(self.contract.head.decode(&views, slot.index, &slot.placement, &options)?)
+    }
+
+    fn head_options(&self, settings: &Settings) -> head::Options {
+        let usual = head::Options::default();
+        head::Options {
+            confidence: settings.confidence.or(self.contract.confidence).unwrap_or(usual.confidence),
+            iou: settings.iou.or(self.contract.iou).unwrap_or(usual.iou),
+            max_detections: settings.max_detections as usize,
+            classes: self.classes.clone(),
+            class_agnostic: settings.class_agnostic,
+        }
+    }
+}
+
+fn engine_options(settings: &Settings) -> Result<Options, OpenError> {
+    if !matches!(settings.device.as_str(), "auto" | "cpu") {
+        return Err(OpenError::Device(settings.device.clone()));
+    }
+    Ok(Options {
+        library: settings.library.clone(),
+        folders: engine::own_folder().into_iter().collect(),
+        threads: settings.threads as usize,
+        ..Options::default()
+    })
+}
+
+fn contract(path: &Path, model: &ModelInfo, settings: &Settings) -> Result<Contract, OpenError> {
+    let sidecar = sidecar(path)?;
+    let labels = settings.labels.as_deref().map(labels).transpose()?;
+    Contract::recognise(&model.inputs, &model.outputs, &model.metadata, sidecar.as_ref(), labels)
+        .map_err(|error| OpenError::Contract { path: path.to_owned(), error })
+}
+
+fn read(property: &'static str, path: &Path) -> Result<String, OpenError> {
+    std::fs::read_to_string(path).map_err(|error| OpenError::Read { property, path: path.to_owned(), error })
+}
+
+/// The TOML file beside the model, if there is one.
+fn sidecar(model: &Path) -> Result<Option<Sidecar>, OpenError> {
+    let path = model.with_extension("toml");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let parsed = Sidecar::parse(&read("model", &path)?);
+    parsed.map(Some).map_err(|error| OpenError::Sidecar { path, error })
+}
+
+fn labels(path: &Path) -> Result<Vec<String>, OpenError> {
+    parse_labels(&read("labels", path)?).map_err(|error| OpenError::Labels { path: path.to_owned(), error })
+}
+
+fn check_precision(path: &Path, asked: Precision, found: DataType) -> Result<(), OpenError> {
+    let fits = match asked {
+        Precision::Model => true,
+        Precision::Fp32 => found != DataType::F16,
+        Precision::Fp16 => found == DataType::F16,
+    };
+    if fits { Ok(()) } else { Err(OpenError::Precision { path: path.to_owned(), found }) }
+}
+
+fn batch_size(asked: usize, prescribed: Option<usize>) -> Result<usize, OpenError> {
+    match (asked, prescribed) {
+        (0, prescribed) => Ok(prescribed.unwrap_or(1)),
+        (asked, Some(prescribed)) if asked != prescribed => Err(OpenError::Batch { asked, prescribed }),
+        (asked, _) => Ok(asked),
+    }
+}
+
+/// The classes that a comma-separated list of names and indices means.
+fn class_filter(text: &str, contract: &Contract) -> Result<BTreeSet<usize>, OpenError> {
+    let index = |wanted: &str| {
+        let named = contract.labels.iter().position(|label| label == wanted);
+        let known = contract.head.classes().unwrap_or(contract.labels.len());
+        named.or_else(|| wanted.parse().ok().filter(|&index: &usize| index < known))
+    };
+    let wanted = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    wanted
+        .map(|name| index(name).ok_or_else(|| OpenError::Class(name.to_owned(), contract.labels.join(", "))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_is_what_the_model_prescribes() {
+        assert_eq!(batch_size(0, None).unwrap(), 1);
+        assert_eq!(batch_size(0, Some(4)).unwrap(), 4);
+        assert_eq!(batch_size(8, None).unwrap(), 8);
+        let error = batch_size(2, Some(4)).unwrap_err();
+        assert_eq!(error.property(), "batch-size");
+        assert!(error.to_string().contains("batches of 4, not 2"), "{error}");
+    }
+
+    #[test]
+    fn a_precision_that_the_model_lacks_is_refused() {
+        let path = Path::new("m.onnx");
+        assert!(check_precision(path, Precision::Fp32, DataType::F32).is_ok());
+        assert!(check_precision(path, Precision::Model, DataType::F16).is_ok());
+        let error = check_precision(path, Precision::Fp16, DataType::F32).unwrap_err();
+        assert!(error.to_string().starts_with("m.onnx computes in F32"), "{error}");
+    }
+}
