@@ -125,6 +125,15 @@ pub enum ElementsMut<'a> {
 }
 
 impl ElementsMut<'_> {
+    /// Elements `range` alone; `None` when there are fewer.
+    pub fn get(self, range: Range<usize>) -> Option<Self> {
+        Some(match self {
+            Self::F32(values) => Self::F32(values.get_mut(range)?),
+            Self::F16(values) => Self::F16(values.get_mut(range)?),
+            Self::U8(values) => Self::U8(values.get_mut(range)?),
+        })
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         match self {
