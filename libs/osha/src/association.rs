@@ -138,6 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn a_hat_within_two_people_goes_to_the_nearer_axis() {
+        let people = [PERSON, [130.0, 100.0, 60.0, 180.0]];
+        assert_eq!(
+            associate(&people, &[item(Hazard::NoHardHat, [135.0, 95.0, 24.0, 30.0])]),
+            [Some(1)]
+        );
+        assert_eq!(
+            associate(&people, &[item(Hazard::NoHardHat, [131.0, 95.0, 24.0, 30.0])]),
+            [Some(0)]
+        );
+    }
+
+    #[test]
     fn hands_come_in_twos() {
         let hands = [
             [100.0, 190.0, 10.0, 10.0],
