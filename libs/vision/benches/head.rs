@@ -1,5 +1,7 @@
 //! How long decoding a usual output takes.
 
+#![allow(clippy::expect_used)]
+
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,5 +1,7 @@
 //! How long a frame takes to become a network's input.
 
+#![allow(clippy::expect_used)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use vision::image::{Colorimetry, Image, ImageInfo, PixelFormat, Plane};
 use vision::preprocess::{InputSpec, Layout, Preprocessor};

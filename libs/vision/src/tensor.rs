@@ -148,3 +148,38 @@ impl ElementsMut<'_> {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_every_type_become_floats() {
+        let halves = [1.0, 2.0, 3.0].map(f16::from_f32);
+        let all = [
+            Elements::F32(&[1.0, 2.0, 3.0]),
+            Elements::F16(&halves),
+            Elements::U8(&[1, 2, 3]),
+            Elements::I32(&[1, 2, 3]),
+            Elements::I64(&[1, 2, 3]),
+        ];
+        for elements in all {
+            let view = TensorView {
+                shape: vec![3],
+                elements,
+            };
+            assert_eq!(view.floats(1..3).unwrap()[..], [2.0, 3.0], "{elements:?}");
+            assert_eq!(view.floats(2..4), None, "{elements:?}");
+        }
+    }
+
+    #[test]
+    fn open_dimensions_show() {
+        let info = TensorInfo {
+            name: "x".into(),
+            data_type: DataType::F32,
+            shape: vec![None, Some(3)],
+        };
+        assert_eq!(info.to_string(), "`x` F32 [?, 3]");
+    }
+}

@@ -1,5 +1,7 @@
 //! What is made of models as exporters write them, and of broken ones.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use vision::geometry::Resize;
@@ -160,16 +162,24 @@ fn metadata_tell_the_meanings_of_six_columns_apart() {
 
 #[test]
 fn suppressing_across_classes_is_not_suppressing_in_the_graph() {
-    let raw = Model::with_output(&[0, 0, 6])
-        .metadata("names", "{0: 'a', 1: 'b'}")
-        .metadata("stride", "32");
-    let agnostic = raw
+    let open = || {
+        Model::with_output(&[0, 0, 6])
+            .metadata("names", "{0: 'a', 1: 'b'}")
+            .metadata("stride", "32")
+    };
+    let agnostic = open()
         .metadata("args", "{'agnostic_nms': True, 'nms': False}")
         .error();
     assert!(
         agnostic.contains("fit more than one detector: name the right one as `head`"),
         "{agnostic}"
     );
+    assert_eq!(
+        open().metadata("args", "{'nms': True}").kind(),
+        HeadKind::EndToEnd
+    );
+    assert_eq!(open().metadata("end2end", "True").kind(), HeadKind::EndToEnd);
+    assert_eq!(open().sidecar("head = 'end-to-end'").kind(), HeadKind::EndToEnd);
 }
 
 #[test]

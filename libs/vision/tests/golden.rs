@@ -1,5 +1,7 @@
 //! Compares with what OpenCV, ONNX Runtime and NumPy made of the same images: see `tests/golden/README.md`.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

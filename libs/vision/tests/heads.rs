@@ -1,5 +1,7 @@
 //! Decoding of made-up outputs: batches, options, order and garbage.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use vision::detection::Detection;
@@ -12,8 +14,11 @@ const INPUT: (usize, usize) = (64, 32);
 const CELLS: usize = 32 + 8 + 2;
 const CLASSES: usize = 2;
 
-/// Every layout: kind, and the shapes of its outputs for a batch of `batch`.
-fn layouts(batch: usize) -> Vec<(HeadKind, Vec<(&'static str, Vec<usize>)>)> {
+/// Name and shape of an output.
+type Declared = (&'static str, Vec<usize>);
+
+/// Every layout: kind, and its outputs for a batch of `batch`.
+fn layouts(batch: usize) -> Vec<(HeadKind, Vec<Declared>)> {
     let single = |kind, shape: [usize; 2]| (kind, vec![("output", vec![batch, shape[0], shape[1]])]);
     let lists = |names: [&'static str; 3]| {
         names
@@ -252,6 +257,16 @@ fn scores_must_exceed_the_threshold_and_the_best_class_counts() {
         }
     );
     assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn objectness_weighs_the_scores() {
+    let head = head(HeadKind::Yolov5, &[("output", vec![1, 3, 7])]);
+    let row = |x: f32, objectness: f32, score: f32| [x, 10.0, 8.0, 8.0, objectness, 0.1, score];
+    let rows = [row(10.0, 0.4, 1.0), row(30.0, 0.4, 0.5), row(50.0, 1.0, 0.5)].concat();
+    let found = decode(&head, &[1, 3, 7], &rows, 0, &Options::default());
+    let found: Vec<_> = found.iter().map(|found| (found.score, found.class)).collect();
+    assert_eq!(found, [(0.5, 1), (0.4, 1)]);
 }
 
 #[test]

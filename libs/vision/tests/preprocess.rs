@@ -1,5 +1,7 @@
 //! Element types, layouts, channel orders and errors; what the golden files leave out.
 
+#![allow(clippy::unwrap_used)]
+
 use half::f16;
 use vision::geometry::Resize;
 use vision::image::{Colorimetry, Image, ImageInfo, PixelFormat, Plane};

