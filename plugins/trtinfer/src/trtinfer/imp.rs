@@ -317,7 +317,23 @@ impl TrtInfer {
     fn enqueue(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
         gst::trace!(CAT, imp = self, "queueing {event:?}");
         self.close_batch();
-        self.queue.push(Item::Event(event))
+        let is_eos = event.type_() == gst::EventType::Eos;
+        let queued = self.queue.push(Item::Event(event));
+        if is_eos {
+            self.post_unheard(queued);
+        }
+        queued
+    }
+
+    /// Upstream hears of a failure with its next frame. After its last one nobody else would say it.
+    fn post_unheard(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
+        use gst::FlowError::{Eos, Flushing};
+        match result {
+            Ok(_) | Err(Eos | Flushing) => {}
+            Err(error) => {
+                gst::element_imp_error!(self, gst::StreamError::Failed, ("frames cannot be passed on: {error}"));
+            }
+        }
     }
 
     fn close_batch(&self) {
@@ -412,11 +428,8 @@ impl TrtInfer {
 
     fn end_of_flow(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
         gst::debug!(CAT, imp = self, "pausing: {result:?}");
-        if let (Err(error @ (gst::FlowError::NotLinked | gst::FlowError::NotNegotiated)), true) =
-            (result, self.queue.is_eos())
-        {
-            // Upstream has finished: nobody else would say it.
-            gst::element_imp_error!(self, gst::StreamError::Failed, ("downstream takes no frames: {error}"));
+        if self.queue.is_eos() {
+            self.post_unheard(result);
         }
         if let Err(error) = self.srcpad.pause_task() {
             gst::warning!(CAT, imp = self, "{error}");
@@ -475,7 +488,7 @@ impl TrtInfer {
         let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
         if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
             let (live, min, max) = latency.result();
-            let own = self.latency();
+            let own = if live { self.latency() } else { gst::ClockTime::ZERO };
             gst::debug!(CAT, imp = self, "own latency {own}");
             latency.set(live, min + own, max.map(|max| max + own));
         }

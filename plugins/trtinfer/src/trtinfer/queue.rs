@@ -13,6 +13,18 @@ pub(super) enum Item<F> {
     Event(gst::Event),
 }
 
+impl<F> Item<F> {
+    /// Whether frames are welcome again after it, though downstream had enough or the stream had ended.
+    fn is_beginning(&self) -> bool {
+        use gst::EventType::{Segment, StreamStart};
+        matches!(self, Self::Event(event) if matches!(event.type_(), StreamStart | Segment))
+    }
+
+    fn is_frame(&self) -> bool {
+        matches!(self, Self::Frame(_))
+    }
+}
+
 struct Inner<F> {
     items: VecDeque<Item<F>>,
     frames: usize,
@@ -21,6 +33,35 @@ struct Inner<F> {
     flushing: bool,
     eos: bool,
     result: Result<FlowSuccess, FlowError>,
+}
+
+impl<F> Inner<F> {
+    /// Downstream wants no frames any more until something begins anew; events still reach it.
+    fn downstream_ended(&mut self) {
+        let beginning = self.items.iter().position(Item::is_beginning);
+        let welcome = self.items.split_off(beginning.unwrap_or(self.items.len()));
+        self.items.retain(|item| !item.is_frame());
+        self.items.extend(welcome);
+        self.frames = self.items.iter().filter(|item| item.is_frame()).count();
+        if beginning.is_none() {
+            self.result = Err(FlowError::Eos);
+        }
+    }
+
+    fn begin(&mut self) {
+        self.eos = false;
+        if self.result == Err(FlowError::Eos) {
+            self.result = Ok(FlowSuccess::Ok);
+        }
+    }
+
+    fn accepts(&self, item: &Item<F>) -> Result<(), FlowError> {
+        match self.result {
+            Err(FlowError::Eos) if !item.is_frame() => {}
+            result => result.map(|_| ())?,
+        }
+        if self.eos { Err(FlowError::Eos) } else { Ok(()) }
+    }
 }
 
 /// FIFO between the streaming thread and the source pad's task, bounded in frames.
@@ -77,13 +118,14 @@ impl<F> Queue<F> {
     /// Appends `item`.
     ///
     /// # Errors
-    /// What downstream answered if it takes no more, `Flushing`, or `Eos` after the end of the stream.
+    /// What downstream answered if it takes no more, `Flushing`, or `Eos` after the end of the stream. Events are taken
+    /// when downstream has answered `Eos`, too.
     pub fn push(&self, item: Item<F>) -> Result<FlowSuccess, FlowError> {
         let mut inner = self.lock();
-        inner.result?;
-        if inner.eos {
-            return Err(FlowError::Eos);
+        if item.is_beginning() {
+            inner.begin();
         }
+        inner.accepts(&item)?;
         match &item {
             Item::Frame(_) => inner.frames += 1,
             Item::Event(event) => inner.eos = event.type_() == gst::EventType::Eos,
@@ -114,11 +156,13 @@ impl<F> Queue<F> {
     pub fn finish(&self, result: Result<FlowSuccess, FlowError>) -> bool {
         let mut inner = self.lock();
         inner.busy = false;
-        if inner.result.is_ok() {
-            inner.result = result;
+        match result {
+            Err(FlowError::Eos) if inner.result.is_ok() => inner.downstream_ended(),
+            _ if inner.result.is_ok() => inner.result = result,
+            _ => {}
         }
         self.changed.notify_all();
-        inner.result.is_ok()
+        matches!(inner.result, Ok(_) | Err(FlowError::Eos))
     }
 
     /// Waits until everything has left; false if it never will.
@@ -199,11 +243,44 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_end_of_the_stream() {
+    fn nothing_but_a_new_stream_follows_the_end_of_the_stream() {
         gst::init().unwrap();
         let queue = started();
         queue.push(Item::Event(gst::event::Eos::new())).unwrap();
         assert_eq!(queue.push(Item::Frame(1)), Err(FlowError::Eos));
         assert!(queue.is_eos());
+        queue.push(Item::Event(gst::event::StreamStart::new("next"))).unwrap();
+        assert!(queue.push(Item::Frame(1)).is_ok());
+    }
+
+    #[test]
+    fn when_downstream_ends_events_go_on() {
+        gst::init().unwrap();
+        let queue = started();
+        let segment = || Item::Event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        queue.push(Item::Frame(1)).unwrap();
+        queue.pop();
+        queue.push(Item::Frame(2)).unwrap();
+        assert!(queue.finish(Err(FlowError::Eos)));
+        assert_eq!(queue.push(Item::Frame(3)), Err(FlowError::Eos));
+        queue.push(segment()).unwrap();
+        queue.push(Item::Frame(4)).unwrap();
+        assert!(matches!(queue.pop(), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(), Some(Item::Frame(4))));
+    }
+
+    #[test]
+    fn when_downstream_ends_the_next_segment_stays_queued() {
+        gst::init().unwrap();
+        let queue = started();
+        queue.push(Item::Frame(1)).unwrap();
+        queue.pop();
+        queue.push(Item::Frame(2)).unwrap();
+        queue.push(Item::Event(gst::event::StreamStart::new("next"))).unwrap();
+        queue.push(Item::Frame(3)).unwrap();
+        assert!(queue.finish(Err(FlowError::Eos)));
+        assert!(matches!(queue.pop(), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(), Some(Item::Frame(3))));
+        assert!(queue.push(Item::Frame(4)).is_ok());
     }
 }
