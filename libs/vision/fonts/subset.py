@@ -72,6 +72,7 @@ def main(source, target):
     tabular_digits(font)
     font["kern"] = kern_table(font)
     options = subset.Options(layout_features=[], legacy_kern=True, hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14])
+    options.notdef_outline = True
     options.drop_tables += ["GPOS", "GSUB", "GDEF"]
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=CHARACTERS)

@@ -7,6 +7,9 @@ use crate::draw::text::{Sprite, TextCache, Weight, cap_height};
 use crate::draw::theme::Theme;
 use crate::geometry::Rect;
 
+/// Labels' heights by which a label may be moved away from its box.
+const STACKED: usize = 5;
+
 /// What is known about an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
@@ -160,7 +163,10 @@ fn place_label(
     let size = card.size(theme);
     let shown = rect.clamp(frame.width, frame.height);
     let hidden = |place: &Rect| {
-        let text: f32 = labels.iter().map(|(_, taken)| taken.intersection(place)).sum();
+        let text: f32 = labels
+            .iter()
+            .map(|(_, taken)| grown(*taken, theme.space / 2.0).intersection(place))
+            .sum();
         let picture: f32 = boxes.iter().map(|other| other.rect.intersection(place)).sum();
         10.0 * text + 0.25 * picture
     };
@@ -168,46 +174,53 @@ fn place_label(
         let moved = (wanted.x - place.x).abs() * size.1 * 0.1 + (wanted.y - place.y).abs() * size.0;
         hidden(place) + moved + index as f32 * 0.05 * place.area()
     };
-    let places = candidates(shown, size, theme)
-        .into_iter()
-        .enumerate()
-        .map(|(index, wanted)| {
-            let place = keep_inside(wanted, frame, theme);
-            (cost(index, wanted, &place), place)
-        });
+    let places = candidates(shown, size, theme).enumerate().map(|(index, wanted)| {
+        let place = keep_inside(wanted, frame, theme);
+        (cost(index, wanted, &place), place)
+    });
     places
         .min_by(|a, b| a.0.total_cmp(&b.0))
         .map_or(shown, |(_, place)| place)
 }
 
+/// A box with `margin` pixels more on every side.
+fn grown(rect: Rect, margin: f32) -> Rect {
+    Rect::from_corners(
+        rect.x - margin,
+        rect.y - margin,
+        rect.right() + margin,
+        rect.bottom() + margin,
+    )
+}
+
 /// Places for a label of `size` around a box, the most natural one first.
-fn candidates(rect: Rect, (width, height): (f32, f32), theme: &Theme) -> [Rect; 14] {
+fn candidates(rect: Rect, (width, height): (f32, f32), theme: &Theme) -> impl Iterator<Item = Rect> {
     let gap = (theme.space / 2.0).round();
+    let inside = theme.bold_line + gap;
     let (left, right, middle) = (rect.x, rect.right() - width, rect.centre().0 - width / 2.0);
     let (above, below) = (rect.y - gap - height, rect.bottom() + gap);
-    let (first, last) = (
-        rect.y + theme.bold_line + gap,
-        rect.bottom() - theme.bold_line - gap - height,
-    );
-    let inner = left + theme.bold_line + gap;
-    let step = height + gap;
-    [
+    let (first, last) = (rect.y + inside, rect.bottom() - inside - height);
+    let around = [
         (left, above),
         (right, above),
         (middle, above),
-        (inner, first),
+        (left + inside, first),
         (left, below),
         (right, below),
-        (inner, last),
+        (left + inside, last),
         (rect.right() + gap, rect.y),
         (left - gap - width, rect.y),
-        (left, above - step),
-        (right, above - step),
-        (left, below + step),
-        (inner, first + step),
-        (left, above - 2.0 * step),
-    ]
-    .map(|(x, y)| Rect {
+    ];
+    let stacked = (1..=STACKED).flat_map(move |level| {
+        let step = level as f32 * (height + gap);
+        [
+            (left, above - step),
+            (right, above - step),
+            (left, below + step),
+            (left + inside, first + step),
+        ]
+    });
+    around.into_iter().chain(stacked).map(move |(x, y)| Rect {
         x: x.round(),
         y: y.round(),
         width,
@@ -263,7 +276,9 @@ impl Card {
     /// Title and detail of one object.
     fn label(annotation: &Annotation, frame: Rect, theme: &Theme, text: &mut TextCache) -> Self {
         let state = annotation.state;
-        let room = (frame.width * 0.6).max(frame.width.min(160.0)) - 4.0 * theme.space;
+        let room = (frame.width * 0.5)
+            .max(24.0 * theme.title)
+            .min(frame.width - 6.0 * theme.space);
         let sign = state == State::Violation;
         let sprite = text.line(&annotation.title, theme.title, Weight::SemiBold, room);
         let mut lines = vec![Line {
@@ -316,16 +331,16 @@ impl Card {
     fn size(&self, theme: &Theme) -> (f32, f32) {
         let width = self.lines.iter().map(|line| line.width()).fold(0.0, f32::max);
         let height: f32 = self.lines.iter().map(|line| line.cap_height.round()).sum();
-        let between = (self.lines.len() as f32 - 1.0) * theme.space;
+        let between = (self.lines.len() as f32 - 1.0) * theme.leading;
         (
-            (Self::indent(theme) + width + theme.space).ceil(),
+            (Self::indent(theme) + width + 1.25 * theme.space).ceil(),
             height + between + 2.0 * theme.space,
         )
     }
 
     /// Where text starts.
     fn indent(theme: &Theme) -> f32 {
-        2.0 * theme.space + theme.bold_line
+        (1.5 * theme.space + theme.bold_line).round()
     }
 
     fn draw(&self, at: Rect, theme: &Theme, into: &mut Vec<Primitive>) {
@@ -342,7 +357,7 @@ impl Card {
         for line in &self.lines {
             baseline += line.cap_height.round();
             line.draw(at.x + Self::indent(theme), baseline, theme, into);
-            baseline += theme.space;
+            baseline += theme.leading;
         }
     }
 }
@@ -419,5 +434,232 @@ fn filled(rect: Rect, radius: f32, color: Color) -> Primitive {
         radius,
         fill: Some(color),
         stroke: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (1280, 720);
+
+    fn annotation(x: f32, y: f32, state: State) -> Annotation {
+        let rect = Rect {
+            x,
+            y,
+            width: 90.0,
+            height: 220.0,
+        };
+        Annotation {
+            rect,
+            state,
+            title: "person 0.93".into(),
+            detail: Some("no hard hat".into()),
+        }
+    }
+
+    fn lay_out(annotations: &[Annotation], banner: Option<&Banner>) -> Vec<Primitive> {
+        let mut text = TextCache::new().unwrap();
+        annotate(
+            annotations,
+            banner,
+            SIZE,
+            &Theme::for_frame(SIZE.0, SIZE.1),
+            &mut text,
+        )
+        .primitives
+    }
+
+    fn plates(primitives: &[Primitive]) -> Vec<Rect> {
+        let plate = Theme::for_frame(SIZE.0, SIZE.1).palette.plate;
+        let plates = primitives.iter().filter_map(|primitive| match primitive {
+            Primitive::RoundedRect {
+                rect,
+                fill: Some(color),
+                ..
+            } if *color == plate => Some(*rect),
+            _ => None,
+        });
+        plates.collect()
+    }
+
+    fn strokes(primitives: &[Primitive]) -> Vec<Stroke> {
+        let strokes = primitives.iter().filter_map(|primitive| match primitive {
+            Primitive::RoundedRect { stroke, .. } => *stroke,
+            _ => None,
+        });
+        strokes.collect()
+    }
+
+    #[test]
+    fn plates_of_a_crowd_do_not_overlap_and_stay_in_the_frame() {
+        let states = [State::Violation, State::Compliant, State::Unknown];
+        let place = |index: usize| {
+            (
+                (index % 6) as f32 * 70.0 + 380.0,
+                (index / 6) as f32 * 150.0 + 60.0,
+            )
+        };
+        let person = |index| annotation(place(index).0, place(index).1, states[index % 3]);
+        let crowd: Vec<_> = (0..12).map(person).collect();
+        let banner = Banner {
+            lines: vec!["Worker 3 · no hard hat".into()],
+            edge: Edge::Top,
+        };
+        let plates = plates(&lay_out(&crowd, Some(&banner)));
+        assert_eq!(plates.len(), 13);
+        for (index, plate) in plates.iter().enumerate() {
+            assert!(plate.clamp(1280.0, 720.0) == *plate, "{plate:?}");
+            let next = plates[index + 1..]
+                .iter()
+                .find(|other| plate.intersection(other) > 0.0);
+            assert_eq!(next, None, "overlaps {plate:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_stands_above_its_box_or_flips() {
+        let gap = |rect: &Rect, box_top: f32| box_top - rect.bottom();
+        let above = plates(&lay_out(&[annotation(300.0, 300.0, State::Compliant)], None))[0];
+        assert!(
+            above.x == 300.0 && (0.0..8.0).contains(&gap(&above, 300.0)),
+            "{above:?}"
+        );
+        let flipped = plates(&lay_out(&[annotation(300.0, 0.0, State::Compliant)], None))[0];
+        assert!(flipped.y >= 0.0, "{flipped:?}");
+        let aside = plates(&lay_out(&[annotation(1200.0, 300.0, State::Compliant)], None))[0];
+        assert!(aside.right() <= 1280.0, "{aside:?}");
+    }
+
+    #[test]
+    fn a_violation_is_told_by_more_than_colour() {
+        let (calm, alarm) = (
+            lay_out(&[annotation(300.0, 300.0, State::Compliant)], None),
+            lay_out(&[annotation(300.0, 300.0, State::Violation)], None),
+        );
+        assert!(strokes(&alarm)[1].width > strokes(&calm)[1].width);
+        let signs = |list: &[Primitive]| {
+            list.iter()
+                .filter(|item| matches!(item, Primitive::Path { .. }))
+                .count()
+        };
+        assert_eq!((signs(&calm), signs(&alarm)), (0, 1));
+    }
+
+    #[test]
+    fn without_a_title_there_is_a_thin_box_only() {
+        let hat = Annotation {
+            title: String::new(),
+            ..annotation(300.0, 300.0, State::Violation)
+        };
+        let list = lay_out(&[hat], None);
+        assert_eq!(list.len(), 2);
+        let theme = Theme::for_frame(SIZE.0, SIZE.1);
+        assert_eq!(
+            strokes(&list)[1],
+            Stroke {
+                width: theme.thin_line,
+                color: theme.palette.violation
+            }
+        );
+    }
+
+    #[test]
+    fn a_box_is_drawn_within_its_edges() {
+        let list = lay_out(&[annotation(300.0, 300.0, State::Compliant)], None);
+        let Primitive::RoundedRect {
+            rect,
+            stroke: Some(Stroke { width, .. }),
+            ..
+        } = &list[1]
+        else {
+            panic!("{list:?}")
+        };
+        assert_eq!(
+            (rect.x - width / 2.0, rect.bottom() + width / 2.0),
+            (300.0, 520.0)
+        );
+    }
+
+    #[test]
+    fn a_banner_shows_three_lines_at_most() {
+        let shown = |count: usize| {
+            let lines = (0..count).map(|index| format!("Worker {index}")).collect();
+            lay_out(
+                &[],
+                Some(&Banner {
+                    lines,
+                    edge: Edge::Bottom,
+                }),
+            )
+        };
+        let texts = |list: &[Primitive]| {
+            list.iter()
+                .filter(|item| matches!(item, Primitive::Sprite { .. }))
+                .count()
+        };
+        assert_eq!([0, 1, 3, 9].map(|count| texts(&shown(count))), [0, 1, 3, 3]);
+        assert_eq!(shown(0), []);
+        assert!(plates(&shown(9))[0].bottom() < 720.0 && plates(&shown(9))[0].y > 600.0);
+    }
+
+    #[test]
+    fn boxes_that_cannot_be_seen_are_left_out() {
+        let places = [
+            (f32::NAN, 5.0),
+            (1e30, 5.0),
+            (-90.0, 5.0),
+            (5.0, 720.0),
+            (f32::INFINITY, 1.0),
+        ];
+        assert_eq!(
+            lay_out(&places.map(|(x, y)| annotation(x, y, State::Violation)), None),
+            []
+        );
+        let inside_out = Rect {
+            x: 50.0,
+            y: 50.0,
+            width: -20.0,
+            height: 10.0,
+        };
+        assert_eq!(
+            lay_out(
+                &[Annotation {
+                    rect: inside_out,
+                    ..Annotation::default()
+                }],
+                None
+            ),
+            []
+        );
+    }
+
+    #[test]
+    fn the_smallest_frame_is_laid_out() {
+        let mut text = TextCache::new().unwrap();
+        let annotations = [
+            annotation(0.0, 0.0, State::Violation),
+            annotation(-20.0, -20.0, State::Neutral),
+        ];
+        let banner = Banner {
+            lines: vec!["Worker".into()],
+            edge: Edge::Bottom,
+        };
+        let list = annotate(
+            &annotations,
+            Some(&banner),
+            (1, 1),
+            &Theme::for_frame(1, 1),
+            &mut text,
+        );
+        assert_eq!(plates(&list.primitives).len(), 3);
+    }
+
+    #[test]
+    fn the_same_input_gives_the_same_layout() {
+        let crowd: Vec<_> = (0..9)
+            .map(|index| annotation(index as f32 * 40.0, 200.0, State::Unknown))
+            .collect();
+        assert_eq!(lay_out(&crowd, None), lay_out(&crowd, None));
     }
 }

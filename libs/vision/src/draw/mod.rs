@@ -6,10 +6,11 @@
 //! - Pixel (x, y) has its centre at (x + ½, y + ½). `d` is the signed distance from there to the outline, negative
 //!   inside. A fill covers `clamp(½ - d, 0, 1)` of the pixel, a stroke of width `w` covers `clamp(½ + w/2 - |d|, 0, 1)`;
 //!   neither covers more than the shape or the stroke is thick. A sprite brings its coverage along.
-//! - Coverage is rounded to 256ths and multiplied by the colour's alpha (255 counts as 256) to a weight of 65536ths.
-//! - A sample `s` becomes `s + ((c - s) * weight + 32768 >> 16)` for every primitive in turn, `c` being the colour in
-//!   the frame's own code values. The weight of a subsampled chroma sample is the rounded mean of its four luma samples'
-//!   weights, where one that lies beyond the frame's edge has its neighbour's.
+//! - Coverage, rounded to 256ths, times the colour's alpha, where 128 to 255 count as 129 to 256, gives a pixel's weight,
+//!   again rounded to 256ths. The weight of a subsampled chroma sample is the rounded mean of its four pixels', where one
+//!   beyond the frame's edge has its neighbour's.
+//! - A sample `s` becomes `(s * (256 - weight) + c * weight + 128) >> 8` for every primitive in turn, the fill before the
+//!   stroke, `c` being the colour in the frame's own code values (10 bits for P010). Blending is in sRGB, as is usual.
 //! - Alpha and unused bytes of packed RGB formats stay as they are: video frames are opaque.
 
 mod annotation;

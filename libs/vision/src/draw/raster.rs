@@ -30,10 +30,31 @@ pub(super) trait Mask {
 /// The covered parts of one row of blocks. Coverage goes from 0 to [`FULL`].
 #[derive(Debug, Default)]
 pub(super) struct BlockRow {
-    runs: Vec<(usize, Range<usize>)>,
+    runs: Vec<Run>,
     top: Vec<u16>,
     bottom: Vec<u16>,
-    next: usize,
+    chroma: Vec<u16>,
+}
+
+/// Blocks side by side.
+#[derive(Debug)]
+struct Run {
+    /// Column of the first block.
+    column: usize,
+    /// Which blocks of a [`BlockRow`] they are.
+    blocks: Range<usize>,
+}
+
+/// What one run covers: its first pixel column, and weights for its pixels and chroma samples.
+pub(super) struct Weights<'a> {
+    /// First pixel column.
+    pub x: usize,
+    /// Of the upper pixels.
+    pub top: &'a [u16],
+    /// Of the lower pixels.
+    pub bottom: &'a [u16],
+    /// Of the chroma samples.
+    pub chroma: &'a [u16],
 }
 
 impl BlockRow {
@@ -45,23 +66,71 @@ impl BlockRow {
     }
 
     /// Appends `count` blocks from block `column` on: coverage of the left and right pixels, above and below.
-    pub fn push(&mut self, column: usize, count: usize, top: [u16; 2], bottom: [u16; 2]) {
-        let start = self.top.len();
-        let end = start + 2 * count;
-        self.top.extend(std::iter::repeat_n(top, count).flatten());
-        self.bottom.extend(std::iter::repeat_n(bottom, count).flatten());
-        match self.runs.last_mut() {
-            Some((_, run)) if self.next == column => run.end = end,
-            _ => self.runs.push((2 * column, start..end)),
+    fn push(&mut self, column: usize, count: usize, top: [u16; 2], bottom: [u16; 2]) {
+        self.extend_run(column, count);
+        for _ in 0..count {
+            self.top.extend_from_slice(&top);
+            self.bottom.extend_from_slice(&bottom);
         }
-        self.next = column + count;
     }
 
-    /// Each run's first pixel column, and the coverage of its upper and lower pixels.
-    pub fn runs(&self) -> impl Iterator<Item = (usize, &[u16], &[u16])> {
-        self.runs
-            .iter()
-            .map(|(x, run)| (*x, &self.top[run.clone()], &self.bottom[run.clone()]))
+    /// Makes `count` blocks from block `column` on part of the last run, or of a new one where they do not touch it.
+    fn extend_run(&mut self, column: usize, count: usize) {
+        let start = self.top.len() / 2;
+        match self.runs.last_mut() {
+            Some(Run {
+                column: first,
+                blocks,
+            }) if *first + blocks.len() == column => blocks.end += count,
+            _ => self.runs.push(Run {
+                column,
+                blocks: start..start + count,
+            }),
+        }
+    }
+
+    /// Turns coverage into weights of a colour with opacity `alpha`.
+    pub fn weigh(&mut self, alpha: u8) {
+        let alpha = u32::from(alpha) + u32::from(alpha >> 7);
+        for weights in [&mut self.top, &mut self.bottom] {
+            let weigh = |weight: &mut u16| *weight = ((u32::from(*weight) * alpha + 128) >> 8) as u16;
+            weights.iter_mut().for_each(weigh);
+        }
+        let (top, bottom) = (self.top.as_chunks::<2>().0, self.bottom.as_chunks::<2>().0);
+        let mean =
+            |(index, [a, b]): (usize, &[u16; 2])| (a + b + bottom[index][0] + bottom[index][1] + 2) >> 2;
+        self.chroma.clear();
+        self.chroma.extend(top.iter().enumerate().map(mean));
+    }
+
+    /// Gives the pixels that blocks have to the right of column `width`, and those below a last row without a
+    /// counterpart, their neighbours' coverage.
+    pub fn pad(&mut self, width: usize, last_row: bool) {
+        if let Some(Run { column, blocks }) = self.runs.last()
+            && 2 * (column + blocks.len()) > width
+        {
+            let last = 2 * blocks.end - 1;
+            self.top[last] = self.top[last - 1];
+            self.bottom[last] = self.bottom[last - 1];
+        }
+        if last_row {
+            self.bottom.copy_from_slice(&self.top);
+        }
+    }
+
+    /// The runs, once they are weighed.
+    #[inline]
+    pub fn runs(&self) -> impl Iterator<Item = Weights<'_>> {
+        self.runs.iter().map(|Run { column, blocks }| {
+            let pixels = 2 * blocks.start..2 * blocks.end;
+            let (top, bottom) = (&self.top[pixels.clone()], &self.bottom[pixels]);
+            Weights {
+                x: 2 * column,
+                top,
+                bottom,
+                chroma: &self.chroma[blocks.clone()],
+            }
+        })
     }
 }
 
@@ -86,11 +155,12 @@ impl<'a, S: Shape> Region<'a, S> {
 
     /// A line `width` pixels wide along the outline of `shape`.
     pub fn stroke(shape: &'a S, width: f32) -> Self {
-        let half_width = width.max(0.0) / 2.0;
+        let width = width.max(0.0);
+        let half_width = width / 2.0;
         Self {
             shape,
             half_width: Some(half_width),
-            limit: width.clamp(0.0, 1.0),
+            limit: width.min(1.0),
             core: shape.core(half_width + 0.5),
         }
     }
@@ -102,7 +172,7 @@ impl<'a, S: Shape> Region<'a, S> {
     }
 
     fn coverage(&self, edge: f32) -> u16 {
-        ((0.5 - edge).clamp(0.0, self.limit) * f32::from(FULL)).round() as u16
+        ((0.5 - edge).clamp(0.0, self.limit) * f32::from(FULL) + 0.5) as u16
     }
 
     /// Coverage of the pixel in column `x`, row `y`.
@@ -123,7 +193,7 @@ impl<'a, S: Shape> Region<'a, S> {
         if slack >= 0.0 {
             // The edge cannot come near any sooner than this.
             return (
-                (slack / 2.0) as usize + 1,
+                ((slack / 2.0) as usize).saturating_add(1),
                 [self.coverage(edge); 2],
                 [self.coverage(edge); 2],
             );
@@ -183,26 +253,25 @@ pub(super) struct PlacedSprite<'a> {
 }
 
 impl PlacedSprite<'_> {
-    /// Row `y` of the frame as far as the sprite has one.
-    fn row(&self, y: usize) -> &[u8] {
+    /// Appends the coverage of the pixels `columns` of row `y` of the frame.
+    fn append_row(&self, y: usize, columns: Range<usize>, into: &mut Vec<u16>) {
+        let end = into.len() + columns.len();
         let row = y as i64 - i64::from(self.y) - i64::from(self.sprite.top());
-        match usize::try_from(row) {
-            Ok(row) if row < self.sprite.height() => {
-                &self.sprite.coverage()[row * self.sprite.width()..][..self.sprite.width()]
-            }
-            _ => &[],
+        if (0..self.sprite.height() as i64).contains(&row) {
+            let width = self.sprite.width();
+            let bytes = &self.sprite.coverage()[row as usize * width..][..width];
+            let first = columns.start as i64 - i64::from(self.x) - i64::from(self.sprite.left());
+            let (before, skipped) = ((-first).max(0) as usize, first.max(0) as usize);
+            into.resize(end.min(into.len() + before), 0);
+            let visible = &bytes[skipped.min(width)..];
+            let visible = &visible[..visible.len().min(end - into.len())];
+            into.extend(
+                visible
+                    .iter()
+                    .map(|byte| u16::from(*byte) + u16::from(*byte >> 7)),
+            );
         }
-    }
-
-    /// Coverage of the pixel in column `x` of the frame, given its row of the sprite.
-    fn pixel(&self, row: &[u8], x: usize) -> u16 {
-        let column = x as i64 - i64::from(self.x) - i64::from(self.sprite.left());
-        let coverage = usize::try_from(column)
-            .ok()
-            .and_then(|column| row.get(column))
-            .copied()
-            .unwrap_or(0);
-        u16::from(coverage) + u16::from(coverage >> 7)
+        into.resize(end, 0);
     }
 }
 
@@ -217,10 +286,9 @@ impl Mask for PlacedSprite<'_> {
     }
 
     fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
-        let (upper, lower) = (self.row(2 * row), self.row(2 * row + 1));
-        for column in columns {
-            let pair = |row| [2 * column, 2 * column + 1].map(|x| self.pixel(row, x));
-            into.push(column, 1, pair(upper), pair(lower));
-        }
+        let pixels = 2 * columns.start..2 * columns.end;
+        into.extend_run(columns.start, columns.len());
+        self.append_row(2 * row, pixels.clone(), &mut into.top);
+        self.append_row(2 * row + 1, pixels, &mut into.bottom);
     }
 }

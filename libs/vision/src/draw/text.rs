@@ -283,13 +283,11 @@ impl<'a> Typesetter<'a> {
         if glyphs.last().is_none_or(|last| last.end <= max_width) {
             return glyphs;
         }
-        let (ellipsis, space) = (self.font.glyph_id('…'), self.font.glyph_id(' '));
-        while let Some(last) = glyphs.pop() {
+        let ellipsis = self.font.glyph_id('…');
+        let loose = [' ', '.', ',', '·'].map(|character| self.font.glyph_id(character));
+        while glyphs.pop().is_some() {
             let end = self.after(glyphs.last(), ellipsis);
-            if end.end <= max_width
-                && last.glyph != space
-                && glyphs.last().is_some_and(|last| last.glyph != space)
-            {
+            if end.end <= max_width && glyphs.last().is_some_and(|last| !loose.contains(&last.glyph)) {
                 glyphs.push(end);
                 break;
             }
@@ -333,5 +331,97 @@ fn ink(outlines: &[OutlinedGlyph]) -> Sprite {
         height,
         coverage,
         advance: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn width(text: &str) -> f32 {
+        TextCache::new()
+            .unwrap()
+            .line(text, 32.0, Weight::SemiBold, 1e6)
+            .advance()
+    }
+
+    #[test]
+    fn ink_lies_within_the_measured_extent() {
+        let mut cache = TextCache::new().unwrap();
+        for size in [11.0, 24.0, 48.0] {
+            let sprite = cache.line("Worker 3 · 29 CFR 1926.100(a)", size, Weight::Medium, 1e6);
+            assert_eq!(sprite.coverage().len(), sprite.width() * sprite.height());
+            assert!(sprite.coverage().iter().filter(|byte| **byte > 200).count() > 50);
+            assert!(
+                sprite.left() >= -1
+                    && (sprite.left() + sprite.width() as i32) as f32 <= sprite.advance() + 1.0
+            );
+            assert!(sprite.top() < 0 && (sprite.top() as f32) >= -size);
+            assert!((sprite.top() + sprite.height() as i32) as f32 <= size * 0.4);
+        }
+    }
+
+    #[test]
+    fn capitals_are_as_high_as_measured() {
+        let sprite = TextCache::new().unwrap().line("H", 100.0, Weight::Medium, 1e6);
+        assert_eq!((-sprite.top(), sprite.height()), (73, 73));
+        assert_eq!(cap_height(100.0).round(), 73.0);
+    }
+
+    #[test]
+    fn letters_are_kerned_and_digits_are_not_different() {
+        assert!(width("AV") < width("A") + width("V") - 1.0);
+        assert_eq!(width("0.11"), width("0.98"));
+    }
+
+    #[test]
+    fn what_is_too_wide_ends_in_an_ellipsis() {
+        let mut cache = TextCache::new().unwrap();
+        let short = cache.line("no hard hat…", 16.0, Weight::Medium, 1e6);
+        let cut = cache.line(
+            "no hard hat · 29 CFR",
+            16.0,
+            Weight::Medium,
+            short.advance() + 4.0,
+        );
+        assert_eq!(cut, short);
+        assert_eq!(cache.line("anything", 16.0, Weight::Medium, 3.0).width(), 0);
+    }
+
+    #[test]
+    fn strange_text_is_harmless() {
+        let mut cache = TextCache::new().unwrap();
+        assert_eq!(
+            *cache.line("a\nb", 16.0, Weight::Medium, 1e6),
+            *cache.line("a b", 16.0, Weight::Medium, 1e6)
+        );
+        assert_eq!(cache.line("", 16.0, Weight::Medium, 1e6).width(), 0);
+        assert!(
+            cache
+                .line(&"x".repeat(100_000), f32::NAN, Weight::Medium, f32::INFINITY)
+                .width()
+                < 4096
+        );
+        assert!(
+            cache
+                .line("安全帽 👷", f32::INFINITY, Weight::Medium, 1e6)
+                .width()
+                > 0
+        );
+    }
+
+    #[test]
+    fn lines_are_kept_while_there_is_room() {
+        let mut cache = TextCache::with_capacity(20_000).unwrap();
+        let first = cache.line("kept", 16.0, Weight::Medium, 1e6);
+        for index in 0..1000 {
+            cache.line(&format!("Worker {index}"), 16.0, Weight::Medium, 1e6);
+            assert!(
+                Arc::ptr_eq(&first, &cache.line("kept", 16.0, Weight::Medium, 1e6)),
+                "dropped in round {index}"
+            );
+            assert!(cache.bytes() <= 20_000);
+        }
+        assert!(cache.entries.len() < 100);
     }
 }

@@ -27,7 +27,7 @@ impl Default for Palette {
             compliant: Color::rgb(43, 190, 128),
             violation: Color::rgb(244, 72, 44),
             unknown: Color::rgb(247, 184, 48),
-            neutral: Color::rgb(160, 190, 222),
+            neutral: Color::rgb(206, 220, 236),
             plate: Color::rgb(15, 19, 25).with_alpha(205),
             contour: Color::rgb(8, 10, 14).with_alpha(150),
         }
@@ -65,8 +65,10 @@ pub struct Theme {
     pub contour: f32,
     /// Corner radius of boxes and plates.
     pub radius: f32,
-    /// Space around text; the unit of every other distance.
+    /// Space around text; the unit of other distances.
     pub space: f32,
+    /// Space between a line of text and the tops of the next one's capitals.
+    pub leading: f32,
 }
 
 impl Theme {
@@ -74,16 +76,56 @@ impl Theme {
     pub fn for_frame(width: usize, height: usize) -> Self {
         let basis = width.min(height) as f32;
         let scaled = |share: f32, least: f32| (basis * share).round().max(least);
+        let title = crisp_size((basis * 0.022).max(11.0));
         Self {
             palette: Palette::default(),
-            title: crisp_size((basis * 0.022).max(11.0)),
+            title,
             detail: crisp_size((basis * 0.019).max(11.0)),
-            line: scaled(0.0028, 1.0),
-            bold_line: scaled(0.0042, 2.0),
+            line: scaled(0.003, 2.0),
+            bold_line: scaled(0.0046, 3.0),
             thin_line: scaled(0.0016, 1.0),
             contour: (basis * 0.001).max(0.75),
             radius: scaled(0.0056, 2.0),
             space: scaled(0.0092, 4.0),
+            leading: (title * 0.55).round(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_legible_at_every_size() {
+        let sizes = [
+            (320, 240),
+            (640, 360),
+            (1280, 720),
+            (1920, 1080),
+            (3840, 2160),
+            (1080, 1920),
+        ];
+        let titles = sizes.map(|(width, height)| Theme::for_frame(width, height).title);
+        for (title, expected) in titles.into_iter().zip([11.0, 11.0, 15.84, 23.76, 47.52, 23.76]) {
+            assert!((title - expected).abs() < 1.0, "{title} for {expected}");
+        }
+    }
+
+    #[test]
+    fn colours_differ_in_lightness() {
+        let Palette {
+            compliant,
+            violation,
+            unknown,
+            neutral,
+            ..
+        } = Palette::default();
+        let lightness = |color: Color| {
+            0.2126 * f32::from(color.r) + 0.7152 * f32::from(color.g) + 0.0722 * f32::from(color.b)
+        };
+        let mut found = [violation, compliant, unknown, neutral].map(lightness);
+        found.sort_by(f32::total_cmp);
+        assert!(found.windows(2).all(|pair| pair[1] - pair[0] > 20.0), "{found:?}");
     }
 }
