@@ -17,7 +17,7 @@ use super::settings::Settings;
 pub(super) enum OpenError {
     #[error("rules: {} cannot be read: {error}. Check the path and the permissions", path.display())]
     Read { path: PathBuf, error: std::io::Error },
-    #[error("rules: {}: {error}", path.display())]
+    #[error("rules: {}: {error}. Correct the file", path.display())]
     Site { path: PathBuf, error: SiteError },
     #[error("events-location: {0}")]
     Log(#[from] LogError),

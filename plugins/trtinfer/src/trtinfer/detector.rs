@@ -34,33 +34,34 @@ pub(super) enum OpenError {
     Device(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("{}: {error}", path.display())]
-    Contract { path: PathBuf, error: ContractError },
+    #[error("{files}: {error}")]
+    Contract { property: &'static str, files: String, error: ContractError },
     #[error("{}: {error}. Correct the file or remove it", path.display())]
     Sidecar { path: PathBuf, error: SidecarError },
     #[error("{}: {error}. Write one class name a line, in the order of the model's output", path.display())]
     Labels { path: PathBuf, error: LabelsError },
     #[error("{} cannot be read: {error}. Check the path and the permissions", path.display())]
     Read { property: &'static str, path: PathBuf, error: std::io::Error },
-    #[error("{0:?} is no class of the model. It has: {1}")]
-    Class(String, String),
+    #[error("{name:?} is no class of {path}. Name some of these or their numbers from 0: {known}", path = path.display())]
+    Class { path: PathBuf, name: String, known: String },
     #[error("{path} computes in {found:?}, and this backend converts nothing. Use precision=model or another file",
         path = path.display())]
     Precision { path: PathBuf, found: DataType },
-    #[error("the model takes batches of {prescribed}, not {asked}. Leave batch-size unset or export the model with a \
-        dynamic batch")]
-    Batch { asked: usize, prescribed: usize },
+    #[error("{path} takes batches of {prescribed}, not {asked}. Leave batch-size unset or export the model with a \
+        dynamic batch", path = path.display())]
+    Batch { path: PathBuf, asked: usize, prescribed: usize },
 }
 
 impl OpenError {
     /// The property that is to be changed.
     pub fn property(&self) -> &'static str {
         match self {
-            Self::NoModel | Self::Contract { .. } | Self::Sidecar { .. } => "model",
+            Self::NoModel | Self::Sidecar { .. } => "model",
+            Self::Contract { property, .. } => property,
             Self::Device(_) => "device",
             Self::Labels { .. } => "labels",
             Self::Read { property, .. } => property,
-            Self::Class(..) => "classes",
+            Self::Class { .. } => "classes",
             Self::Precision { .. } => "precision",
             Self::Batch { .. } => "batch-size",
             Self::Engine(
@@ -122,8 +123,8 @@ impl Detector {
         let contract = contract(path, engine.model(), settings)?;
         check_precision(path, settings.precision, contract.image.data_type)?;
         Ok(Self {
-            classes: settings.classes.as_deref().map(|text| class_filter(text, &contract)).transpose()?,
-            batch_size: batch_size(settings.batch_size as usize, contract.image.batch)?,
+            classes: settings.classes.as_deref().map(|text| class_filter(path, text, &contract)).transpose()?,
+            batch_size: batch_size(path, settings.batch_size as usize, contract.image.batch)?,
             engine,
             contract,
             free: Mutex::default(),
@@ -259,7 +260,17 @@ fn contract(path: &Path, model: &ModelInfo, settings: &Settings) -> Result<Contr
     let sidecar = sidecar(path)?;
     let labels = settings.labels.as_deref().map(labels).transpose()?;
     Contract::recognise(&model.inputs, &model.outputs, &model.metadata, sidecar.as_ref(), labels)
-        .map_err(|error| OpenError::Contract { path: path.to_owned(), error })
+        .map_err(|error| contract_error(path, settings, error))
+}
+
+/// Names the files that contradict each other or themselves.
+fn contract_error(model: &Path, settings: &Settings, error: ContractError) -> OpenError {
+    if let (ContractError::Labels { .. }, Some(labels)) = (&error, &settings.labels) {
+        return OpenError::Contract { property: "labels", files: labels.display().to_string(), error };
+    }
+    let sidecar = Some(model.with_extension("toml")).filter(|path| path.exists());
+    let beside = sidecar.map(|path| format!(" with {}", path.display())).unwrap_or_default();
+    OpenError::Contract { property: "model", files: format!("{}{beside}", model.display()), error }
 }
 
 fn read(property: &'static str, path: &Path) -> Result<String, OpenError> {
@@ -289,25 +300,30 @@ fn check_precision(path: &Path, asked: Precision, found: DataType) -> Result<(),
     if fits { Ok(()) } else { Err(OpenError::Precision { path: path.to_owned(), found }) }
 }
 
-fn batch_size(asked: usize, prescribed: Option<usize>) -> Result<usize, OpenError> {
+fn batch_size(path: &Path, asked: usize, prescribed: Option<usize>) -> Result<usize, OpenError> {
     match (asked, prescribed) {
         (0, prescribed) => Ok(prescribed.unwrap_or(1)),
-        (asked, Some(prescribed)) if asked != prescribed => Err(OpenError::Batch { asked, prescribed }),
+        (asked, Some(prescribed)) if asked != prescribed => {
+            Err(OpenError::Batch { path: path.to_owned(), asked, prescribed })
+        }
         (asked, _) => Ok(asked),
     }
 }
 
 /// The classes that a comma-separated list of names and indices means.
-fn class_filter(text: &str, contract: &Contract) -> Result<BTreeSet<usize>, OpenError> {
+fn class_filter(path: &Path, text: &str, contract: &Contract) -> Result<BTreeSet<usize>, OpenError> {
     let index = |wanted: &str| {
         let named = contract.labels.iter().position(|label| label == wanted);
         let known = contract.head.classes().unwrap_or(contract.labels.len());
         named.or_else(|| wanted.parse().ok().filter(|&index: &usize| index < known))
     };
     let wanted = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    wanted
-        .map(|name| index(name).ok_or_else(|| OpenError::Class(name.to_owned(), contract.labels.join(", "))))
-        .collect()
+    let unknown = |name: &str| OpenError::Class {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        known: contract.labels.join(", "),
+    };
+    wanted.map(|name| index(name).ok_or_else(|| unknown(name))).collect()
 }
 
 #[cfg(test)]
@@ -316,12 +332,13 @@ mod tests {
 
     #[test]
     fn the_batch_is_what_the_model_prescribes() {
+        let batch_size = |asked, prescribed| batch_size(Path::new("m.onnx"), asked, prescribed);
         assert_eq!(batch_size(0, None).unwrap(), 1);
         assert_eq!(batch_size(0, Some(4)).unwrap(), 4);
         assert_eq!(batch_size(8, None).unwrap(), 8);
         let error = batch_size(2, Some(4)).unwrap_err();
         assert_eq!(error.property(), "batch-size");
-        assert!(error.to_string().contains("batches of 4, not 2"), "{error}");
+        assert!(error.to_string().contains("m.onnx takes batches of 4, not 2"), "{error}");
     }
 
     #[test]

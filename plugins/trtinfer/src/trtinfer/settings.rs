@@ -93,7 +93,7 @@ impl Settings {
             "confidence" => self.confidence = value.get().ok(),
             "iou" => self.iou = value.get().ok(),
             "max-detections" => take(&mut self.max_detections, value),
-            "classes" => take(&mut self.classes, value),
+            "classes" => self.classes = text(value),
             "class-agnostic" => take(&mut self.class_agnostic, value),
             "interval" => take(&mut self.interval, value),
             "batch-size" => take(&mut self.batch_size, value),
@@ -137,8 +137,13 @@ fn take<'v, T: glib::value::FromValue<'v>>(target: &mut T, value: &'v Value) {
     }
 }
 
+/// Empty text is as good as none.
+fn text(value: &Value) -> Option<String> {
+    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
+}
+
 fn path(value: &Value) -> Option<PathBuf> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty()).map(PathBuf::from)
+    text(value).map(PathBuf::from)
 }
 
 fn path_value(path: &Option<PathBuf>) -> Value {
