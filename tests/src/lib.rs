@@ -1,9 +1,11 @@
 //! What the tests across the plugins share: pipelines run to their end, with a deadline, and what came out of them.
 
 pub mod objects;
+pub mod record;
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
@@ -16,6 +18,23 @@ pub fn repository() -> PathBuf {
 /// A file of the repository as text, for a launch line.
 pub fn file(path: &str) -> String {
     repository().join(path).display().to_string()
+}
+
+/// The tiny model called `name`, as text, for a launch line.
+pub fn model(name: &str) -> String {
+    file(&format!("tests/golden/models/{name}.onnx"))
+}
+
+/// Waits until `done` says so; false if it does not within ten seconds.
+pub fn eventually(done: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
 }
 
 /// Starts GStreamer with the elements of this workspace.
@@ -45,7 +64,8 @@ pub struct BusError {
 }
 
 impl BusError {
-    fn new(error: &gst::message::Error) -> Self {
+    /// Takes the message apart.
+    pub fn new(error: &gst::message::Error) -> Self {
         Self {
             element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
             message: error.error().message().to_owned(),
@@ -85,6 +105,14 @@ impl Pipeline {
     /// When there is none.
     pub fn element(&self, name: &str) -> Result<gst::Element> {
         self.0.by_name(name).with_context(|| format!("no element called {name}"))
+    }
+
+    /// The pad `pad` of the element called `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pad(&self, name: &str, pad: &str) -> Result<gst::Pad> {
+        self.element(name)?.static_pad(pad).with_context(|| format!("{name} has no pad {pad}"))
     }
 
     /// Plays until the end of the stream. `Ok(Err(_))` is an error message on the bus.
