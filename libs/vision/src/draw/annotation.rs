@@ -7,8 +7,8 @@ use crate::draw::text::{Sprite, TextCache, Weight, cap_height};
 use crate::draw::theme::Theme;
 use crate::geometry::Rect;
 
-/// Labels' heights by which a label may be moved away from its box.
-const STACKED: usize = 5;
+/// Half labels' heights by which a label may be moved further up or down.
+const STACKED: usize = 8;
 
 /// What is known about an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,7 +168,7 @@ fn place_label(
             .map(|(_, taken)| grown(*taken, theme.space / 2.0).intersection(place))
             .sum();
         let picture: f32 = boxes.iter().map(|other| other.rect.intersection(place)).sum();
-        10.0 * text + 0.25 * picture
+        40.0 * text + 0.25 * picture
     };
     let cost = |index: usize, wanted: Rect, place: &Rect| {
         let moved = (wanted.x - place.x).abs() * size.1 * 0.1 + (wanted.y - place.y).abs() * size.0;
@@ -203,6 +203,7 @@ fn candidates(rect: Rect, (width, height): (f32, f32), theme: &Theme) -> impl It
     let around = [
         (left, above),
         (right, above),
+        (right - gap, above),
         (middle, above),
         (left + inside, first),
         (left, below),
@@ -212,7 +213,7 @@ fn candidates(rect: Rect, (width, height): (f32, f32), theme: &Theme) -> impl It
         (left - gap - width, rect.y),
     ];
     let stacked = (1..=STACKED).flat_map(move |level| {
-        let step = level as f32 * (height + gap);
+        let step = level as f32 * (height / 2.0 + gap);
         [
             (left, above - step),
             (right, above - step),

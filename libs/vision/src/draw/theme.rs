@@ -82,7 +82,7 @@ impl Theme {
             title,
             detail: crisp_size((basis * 0.019).max(11.0)),
             line: scaled(0.003, 2.0),
-            bold_line: scaled(0.0046, 3.0),
+            bold_line: scaled(0.005, 3.0),
             thin_line: scaled(0.0016, 1.0),
             contour: (basis * 0.001).max(0.75),
             radius: scaled(0.0056, 2.0),
