@@ -28,6 +28,17 @@ pub(super) fn detections(
     Ok(())
 }
 
+/// Makes `buffer` one that no network has seen, unless it has detections. A buffer that comes from a pool keeps its
+/// relation meta and loses what was in it, which would say that a network saw nothing.
+pub(super) fn nothing(buffer: &mut gst::Buffer) {
+    if buffer.meta::<AnalyticsRelationMeta>().is_some_and(|meta| meta.is_empty())
+        && let Some(meta) = buffer.make_mut().meta_mut::<AnalyticsRelationMeta>()
+    {
+        // Only a locked meta stays, and this one is not.
+        let _ = meta.remove();
+    }
+}
+
 /// Left, top, width and height of the box with every edge rounded to the nearest pixel.
 fn whole_pixels(detection: &Detection) -> [i32; 4] {
     let rect = detection.rect;

@@ -440,7 +440,10 @@ impl TrtInfer {
         let InFlight { mut buffer, slot, entered } = frame;
         let attached = match slot {
             Some(slot) => self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut())),
-            None => Ok(()),
+            None => {
+                attach::nothing(&mut buffer);
+                Ok(())
+            }
         };
         self.queue.release_frame();
         attached?;
