@@ -1,6 +1,7 @@
 //! `gst-osha`: measures and summarises what the elements do.
 
 mod bench;
+mod plugins;
 mod summary;
 
 use std::process::ExitCode;

@@ -111,8 +111,9 @@ fn count_frames(path: &Path) -> Result<u64> {
 
 fn link_video(pad: &gst::Pad, sink: &gst::Element) {
     let is_video = pad
-        .current_caps()
-        .is_some_and(|caps| caps.structure(0).is_some_and(|structure| structure.name().starts_with("video/")));
+        .query_caps(None)
+        .structure(0)
+        .is_some_and(|structure| structure.name().starts_with("video/"));
     if let Some(target) = sink.static_pad("sink").filter(|target| is_video && !target.is_linked())
         && let Err(error) = pad.link(&target)
     {

@@ -127,6 +127,12 @@ def clearest(values, low, high):
     return float(candidates[int(np.argmax(margin))])
 
 
+def to_source(boxes, source, scale, offset):
+    """Boxes in input pixels as boxes in `source` (width, height) pixels, cut off at the borders."""
+    boxes = (boxes - (*offset, *offset)) / (*scale, *scale)
+    return np.clip(boxes, 0, (source[0], source[1], source[0], source[1]))
+
+
 def detections(boxes, scores, classes, nms, source, scale, offset):
     """Detections in source pixels, with the thresholds that were chosen for them."""
     boxes, scores = boxes.astype(np.float64), scores.astype(np.float64)
@@ -139,7 +145,6 @@ def detections(boxes, scores, classes, nms, source, scale, offset):
     iou = clearest(np.concatenate(pairs or [np.zeros(0)]), 0.4, 0.6)
     kept = suppress(boxes, scores, classes, iou) if nms else np.argsort(-scores, kind="stable")
     assert not nms or len(kept) < len(boxes), "nothing to suppress"
-    boxes = (boxes - (*offset, *offset)) / (*scale, *scale)
-    boxes = np.clip(boxes, 0, (source[0], source[1], source[0], source[1]))
+    boxes = to_source(boxes, source, scale, offset)
     inside = [index for index in kept if np.all(boxes[index, 2:] > boxes[index, :2])]
     return confidence, iou, [(int(classes[index]), float(scores[index]), boxes[index].tolist()) for index in inside]

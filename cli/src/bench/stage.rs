@@ -11,6 +11,7 @@ use gst::prelude::*;
 use vision::tensor::ElementsMut;
 
 use super::{Args, Figures, Stage};
+use crate::plugins;
 
 /// Runs `stage` and tells what it came to.
 pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
@@ -22,12 +23,7 @@ pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
 }
 
 fn options(args: &Args) -> Options {
-    Options { threads: args.threads as usize, folders: plugin_folders(), ..Options::default() }
-}
-
-/// Where the elements look for ONNX Runtime: beside the plugins.
-fn plugin_folders() -> Vec<std::path::PathBuf> {
-    std::env::var_os("GST_PLUGIN_PATH").map(|paths| std::env::split_paths(&paths).collect()).unwrap_or_default()
+    Options { threads: args.threads as usize, folders: plugins::folders(), ..Options::default() }
 }
 
 fn bare(args: &Args) -> Result<(u64, Duration)> {
@@ -72,7 +68,7 @@ struct Arrivals {
 }
 
 fn pipeline(stage: Stage, args: &Args) -> Result<(u64, Duration)> {
-    gst::init()?;
+    plugins::init()?;
     let pipeline = gst::parse::launch(&description(stage, args)?)?
         .downcast::<gst::Pipeline>()
         .map_err(|_| anyhow::anyhow!("not a pipeline"))?;
@@ -124,6 +120,7 @@ fn play(pipeline: &gst::Pipeline, arrivals: &Mutex<Arrivals>, frames: u64) -> Re
     let bus = pipeline.bus().context("the pipeline has no bus")?;
     pipeline.set_state(gst::State::Paused)?;
     pipeline.state(gst::ClockTime::from_seconds(30)).0?;
+    *arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arrivals::default();
     let again = gst::SeekFlags::SEGMENT;
     pipeline.seek_simple(again | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
     pipeline.set_state(gst::State::Playing)?;

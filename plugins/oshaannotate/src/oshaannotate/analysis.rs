@@ -88,9 +88,11 @@ impl Analysis {
         self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects })
     }
 
-    /// Closes what is open and forgets everybody.
+    /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
     pub fn finish(&mut self) -> Vec<Event> {
-        self.last = None;
+        if self.last.take().is_none() {
+            return Vec::new();
+        }
         self.tracker.reset();
         self.engine.finish()
     }

@@ -190,7 +190,7 @@ impl OshaAnnotate {
             format.picture.clear();
         }
         let mut analysis = lock(&self.analysis);
-        if let Some(analysis) = analysis.as_mut().filter(|analysis| analysis.counters.frames > 0) {
+        if let Some(analysis) = analysis.as_mut() {
             let events = analysis.finish();
             // The error is on the bus; there is nobody to return it to.
             let _ = self.report(analysis, &events);

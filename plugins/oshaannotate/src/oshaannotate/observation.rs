@@ -1,6 +1,7 @@
 //! What upstream detectors attached to a buffer.
 
 use gst::glib;
+use gst::glib::translate::IntoGlib;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta};
 use vision::detection::Detection;
@@ -9,10 +10,9 @@ use vision::geometry::Rect;
 /// The detections of one frame.
 #[derive(Debug, Default)]
 pub(super) struct Observation {
-    /// Boxes in source pixels; `class` is an index into `labels`.
+    /// Boxes in source pixels; `class` is the label's number in this process, the same in every frame.
     pub detections: Vec<Detection>,
-    /// Class names that occur.
-    pub labels: Vec<glib::Quark>,
+    labels: Vec<glib::Quark>,
 }
 
 impl Observation {
@@ -34,19 +34,13 @@ impl Observation {
             width: location.w as f32,
             height: location.h as f32,
         };
-        let class = self.class(label);
+        let class = label.into_glib() as usize;
         self.detections.push(Detection { rect, score: location.loc_conf_lvl, class });
-    }
-
-    fn class(&mut self, label: glib::Quark) -> usize {
-        self.labels.iter().position(|&known| known == label).unwrap_or_else(|| {
-            self.labels.push(label);
-            self.labels.len() - 1
-        })
+        self.labels.push(label);
     }
 
     /// Class name of detection `index`.
     pub fn label(&self, index: usize) -> &'static str {
-        self.labels[self.detections[index].class].as_str().as_str()
+        self.labels[index].as_str().as_str()
     }
 }

@@ -1,0 +1,63 @@
+"""Writes clip.json: what OpenCV, ONNX Runtime and NumPy make of the shipped clip with the demo model.
+
+    venv/bin/python clip.py
+
+Every 10th frame is decoded by OpenCV, letterboxed, run and suppressed as reference.py does it for the images.
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+import reference
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+EVERY = 10
+CONFIDENCE, IOU = 0.4, 0.7
+
+
+def frames(path):
+    """Every EVERY-th frame as RGB, with its number."""
+    video, number = cv2.VideoCapture(str(path)), 0
+    while True:
+        more, frame = video.read()
+        if not more:
+            return
+        if number % EVERY == 0:
+            yield number, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        number += 1
+
+
+def detect(session, names, image):
+    """Detections of one frame, as the golden files of the images hold them."""
+    height, width = session.get_inputs()[0].shape[2:]
+    padded, scale, offset = reference.fit(image, (width, height), "letterbox")
+    outputs = session.run(None, {session.get_inputs()[0].name: reference.tensor(padded, np.float32)})
+    boxes, scores, classes = reference.decode_yolo(outputs, (width, height))
+    sure = scores > CONFIDENCE
+    boxes, scores, classes = boxes[sure], scores[sure], classes[sure]
+    kept = reference.suppress(boxes, scores, classes, IOU)
+    source = reference.to_source(boxes[kept], image.shape[1::-1], scale, offset)
+    return [
+        {"label": names[label], "score": round(float(score), 5), "box": [round(float(edge), 3) for edge in box]}
+        for box, score, label in zip(source, scores[kept], classes[kept])
+    ]
+
+
+def main():
+    session = onnxruntime.InferenceSession(ROOT / "models/ppe-demo.onnx", providers=["CPUExecutionProvider"])
+    names = eval(session.get_modelmeta().custom_metadata_map["names"], {"__builtins__": {}})
+    rows = [
+        {"frame": number, "detections": detect(session, names, image)}
+        for number, image in frames(ROOT / "tests/data/site.mp4")
+    ]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    (HERE / "clip.json").write_text(f'{{"confidence": {CONFIDENCE}, "iou": {IOU}, "frames": [\n{lines}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
