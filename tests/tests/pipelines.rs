@@ -108,7 +108,7 @@ fn every_file_in_pipelines_has_a_test() {
     let source = include_str!("pipelines.rs");
     for entry in fs::read_dir(repository().join("pipelines")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(source.contains(&name), "{name} is run by no test");
+        assert!(!name.ends_with(".launch") || source.contains(&name), "{name} is run by no test");
     }
 }
 
