@@ -6,11 +6,12 @@
 import argparse
 import json
 import pathlib
+import subprocess
 
-import cv2
 import numpy as np
 
 from . import CLASSES
+from .clip import SIZE
 from .data import letterbox
 from .export import session
 from .metrics import detections, evaluate, match
@@ -19,13 +20,13 @@ CONFIDENCE = 0.4
 
 
 def decoded(path):
-    """RGB frames of a video file."""
-    video = cv2.VideoCapture(str(path))
-    while True:
-        ok, frame = video.read()
-        if not ok:
-            return
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    """RGB frames of a BT.709 limited-range video file, decoded by FFmpeg."""
+    convert = "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int"
+    width, height = SIZE
+    command = ["ffmpeg", "-loglevel", "error", "-i", str(path), "-vf", convert, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as video:
+        while len(data := video.stdout.read(width * height * 3)) == width * height * 3:
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
 def detect(run, image):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from . import props
-from .people import HAT_COLOURS, SHIRT_COLOURS, TROUSER_COLOURS, VEST_COLOURS, Outfit, Pose, person_mesh, walking
+from .people import HAT_COLOURS, SHIRT_COLOURS, TROUSER_COLOURS, VEST_COLOURS, Outfit, person_mesh, walking
 from .render import Camera, Ground, Item, Light, Scene, render
 from .scene import driver, placed
 
@@ -30,7 +30,7 @@ GROUND = Ground((.45, .39, .31), .55, .45, 0.0, .68, (31.0, 77.0))
 # Waypoints: seconds, x, y
 PATHS = {
     1: [(0, -4.1, 9.8), (2.3, -1.5, 8.9), (2.8, -1.2, 8.4), (8.2, -1.2, 8.4), (14, 3.0, 7.7)],
-    2: [(4.1, 7.2, 10.0), (7.4, 2.7, 9.2), (8.2, 2.4, 9.6), (12, 7.8, 10.4)],
+    2: [(4.1, 6.2, 10.0), (7.3, 1.9, 9.3), (8.3, 1.7, 9.6), (12, 6.3, 10.4)],
     3: [(0, -3.4, 13.4), (4.5, 1.2, 13.0), (6.5, 1.3, 13.0), (14, -5.6, 13.6)],
     4: [(0, -3.6, 18.0), (14, 11.5, 18.0)],
     5: [(5.6, 11.5, 11.6), (13.2, -9.5, 11.6)],
@@ -42,7 +42,7 @@ OUTFITS = {
     3: Outfit(hat_colour=HAT_COLOURS[3], vest_colour=VEST_COLOURS[0], shirt=SHIRT_COLOURS[3], trousers=TROUSER_COLOURS[4],
               pattern=1, height=1.68),
     4: Outfit(hat_colour=HAT_COLOURS[2], vest_colour=VEST_COLOURS[0], shirt=SHIRT_COLOURS[0], trousers=TROUSER_COLOURS[3]),
-    6: Outfit(hat_colour=HAT_COLOURS[0], vest_colour=VEST_COLOURS[2], shirt=SHIRT_COLOURS[0]),
+    6: Outfit(hat_colour=HAT_COLOURS[2], vest_colour=VEST_COLOURS[2], shirt=SHIRT_COLOURS[0]),
 }
 
 
@@ -166,13 +166,12 @@ def violations(lines):
 
 def encoder(path):
     """FFmpeg that reads RGB frames and writes H.264 high profile, BT.709 limited range."""
-    size = f"{SIZE[0]}x{SIZE[1]}"
-    tags = ["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv"]
+    convert = ("scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int,format=yuv420p,"
+               "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709")
     return subprocess.Popen(
-        ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(FPS), "-i", "-",
-         "-vf", "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int,format=yuv420p",
-         "-c:v", "libx264", "-profile:v", "high", "-preset", "slow", "-crf", "22", "-bf", "3", "-g", "50", *tags,
-         "-movflags", "+faststart", str(path)], stdin=subprocess.PIPE)
+        ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}",
+         "-r", str(FPS), "-i", "-", "-vf", convert, "-c:v", "libx264", "-profile:v", "high", "-preset", "slow",
+         "-crf", "22", "-bf", "3", "-g", "50", "-movflags", "+faststart", str(path)], stdin=subprocess.PIPE)
 
 
 def main():

@@ -104,6 +104,72 @@ def ground_albedo(x, y, noise, ground):
 
 
 @njit(cache=True, fastmath=True)
+def face_normal(f, weight, faces, normals, ray, nrm):
+    """Write the normal inside face `f`, turned towards the viewer, into `nrm`."""
+    u, v = weight[0], weight[1]
+    w = 1.0 - u - v
+    side = 0.0
+    for i in range(3):
+        nrm[i] = u * normals[faces[f, 0], i] + v * normals[faces[f, 1], i] + w * normals[faces[f, 2], i]
+        side += nrm[i] * ray[i]
+    scale = 1.0 / np.sqrt(nrm[0] ** 2 + nrm[1] ** 2 + nrm[2] ** 2 + 1e-12)
+    if side > 0:
+        scale = -scale
+    for i in range(3):
+        nrm[i] *= scale
+
+
+@njit(cache=True, fastmath=True)
+def sky(out, ray, light, noise):
+    """Write the sky's colour in the direction of `ray` into `out`."""
+    length = np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2)
+    up = max(0.0, ray[2] / length)
+    blend = up ** 0.55
+    cloud = 0.0
+    if up > 0.01:
+        q = 14.0 / (up + 0.12)
+        a = sample(noise, ray[0] / length * q + light[8, 1], ray[1] / length * q)
+        b = sample(noise, ray[0] / length * q * 4, ray[1] / length * q * 4 + light[8, 1])
+        cloud = light[8, 0] * max(0.0, min(1.0, (0.72 * a + 0.28 * b - 0.46) * 5.0))
+    for i in range(3):
+        c = light[4, i] * (1 - blend) + light[5, i] * blend
+        out[i] = c + cloud * (0.55 * light[4, i] + 0.21 * light[1, i] - 0.5 * c)
+
+
+@njit(cache=True, fastmath=True)
+def sunlight(pos, nrm, turn, shadow, light_view, light):
+    """How much of the sun, or of the lamp's pool of light, gets to a surface that faces it."""
+    pool = 1.0
+    if light[7, 2] > 0:
+        dx, dy = pos[0] - light[7, 0], pos[1] - light[7, 1]
+        pool = 1.0 / (1.0 + (dx * dx + dy * dy) / light[7, 2] ** 2)
+    for i in range(3):
+        pos[i] += nrm[i] * 0.045
+    return lit_fraction(shadow, light_view, pos, light[6, 0], turn) * pool
+
+
+@njit(cache=True, fastmath=True)
+def surface(out, ray, nrm, rgb, shine, lambert, reach, open_sky, distance, light):
+    """Write the colour of a lit surface, seen through haze, into `out`."""
+    length = np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2)
+    facing = (nrm[0] * ray[0] + nrm[1] * ray[1] + nrm[2] * ray[2]) / length
+    glint = fresnel = 0.0
+    if shine > 0:
+        bounce = 0.0
+        for i in range(3):
+            bounce += (ray[i] / length - 2 * facing * nrm[i]) * light[0, i]
+        glint = shine * reach * max(0.0, bounce) ** 24
+        fresnel = shine * (0.12 + 0.7 * (1.0 + facing) ** 3)
+    haze = 1.0 - np.exp(-max(0.0, distance - 6.0) * light[6, 1])
+    up = 0.5 + 0.5 * nrm[2]
+    for i in range(3):
+        ambient = (light[2, i] * up + light[3, i] * (1 - up)) * open_sky
+        c = rgb[i] * (ambient + light[1, i] * reach * max(0.0, lambert)) + glint * light[1, i] * 0.8
+        c += fresnel * (light[4, i] - c) * open_sky
+        out[i] = c * (1 - haze) + light[4, i] * haze
+
+
+@njit(cache=True, fastmath=True)
 def shade(out, depth, index, weights, faces, normals, colours, gloss, eye, basis,
           shadow, light_view, contact, contact_view, noise, light, ground, ground_rgb):
     """Colour every pixel of `out` (display values, 0 to 1).
@@ -113,95 +179,40 @@ def shade(out, depth, index, weights, faces, normals, colours, gloss, eye, basis
     (shadow softness, haze, exposure), (pool x, pool y, pool radius), (clouds, offset, 0).
     """
     height, width = depth.shape
-    sun = light[0]
-    pos = np.empty(3, np.float32)
-    nrm = np.empty(3, np.float32)
-    rgb = np.empty(3, np.float32)
-    ray = np.empty(3, np.float32)
+    pos, nrm, rgb, ray = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
     for y in range(height):
         for x in range(width):
             for i in range(3):
                 ray[i] = basis[0, i] * (x + 0.5) + basis[1, i] * (y + 0.5) + basis[2, i]
             f = index[y, x]
-            shine = 0.0
-            contact_dark = 1.0
-            distance = FAR
+            distance, open_sky = FAR, 1.0
             if f >= 0:
-                distance = 1.0 / depth[y, x]
-                u, v = weights[y, x, 0], weights[y, x, 1]
-                w = 1.0 - u - v
-                side = 0.0
-                for i in range(3):
-                    nrm[i] = (u * normals[faces[f, 0], i] + v * normals[faces[f, 1], i]
-                              + w * normals[faces[f, 2], i])
-                    side += nrm[i] * ray[i]
-                scale = 1.0 / np.sqrt(nrm[0] ** 2 + nrm[1] ** 2 + nrm[2] ** 2 + 1e-12)
-                if side > 0:
-                    scale = -scale
-                for i in range(3):
-                    nrm[i] *= scale
-                    rgb[i] = colours[f, i]
-                    pos[i] = eye[i] + ray[i] * distance
-                shine = gloss[f]
-                contact_dark = 0.72 + 0.28 * min(1.0, max(0.0, pos[2] * 1.6))
+                distance, shine = 1.0 / depth[y, x], gloss[f]
+                face_normal(f, weights[y, x], faces, normals, ray, nrm)
             elif ray[2] < -1e-4 and -eye[2] / ray[2] < FAR:
                 distance = -eye[2] / ray[2]
-                for i in range(3):
-                    pos[i] = eye[i] + ray[i] * distance
-                    nrm[i] = 0.0
-                nrm[2] = 1.0
+            else:
+                sky(out[y, x], ray, light, noise)
+            for i in range(3):
+                pos[i] = eye[i] + ray[i] * distance
+                rgb[i] = colours[max(f, 0), i]
+            if f >= 0:
+                open_sky = 0.72 + 0.28 * min(1.0, max(0.0, pos[2] * 1.6))
+            elif distance < FAR:
+                nrm[0], nrm[1], nrm[2] = 0.0, 0.0, 1.0
                 value, wet = ground_albedo(pos[0], pos[1], noise, ground)
+                shine = 0.35 * wet
                 for i in range(3):
                     rgb[i] = ground_rgb[i] * value * (1.0 - 0.45 * wet)
-                shine = 0.35 * wet
                 cx = (pos[0] - contact_view[0]) * contact_view[2]
                 cy = (pos[1] - contact_view[1]) * contact_view[2]
                 if 0 <= cx < contact.shape[0] - 1 and 0 <= cy < contact.shape[0] - 1:
-                    contact_dark = 1.0 - 0.75 * sample(contact, cx - 0.5, cy - 0.5)
-            else:
-                length = np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2)
-                up = max(0.0, ray[2] / length)
-                blend = up ** 0.55
-                cloud = 0.0
-                if up > 0.01:
-                    q = 14.0 / (up + 0.12)
-                    a = sample(noise, ray[0] / length * q + light[8, 1], ray[1] / length * q)
-                    b = sample(noise, ray[0] / length * q * 4, ray[1] / length * q * 4 + light[8, 1])
-                    cloud = light[8, 0] * max(0.0, min(1.0, (0.72 * a + 0.28 * b - 0.46) * 5.0))
-                for i in range(3):
-                    sky = light[4, i] * (1 - blend) + light[5, i] * blend
-                    sky += cloud * (0.55 * light[4, i] + 0.35 * light[1, i] * 0.6 - 0.5 * sky)
-                    out[y, x, i] = sky
+                    open_sky = 1.0 - 0.75 * sample(contact, cx - 0.5, cy - 0.5)
             if distance < FAR:
-                lambert = nrm[0] * sun[0] + nrm[1] * sun[1] + nrm[2] * sun[2]
-                pool = 1.0
-                if light[7, 2] > 0:
-                    dx, dy = pos[0] - light[7, 0], pos[1] - light[7, 1]
-                    pool = 1.0 / (1.0 + (dx * dx + dy * dy) / light[7, 2] ** 2)
-                reach = 0.0
-                if lambert > 0:
-                    turn = 6.2831853 * ((52.9829 * ((0.06711 * x + 0.00584 * y) % 1.0)) % 1.0)
-                    for i in range(3):
-                        pos[i] += nrm[i] * 0.045
-                    reach = lit_fraction(shadow, light_view, pos, light[6, 0], turn) * pool
-                length = np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2)
-                facing = (nrm[0] * ray[0] + nrm[1] * ray[1] + nrm[2] * ray[2]) / length
-                glint = 0.0
-                fresnel = 0.0
-                if shine > 0:
-                    bounce = 0.0
-                    for i in range(3):
-                        bounce += (ray[i] / length - 2 * facing * nrm[i]) * sun[i]
-                    glint = shine * reach * max(0.0, bounce) ** 24
-                    fresnel = shine * (0.12 + 0.7 * (1.0 + facing) ** 3)
-                haze = 1.0 - np.exp(-max(0.0, distance - 6.0) * light[6, 1])
-                up = 0.5 + 0.5 * nrm[2]
-                for i in range(3):
-                    ambient = (light[2, i] * up + light[3, i] * (1 - up)) * contact_dark
-                    c = rgb[i] * (ambient + light[1, i] * reach * max(0.0, lambert))
-                    c += glint * light[1, i] * 0.8
-                    c += fresnel * (light[4, i] - c) * contact_dark
-                    out[y, x, i] = c * (1 - haze) + light[4, i] * haze
+                lambert = nrm[0] * light[0, 0] + nrm[1] * light[0, 1] + nrm[2] * light[0, 2]
+                turn = 6.2831853 * ((52.9829 * ((0.06711 * x + 0.00584 * y) % 1.0)) % 1.0)
+                reach = sunlight(pos, nrm, turn, shadow, light_view, light) if lambert > 0 else 0.0
+                surface(out[y, x], ray, nrm, rgb, shine, lambert, reach, open_sky, distance, light)
             for i in range(3):
                 c = max(0.0, out[y, x, i] * light[6, 2])
                 out[y, x, i] = min(1.0, np.sqrt(c * (1.1 + 0.25 * c) / (1.0 + 0.5 * c)))

@@ -21,7 +21,7 @@ REACH = 24.0  # half side of the square that casts shadows, metres
 
 @dataclass
 class Camera:
-    """A pinhole camera at (0, 0, height) + `shift`, looking along +y and down by `pitch`."""
+    """A pinhole camera at (0, 0, height), looking along +y and down by `pitch`."""
 
     height: float = 4.0
     pitch: float = 0.2

@@ -84,7 +84,7 @@ def add_people(scene, rng, place):
         spot = place.spot(near, far, .35)
         if spot is None:
             continue
-        outfit, pose, worn = random_outfit(rng), random_pose(rng), None
+        outfit, pose = random_outfit(rng), random_pose(rng)
         worn = outfit.hat
         if not outfit.hat and rng.random() < .08 and not pose.holds:
             outfit.hat, pose.hat_lift = True, 1.0
