@@ -98,7 +98,8 @@ impl Options {
 pub enum HeadError {
     /// A tensor has another shape.
     #[error(
-        "output `{output}`: expected {expected} for image {image} of the batch, but the shape is {found:?}"
+        "output `{output}`: expected {expected} for image {image} of the batch, but the shape is {found:?}: \
+         export the model again, with shapes that it keeps to"
     )]
     Shape {
         /// Name of the output.

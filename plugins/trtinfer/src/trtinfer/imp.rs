@@ -293,7 +293,8 @@ impl TrtInfer {
     }
 
     fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::LibraryError::Failed, ("property model: {error}"));
+        let model = lock(&self.settings).model.clone().unwrap_or_default();
+        gst::element_imp_error!(self, gst::LibraryError::Failed, ("model: {}: {error}", model.display()));
         gst::FlowError::Error
     }
 
@@ -432,7 +433,7 @@ impl TrtInfer {
             self.post_unheard(result);
         }
         if let Err(error) = self.srcpad.pause_task() {
-            gst::warning!(CAT, imp = self, "{error}");
+            gst::debug!(CAT, imp = self, "{error}: the element stops");
         }
     }
 
