@@ -42,20 +42,15 @@ fn found(golden: &Golden, format: &str, extra: &str) -> Vec<Object> {
     objects::of(delivered.samples[0].buffer().unwrap()).expect("the network saw the frame")
 }
 
-fn expected(golden: &Golden) -> Vec<Object> {
-    let object = |expected: &Expected| Object {
-        class: expected.label.clone(),
-        score: expected.score,
-        corners: expected.corners,
-    };
-    golden.detections.iter().map(object).collect()
+fn object(expected: &Expected) -> Object {
+    Object { class: expected.label.clone(), score: expected.score, corners: expected.corners }
 }
 
 /// Matched and all detections over every golden file.
 fn agreement(format: &str, extra: &str) -> (usize, usize) {
     let mut totals = (0, 0);
     for golden in goldens() {
-        let (expected, found) = (expected(&golden), found(&golden, format, extra));
+        let (expected, found) = (golden.detections.iter().map(object).collect::<Vec<_>>(), found(&golden, format, extra));
         let matched = objects::matched(&expected, &found, 1.0, 0.01);
         let larger = expected.len().max(found.len());
         if matched < larger {
@@ -79,4 +74,40 @@ fn the_order_of_the_bytes_changes_nothing() {
         let (matched, all) = agreement(format, "optimize-for=throughput in-flight=1");
         assert!(matched * 1000 >= all * 995, "{format}: only {matched} of {all} detections agree");
     }
+}
+
+#[derive(Deserialize)]
+struct GoldenClip {
+    confidence: f32,
+    iou: f32,
+    frames: Vec<GoldenFrame>,
+}
+
+#[derive(Deserialize)]
+struct GoldenFrame {
+    frame: usize,
+    detections: Vec<Expected>,
+}
+
+#[test]
+fn the_decoders_frames_agree_with_the_reference() {
+    let text = std::fs::read_to_string(repository().join("tests/golden/clip.json")).unwrap();
+    let golden: GoldenClip = serde_json::from_str(&text).unwrap();
+    let delivered = collect(&format!(
+        "filesrc location={} ! decodebin3 ! trtinfer model={} confidence={} iou={} ! appsink name=out",
+        file("tests/data/site.mp4"),
+        file("models/ppe-demo.onnx"),
+        golden.confidence,
+        golden.iou,
+    ))
+    .unwrap();
+    let (mut matched, mut all) = (0, 0);
+    for GoldenFrame { frame, detections } in &golden.frames {
+        let found = objects::of(delivered.samples[*frame].buffer().unwrap()).expect("every frame was inferred");
+        let expected: Vec<Object> = detections.iter().map(object).collect();
+        matched += objects::matched(&expected, &found, 3.0, 0.05);
+        all += expected.len().max(found.len());
+    }
+    eprintln!("{matched} of {all} detections agree");
+    assert!(matched * 100 >= all * 97, "only {matched} of {all} detections agree");
 }
