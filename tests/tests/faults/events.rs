@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gst::prelude::*;
 use gst_osha_tests::Pipeline;
 use osha::event::Event;
 
@@ -15,7 +16,7 @@ fn bareheaded() -> Vec<(&'static str, [i32; 4])> {
     (0..12).flat_map(person).collect()
 }
 
-/// Twelve seconds of people who violate a rule, logged at `location`.
+/// Twelve seconds of people who violate a rule, logged at `location`. Whoever hears of it asks for the counters at once.
 fn log_violations(location: &Path) -> Run {
     let line = format!(
         "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=1280,height=720,framerate=5/1 ! \
@@ -24,6 +25,13 @@ fn log_violations(location: &Path) -> Run {
     );
     let pipeline = Pipeline::new(&line).unwrap();
     detect(&pipeline, bareheaded());
+    let annotate = pipeline.element("annotate").unwrap();
+    pipeline.0.bus().unwrap().set_sync_handler(move |_, message| {
+        if matches!(message.type_(), gst::MessageType::Element | gst::MessageType::Error) {
+            annotate.property::<gst::Structure>("stats");
+        }
+        gst::BusSyncReply::Pass
+    });
     play(&pipeline, &line)
 }
 

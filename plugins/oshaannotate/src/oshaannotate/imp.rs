@@ -164,16 +164,22 @@ impl OshaAnnotate {
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
+        let events = self.judge(at, buffer)?;
+        self.report(&events).map_err(|_| gst::FlowError::Error)?;
+        Ok(at)
+    }
+
+    /// Judges the frame of time `at`. Returns what began or ended.
+    fn judge(&self, at: Duration, buffer: &gst::BufferRef) -> Result<Vec<Event>, gst::FlowError> {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
-        let Some(observation) = Observation::of(buffer) else { return Ok(at) };
+        let Some(observation) = Observation::of(buffer) else { return Ok(Vec::new()) };
         let mut format = lock(&self.format);
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let report = analysis.analyse(at, (format.info.width(), format.info.height()), &observation);
         format.picture.show(at, &observation, &report);
-        self.report(analysis, &report.events).map_err(|_| gst::FlowError::Error)?;
-        Ok(at)
+        Ok(report.events)
     }
 
     /// Time in the stream, which does not depend on when it is played.
@@ -189,16 +195,14 @@ impl OshaAnnotate {
         if let Some(format) = lock(&self.format).as_mut() {
             format.picture.clear();
         }
-        let mut analysis = lock(&self.analysis);
-        if let Some(analysis) = analysis.as_mut() {
-            let events = analysis.finish();
-            // The error is on the bus; there is nobody to return it to.
-            let _ = self.report(analysis, &events);
-        }
+        let events = lock(&self.analysis).as_mut().map(Analysis::finish).unwrap_or_default();
+        // The error is on the bus; there is nobody to return it to.
+        let _ = self.report(&events);
     }
 
-    /// Logs and posts `events`. A failure is posted as an error.
-    fn report(&self, analysis: &mut Analysis, events: &[Event]) -> Result<(), LogError> {
+    /// Logs and posts `events`. A failure is posted as an error. Nothing is locked meanwhile: whoever hears of an event may
+    /// ask for the counters at once.
+    fn report(&self, events: &[Event]) -> Result<(), LogError> {
         for event in events {
             gst::info!(CAT, imp = self, "{event:?}");
             if let Some(structure) = message::violation(event) {
@@ -207,7 +211,8 @@ impl OshaAnnotate {
                     gst::debug!(CAT, imp = self, "no bus takes the message");
                 }
             }
-            analysis.record(event).inspect_err(|error| {
+            let recorded = lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(event));
+            recorded.inspect_err(|error| {
                 gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
             })?;
         }
