@@ -143,7 +143,7 @@ impl ElementImpl for TrtInfer {
                 self.post_open_error(&error);
                 gst::StateChangeError
             })?,
-            gst::StateChange::PausedToReady => self.queue.flush(),
+            gst::StateChange::PausedToReady => self.let_go(),
             _ => {}
         }
         let result = self.parent_change_state(transition)?;
@@ -198,7 +198,7 @@ impl TrtInfer {
             self.queue.start();
             return self.start_task();
         }
-        self.queue.flush();
+        self.let_go();
         pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "{error}"))
     }
 
@@ -337,6 +337,12 @@ impl TrtInfer {
         }
     }
 
+    /// Drops what is queued and wakes whoever waits, also for a batch to fill up.
+    fn let_go(&self) {
+        self.queue.flush();
+        self.close_batch();
+    }
+
     fn close_batch(&self) {
         let batch = lock(&self.state).batch.take();
         if let (Some(batch), Ok(detector)) = (batch, self.detector()) {
@@ -365,7 +371,7 @@ impl TrtInfer {
 
     fn flush_start(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
         let forwarded = self.srcpad.push_event(event);
-        self.queue.flush();
+        self.let_go();
         if let Err(error) = self.srcpad.pause_task() {
             gst::warning!(CAT, imp = self, "{error}");
         }
