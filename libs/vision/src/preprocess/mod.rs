@@ -4,6 +4,8 @@
 //! as video decoders' converters do), resized as OpenCV's `INTER_LINEAR` does, rounded to 8 bits, padded, normalised.
 //! Only the source pixels that the resizing reads are converted.
 
+mod colour;
+mod gather;
 mod reader;
 mod resample;
 mod store;
@@ -12,7 +14,8 @@ use crate::geometry::{Placement, Resize};
 use crate::image::{Image, ImageInfo};
 use crate::tensor::ElementsMut;
 use reader::Reader;
-use resample::{Axis, Row, blend};
+use resample::{Axis, Mix, Row, Tap};
+use store::Store;
 
 /// Which colours a network's input holds, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
@@ -130,8 +133,7 @@ pub struct Preprocessor {
     reader: Reader,
     vertical: Axis,
     rows: [Row; 2],
-    blended: [Vec<f32>; 3],
-    packed: Vec<f32>,
+    store: Store,
 }
 
 impl Preprocessor {
@@ -150,11 +152,10 @@ impl Preprocessor {
             source,
             spec,
             placement,
-            reader: Reader::new(&source, Axis::new(source.width, width)),
+            reader: Reader::new(&source, &Axis::new(source.width, width)),
             vertical: Axis::new(source.height, height),
             rows: [Row::new(width), Row::new(width)],
-            blended: std::array::from_fn(|_| vec![0.0; width]),
-            packed: vec![0.0; spec.width * spec.channels.count()],
+            store: Store::new(spec, placement.offset.0),
         })
     }
 
@@ -177,49 +178,30 @@ impl Preprocessor {
             return Err(PreprocessError::Slot { expected, found });
         }
         self.rows.iter_mut().for_each(Row::forget);
+        self.reader.forget();
+        let top = self.placement.offset.1;
         for y in 0..self.spec.height {
-            self.write_row(image, y, &mut out);
+            match y.checked_sub(top).and_then(|y| self.vertical.taps.get(y)) {
+                Some(&tap) => {
+                    self.load(image, tap);
+                    let [first, second] = &self.rows;
+                    self.store.row(Some(&Mix { rows: [first, second], weight: tap.weight }), y, &mut out);
+                }
+                None => self.store.row(None, y, &mut out),
+            }
         }
         Ok(())
     }
 
-    fn write_row(&mut self, image: &Image<'_>, y: usize, out: &mut ElementsMut<'_>) {
-        let (top, height) = (self.placement.offset.1, self.placement.size.1);
-        let covered = (top..top + height).contains(&y);
-        if covered {
-            self.resample(image, y - top);
+    /// Makes `rows` hold the source rows that `tap` needs.
+    fn load(&mut self, image: &Image<'_>, tap: Tap) {
+        let [first, second] = &mut self.rows;
+        if !first.holds(tap.first) {
+            std::mem::swap(first, second);
         }
-        let columns = if covered {
-            self.placement.offset.0..self.placement.offset.0 + self.placement.size.0
-        } else {
-            0..0
-        };
-        match self.spec.layout {
-            Layout::Nchw => store::planes(&self.spec, &self.blended, columns, y, &mut self.packed, out),
-            Layout::Nhwc => store::pixels(&self.spec, &self.blended, columns, y, &mut self.packed, out),
-        }
-    }
-
-    /// Computes row `y` of the resized frame.
-    fn resample(&mut self, image: &Image<'_>, y: usize) {
-        let tap = self.vertical.taps[y];
-        if !self.rows[0].holds(tap.first) {
-            self.rows.swap(0, 1);
-        }
-        self.load(image, 0, tap.first);
+        self.reader.read(image, tap.first, first);
         if tap.weight > 0.0 {
-            self.load(image, 1, tap.second);
-        }
-        let [first, second] = &self.rows;
-        for (channel, blended) in self.blended.iter_mut().enumerate() {
-            blend(&first.rgb[channel], &second.rgb[channel], tap.weight, blended);
-        }
-    }
-
-    fn load(&mut self, image: &Image<'_>, slot: usize, y: usize) {
-        let row = &mut self.rows[slot];
-        if !row.holds(y) {
-            self.reader.read(image, y, row);
+            self.reader.read(image, tap.second, second);
         }
     }
 }

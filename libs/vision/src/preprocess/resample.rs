@@ -12,11 +12,7 @@ impl Tap {
     fn new(position: f64, length: usize) -> Self {
         let position = position.clamp(0.0, (length - 1) as f64);
         let first = position as usize;
-        Self {
-            first,
-            second: (first + 1).min(length - 1),
-            weight: (position - first as f64) as f32,
-        }
+        Self { first, second: (first + 1).min(length - 1), weight: (position - first as f64) as f32 }
     }
 }
 
@@ -29,11 +25,7 @@ pub(super) struct Axis {
 impl Axis {
     pub fn new(from: usize, to: usize) -> Self {
         let step = from as f64 / to as f64;
-        Self {
-            taps: (0..to)
-                .map(|x| Tap::new((x as f64 + 0.5) * step - 0.5, from))
-                .collect(),
-        }
+        Self { taps: (0..to).map(|x| Tap::new((x as f64 + 0.5) * step - 0.5, from)).collect() }
     }
 
     /// Whether every output position falls on a source position.
@@ -51,10 +43,7 @@ pub(super) struct Row {
 
 impl Row {
     pub fn new(width: usize) -> Self {
-        Self {
-            source: None,
-            rgb: std::array::from_fn(|_| vec![0.0; width]),
-        }
+        Self { source: None, rgb: std::array::from_fn(|_| vec![0.0; width]) }
     }
 
     pub fn holds(&self, y: usize) -> bool {
@@ -73,10 +62,29 @@ pub(super) fn round(value: f32) -> f32 {
     (value + WHOLE) - WHOLE
 }
 
-/// Mixes two lines, the second with `weight`, and rounds.
-pub(super) fn blend(first: &[f32], second: &[f32], weight: f32, out: &mut [f32]) {
-    for ((out, &first), &second) in out.iter_mut().zip(first).zip(second) {
-        *out = round(first + (second - first) * weight);
+/// A row between two source rows, the second with `weight`, rounded.
+#[derive(Debug)]
+pub(super) struct Mix<'a> {
+    pub rows: [&'a Row; 2],
+    pub weight: f32,
+}
+
+impl Mix<'_> {
+    pub fn width(&self) -> usize {
+        self.rows[0].rgb[0].len()
+    }
+
+    /// Red, green or blue.
+    pub fn colour(&self, channel: usize) -> impl Iterator<Item = f32> {
+        let [first, second] = self.rows.map(|row| &row.rgb[channel]);
+        let weight = self.weight;
+        first.iter().zip(second).map(move |(&first, &second)| round(first + (second - first) * weight))
+    }
+
+    /// BT.601 luma of the colours.
+    pub fn luma(&self) -> impl Iterator<Item = f32> {
+        let [red, green, blue] = [0, 1, 2].map(|channel| self.colour(channel));
+        red.zip(green).zip(blue).map(|((red, green), blue)| round(0.299 * red + 0.587 * green + 0.114 * blue))
     }
 }
 
@@ -88,14 +96,7 @@ mod tests {
     fn thirds_fall_on_pixels_and_halves_between() {
         assert!(Axis::new(1920, 640).is_exact());
         let halves = Axis::new(4, 2);
-        assert_eq!(
-            halves.taps[1],
-            Tap {
-                first: 2,
-                second: 3,
-                weight: 0.5
-            }
-        );
+        assert_eq!(halves.taps[1], Tap { first: 2, second: 3, weight: 0.5 });
     }
 
     #[test]
@@ -103,21 +104,11 @@ mod tests {
         let taps = Axis::new(2, 8).taps;
         assert_eq!((taps[0].first, taps[0].weight), (0, 0.0));
         assert_eq!((taps[7].first, taps[7].second, taps[7].weight), (1, 1, 0.0));
-        assert_eq!(
-            Axis::new(1, 3).taps[2],
-            Tap {
-                first: 0,
-                second: 0,
-                weight: 0.0
-            }
-        );
+        assert_eq!(Axis::new(1, 3).taps[2], Tap { first: 0, second: 0, weight: 0.0 });
     }
 
     #[test]
     fn rounding() {
-        assert_eq!(
-            [0.0, 0.4, 0.6, 254.6, 255.0].map(round),
-            [0.0, 0.0, 1.0, 255.0, 255.0]
-        );
+        assert_eq!([0.0, 0.4, 0.6, 254.6, 255.0].map(round), [0.0, 0.0, 1.0, 255.0, 255.0]);
     }
 }
