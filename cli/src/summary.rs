@@ -37,7 +37,9 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(summary) = last_summary(&events) {
         println!("{:<12} {}", "detections", summary.detections);
     }
-    if let (Some(frames), Some(seconds)) = (frames_out.or(frames_in), args.seconds.filter(|seconds| *seconds > 0.0)) {
+    if let (Some(frames), Some(seconds)) =
+        (frames_out.or(frames_in), args.seconds.filter(|seconds| *seconds > 0.0))
+    {
         println!("{:<12} {:.1} ({seconds:.1} s from start to end)", "frames/s", frames as f64 / seconds);
     }
     print_violations(&args.events, &events);
@@ -49,7 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn read_events(path: &Path) -> Result<Vec<Event>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let parse = |(index, line)| Event::from_line(line).with_context(|| format!("{} line {}", path.display(), index + 1));
+    let parse = |(index, line)| {
+        Event::from_line(line).with_context(|| format!("{} line {}", path.display(), index + 1))
+    };
     text.lines().enumerate().map(parse).collect()
 }
 
@@ -100,7 +104,8 @@ fn count_frames(path: &Path) -> Result<u64> {
     parser.connect_pad_added(move |_, pad| link_video(pad, &target));
     pipeline.set_state(gst::State::Playing)?;
     let bus = pipeline.bus().context("the pipeline has no bus")?;
-    let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos, gst::MessageType::Error]);
+    let message =
+        bus.timed_pop_filtered(gst::ClockTime::NONE, &[gst::MessageType::Eos, gst::MessageType::Error]);
     let stats = sink.property::<gst::Structure>("stats");
     pipeline.set_state(gst::State::Null)?;
     if let Some(gst::MessageView::Error(error)) = message.as_ref().map(|message| message.view()) {
@@ -110,10 +115,8 @@ fn count_frames(path: &Path) -> Result<u64> {
 }
 
 fn link_video(pad: &gst::Pad, sink: &gst::Element) {
-    let is_video = pad
-        .query_caps(None)
-        .structure(0)
-        .is_some_and(|structure| structure.name().starts_with("video/"));
+    let is_video =
+        pad.query_caps(None).structure(0).is_some_and(|structure| structure.name().starts_with("video/"));
     if let Some(target) = sink.static_pad("sink").filter(|target| is_video && !target.is_linked())
         && let Err(error) = pad.link(&target)
     {

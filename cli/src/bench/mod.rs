@@ -109,7 +109,8 @@ fn in_own_process(stage: Stage, args: &Args) -> Result<Figures> {
     if !output.status.success() {
         bail!("stage '{}' failed", stage.title());
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("stage '{}' printed no figures", stage.title()))
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("stage '{}' printed no figures", stage.title()))
 }
 
 /// The round of `stage` whose speed is in the middle.

@@ -102,7 +102,8 @@ fn quoted(path: &Path) -> Result<String> {
 
 fn count_arrivals(pipeline: &gst::Pipeline) -> Result<Arc<Mutex<Arrivals>>> {
     let arrivals = Arc::new(Mutex::new(Arrivals::default()));
-    let pad = pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).context("the sink has no pad")?;
+    let pad =
+        pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).context("the sink has no pad")?;
     let counted = Arc::clone(&arrivals);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         let mut arrivals = counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -127,7 +128,9 @@ fn play(pipeline: &gst::Pipeline, arrivals: &Mutex<Arrivals>, frames: u64) -> Re
     for message in bus.iter_timed(gst::ClockTime::NONE) {
         let arrived = arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).frames;
         match message.view() {
-            gst::MessageView::Error(error) => bail!("{}: {}", error.error(), error.debug().unwrap_or_default()),
+            gst::MessageView::Error(error) => {
+                bail!("{}: {}", error.error(), error.debug().unwrap_or_default())
+            }
             gst::MessageView::SegmentDone(_) if arrived < frames => {
                 pipeline.seek_simple(again, gst::ClockTime::ZERO)?;
             }
@@ -141,7 +144,8 @@ fn play(pipeline: &gst::Pipeline, arrivals: &Mutex<Arrivals>, frames: u64) -> Re
 /// High water of this process's resident memory, as Linux counts it.
 fn peak_mib() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("no /proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    let line =
+        status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM in /proc/self/status")?;
     let kib: f64 = line.split_whitespace().nth(1).context("VmHWM without a value")?.parse()?;
     Ok(kib / 1024.0)
 }

@@ -39,13 +39,7 @@ impl Completion {
         loop {
             match outcome.take() {
                 Some(outcome) => return outcome,
-                None => {
-                    outcome = self
-                        .0
-                        .filled
-                        .wait(outcome)
-                        .unwrap_or_else(PoisonError::into_inner)
-                }
+                None => outcome = self.0.filled.wait(outcome).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -63,11 +57,8 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        let stopped = Outcome {
-            inputs: Vec::new(),
-            outputs: Err(EngineError::Stopped),
-            elapsed: Duration::ZERO,
-        };
+        let stopped =
+            Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
         self.0.fill(stopped);
     }
 }
@@ -83,14 +74,8 @@ mod tests {
     use super::*;
 
     fn failed(reason: &str) -> Outcome {
-        let outputs = Err(EngineError::Inference {
-            reason: reason.to_owned(),
-        });
-        Outcome {
-            inputs: Vec::new(),
-            outputs,
-            elapsed: Duration::from_millis(3),
-        }
+        let outputs = Err(EngineError::Inference { reason: reason.to_owned() });
+        Outcome { inputs: Vec::new(), outputs, elapsed: Duration::from_millis(3) }
     }
 
     #[test]
@@ -100,12 +85,7 @@ mod tests {
         promise.fulfil(failed("first"));
         assert!(completion.is_ready());
         let outcome = completion.wait();
-        assert_eq!(
-            outcome.outputs.err(),
-            Some(EngineError::Inference {
-                reason: "first".to_owned()
-            })
-        );
+        assert_eq!(outcome.outputs.err(), Some(EngineError::Inference { reason: "first".to_owned() }));
         assert_eq!(outcome.elapsed, Duration::from_millis(3));
     }
 

@@ -153,28 +153,18 @@ impl EngineError {
     pub(crate) fn reading(path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::ModelNotFound(path.to_owned()),
-            _ => Self::ModelUnreadable {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            },
+            _ => Self::ModelUnreadable { path: path.to_owned(), reason: error.to_string() },
         }
     }
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// A declared shape for people: `[?, 3, 640, 640]`.
 fn declared(shape: &[Dim]) -> String {
-    let dims: Vec<_> = shape
-        .iter()
-        .map(|dim| dim.map_or("?".to_owned(), |size| size.to_string()))
-        .collect();
+    let dims: Vec<_> = shape.iter().map(|dim| dim.map_or("?".to_owned(), |size| size.to_string())).collect();
     format!("[{}]", dims.join(", "))
 }
 
@@ -190,21 +180,14 @@ mod tests {
             found: vec![1, 3, 320],
         };
         assert!(
-            error
-                .to_string()
-                .starts_with(r#"input "images" takes shape [?, 3, 640], not [1, 3, 320]."#),
+            error.to_string().starts_with(r#"input "images" takes shape [?, 3, 640], not [1, 3, 320]."#),
             "{error}"
         );
     }
 
     #[test]
     fn a_missing_library_lists_where_it_was_looked_for() {
-        let error = EngineError::LibraryNotFound {
-            searched: vec!["/a".into(), "/b/c".into()],
-        };
-        assert!(
-            error.to_string().contains("looked in /a, /b/c. Install it"),
-            "{error}"
-        );
+        let error = EngineError::LibraryNotFound { searched: vec!["/a".into(), "/b/c".into()] };
+        assert!(error.to_string().contains("looked in /a, /b/c. Install it"), "{error}");
     }
 }

@@ -100,10 +100,7 @@ mod tests {
     #[test]
     fn a_mapping_is_found_by_the_range_that_holds_the_address() {
         let line = "7f00-7f10 r-xp 00000000 fe:00 123    /opt/a folder/libgsttrtinfer.so";
-        assert_eq!(
-            mapped_file(line, 0x7f0f),
-            Some(PathBuf::from("/opt/a folder/libgsttrtinfer.so"))
-        );
+        assert_eq!(mapped_file(line, 0x7f0f), Some(PathBuf::from("/opt/a folder/libgsttrtinfer.so")));
         assert_eq!(mapped_file(line, 0x7f10), None);
         assert_eq!(mapped_file("7f00-7f10 rw-p 00000000 00:00 0", 0x7f00), None);
     }

@@ -23,19 +23,13 @@ enum Memory {
 impl InputTensor {
     /// A zeroed tensor in host memory. ONNX Runtime must have been loaded.
     pub(crate) fn host(data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
-        let out_of_memory = || EngineError::OutOfMemory {
-            shape: shape.to_vec(),
-        };
+        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
         if !is_addressable(data_type, shape) {
             return Err(out_of_memory());
         }
         let tensor = DynTensor::new(&Allocator::default(), element_type(data_type), shape.to_vec())
             .map_err(|_| out_of_memory())?;
-        Ok(Self {
-            data_type,
-            shape: shape.to_vec(),
-            memory: Memory::Host(tensor),
-        })
+        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Host(tensor) })
     }
 
     /// Element type.
@@ -107,9 +101,7 @@ fn copy<T: PrimitiveTensorElementType + Copy>(tensor: &mut DynTensor, values: &[
 
 /// Whether a tensor's size in bytes can be told in an `isize`, as every allocation's must.
 fn is_addressable(data_type: DataType, shape: &[usize]) -> bool {
-    let bytes = shape
-        .iter()
-        .try_fold(element_size(data_type), |size, &dim| size.checked_mul(dim));
+    let bytes = shape.iter().try_fold(element_size(data_type), |size, &dim| size.checked_mul(dim));
     bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
@@ -168,10 +160,8 @@ impl Outputs {
     /// # Errors
     /// When there is no such output or it is no tensor of a supported type.
     pub fn view(&self, index: usize) -> Result<TensorView<'_>, EngineError> {
-        let value = self.0.get(index).ok_or(EngineError::TensorCount {
-            expected: self.len(),
-            found: index,
-        })?;
+        let value =
+            self.0.get(index).ok_or(EngineError::TensorCount { expected: self.len(), found: index })?;
         let elements = match value.dtype().tensor_type().and_then(data_type) {
             Some(DataType::F32) => Elements::F32(slice(value)?),
             Some(DataType::F16) => Elements::F16(slice(value)?),
@@ -184,21 +174,14 @@ impl Outputs {
                 });
             }
         };
-        let shape = value
-            .shape()
-            .iter()
-            .map(|&dim| usize::try_from(dim).unwrap_or(0))
-            .collect();
+        let shape = value.shape().iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
         Ok(TensorView { shape, elements })
     }
 }
 
 fn slice<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], EngineError> {
-    let (_, elements) = value
-        .try_extract_tensor()
-        .map_err(|error| EngineError::Inference {
-            reason: error.to_string(),
-        })?;
+    let (_, elements) =
+        value.try_extract_tensor().map_err(|error| EngineError::Inference { reason: error.to_string() })?;
     Ok(elements)
 }
 

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use engine::{EngineError, Options, onnxruntime, shared};
 
 fn options(library: impl Into<PathBuf>) -> Options {
-    Options {
-        library: Some(library.into()),
-        ..Options::default()
-    }
+    Options { library: Some(library.into()), ..Options::default() }
 }
 
 #[test]
@@ -21,36 +18,19 @@ fn a_library_that_cannot_be_loaded_is_told_and_one_that_can_is_loaded_afterwards
     let missing = PathBuf::from("/no/such/libonnxruntime.so.1");
     for load in [onnxruntime::load, shared::load] {
         let error = load(&model, &options(&missing)).err().unwrap();
-        assert_eq!(
-            error,
-            EngineError::LibraryNotFound {
-                searched: vec![missing.clone()]
-            }
-        );
-        assert!(
-            error.to_string().contains("/no/such/libonnxruntime.so.1"),
-            "{error}"
-        );
+        assert_eq!(error, EngineError::LibraryNotFound { searched: vec![missing.clone()] });
+        assert!(error.to_string().contains("/no/such/libonnxruntime.so.1"), "{error}");
     }
 
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("libonnxruntime.so.1");
     std::fs::write(&text, "no library").unwrap();
     let error = onnxruntime::load(&model, &options(&text)).err().unwrap();
-    assert!(
-        matches!(&error, EngineError::LibraryUnusable { path, .. } if *path == text),
-        "{error}"
-    );
+    assert!(matches!(&error, EngineError::LibraryUnusable { path, .. } if *path == text), "{error}");
 
     let installed = root.join("../../build/plugins");
-    assert!(
-        installed.join("libonnxruntime.so.1").exists(),
-        "ONNX Runtime is missing: run scripts/bootstrap"
-    );
-    assert!(
-        onnxruntime::load(&model, &options(installed)).is_ok(),
-        "the folder is searched"
-    );
+    assert!(installed.join("libonnxruntime.so.1").exists(), "ONNX Runtime is missing: run scripts/bootstrap");
+    assert!(onnxruntime::load(&model, &options(installed)).is_ok(), "the folder is searched");
     assert_eq!(files_of_telemetry(), Vec::<PathBuf>::new());
 }
 
@@ -58,7 +38,5 @@ fn a_library_that_cannot_be_loaded_is_told_and_one_that_can_is_loaded_afterwards
 fn files_of_telemetry() -> Vec<PathBuf> {
     let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     let files = open.filter_map(|entry| entry.path().read_link().ok());
-    files
-        .filter(|file| file.to_string_lossy().contains("/.onnxruntime/"))
-        .collect()
+    files.filter(|file| file.to_string_lossy().contains("/.onnxruntime/")).collect()
 }

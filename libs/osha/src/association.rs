@@ -51,10 +51,7 @@ fn pairs(people: &[Rect], items: &[Item]) -> Vec<(usize, usize)> {
         }
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    pairs
-        .into_iter()
-        .map(|(_, index, person)| (index, person))
-        .collect()
+    pairs.into_iter().map(|(_, index, person)| (index, person)).collect()
 }
 
 /// How well an item sits on a person, 0 (not at all) to 1: the part of it that lies within the band of the body where
@@ -62,12 +59,7 @@ fn pairs(people: &[Rect], items: &[Item]) -> Vec<(usize, usize)> {
 fn fit(person: &Rect, item: &Item) -> f32 {
     let [x, y, width, height] = *person;
     let region = item.hazard.region();
-    let band = [
-        x,
-        y + region.top * height,
-        width,
-        (region.bottom - region.top) * height,
-    ];
+    let band = [x, y + region.top * height, width, (region.bottom - region.top) * height];
     let inside = overlap(&band, &item.rect) / area(&item.rect).max(f32::MIN_POSITIVE);
     if inside < LEAST_FIT {
         return 0.0;
@@ -101,11 +93,7 @@ mod tests {
     use super::*;
 
     fn item(hazard: Hazard, rect: Rect) -> Item {
-        Item {
-            hazard,
-            rect,
-            score: 0.9,
-        }
+        Item { hazard, rect, score: 0.9 }
     }
 
     const PERSON: Rect = [100.0, 100.0, 60.0, 180.0];
@@ -113,11 +101,8 @@ mod tests {
     #[test]
     fn items_belong_where_they_are_worn() {
         let owner = |hazard, rect| associate(&[PERSON], &[item(hazard, rect)])[0];
-        let (head, chest, feet) = (
-            [115.0, 95.0, 30.0, 30.0],
-            [105.0, 140.0, 50.0, 60.0],
-            [110.0, 262.0, 40.0, 20.0],
-        );
+        let (head, chest, feet) =
+            ([115.0, 95.0, 30.0, 30.0], [105.0, 140.0, 50.0, 60.0], [110.0, 262.0, 40.0, 20.0]);
         assert_eq!(owner(Hazard::NoHardHat, head), Some(0));
         assert_eq!(owner(Hazard::NoSafetyVest, chest), Some(0));
         assert_eq!(owner(Hazard::NoBoots, feet), Some(0));
@@ -140,35 +125,21 @@ mod tests {
     #[test]
     fn a_hat_within_two_people_goes_to_the_nearer_axis() {
         let people = [PERSON, [130.0, 100.0, 60.0, 180.0]];
-        assert_eq!(
-            associate(&people, &[item(Hazard::NoHardHat, [135.0, 95.0, 24.0, 30.0])]),
-            [Some(1)]
-        );
-        assert_eq!(
-            associate(&people, &[item(Hazard::NoHardHat, [131.0, 95.0, 24.0, 30.0])]),
-            [Some(0)]
-        );
+        assert_eq!(associate(&people, &[item(Hazard::NoHardHat, [135.0, 95.0, 24.0, 30.0])]), [Some(1)]);
+        assert_eq!(associate(&people, &[item(Hazard::NoHardHat, [131.0, 95.0, 24.0, 30.0])]), [Some(0)]);
     }
 
     #[test]
     fn hands_come_in_twos() {
-        let hands = [
-            [100.0, 190.0, 10.0, 10.0],
-            [150.0, 190.0, 10.0, 10.0],
-            [125.0, 190.0, 10.0, 10.0],
-        ];
+        let hands = [[100.0, 190.0, 10.0, 10.0], [150.0, 190.0, 10.0, 10.0], [125.0, 190.0, 10.0, 10.0]];
         let owners = associate(&[PERSON], &hands.map(|rect| item(Hazard::NoGloves, rect)));
         assert_eq!(owners.iter().flatten().count(), 2);
     }
 
     #[test]
     fn degenerate_boxes_belong_to_nobody() {
-        let items = [
-            [115.0, 110.0, 0.0, 0.0],
-            [115.0, 110.0, 5.0, 0.0],
-            [115.0, 110.0, -5.0, -5.0],
-        ]
-        .map(|rect| item(Hazard::NoHardHat, rect));
+        let items = [[115.0, 110.0, 0.0, 0.0], [115.0, 110.0, 5.0, 0.0], [115.0, 110.0, -5.0, -5.0]]
+            .map(|rect| item(Hazard::NoHardHat, rect));
         assert_eq!(associate(&[PERSON, [0.0; 4]], &items), [None, None, None]);
     }
 }

@@ -43,11 +43,7 @@ struct Dataset {
 
 impl Dataset {
     fn is(&self, labels: &BTreeSet<String>) -> bool {
-        self.labels
-            .iter()
-            .map(|label| normalise(label))
-            .collect::<BTreeSet<_>>()
-            == *labels
+        self.labels.iter().map(|label| normalise(label)).collect::<BTreeSet<_>>() == *labels
     }
 }
 
@@ -92,12 +88,9 @@ impl Default for Vocabulary {
     fn default() -> Self {
         let pairs = TABLE.classes.iter().flat_map(|class| {
             let own = std::iter::once(&class.name);
-            own.chain(&class.labels)
-                .map(move |label| (normalise(label), class))
+            own.chain(&class.labels).map(move |label| (normalise(label), class))
         });
-        Self {
-            labels: pairs.collect(),
-        }
+        Self { labels: pairs.collect() }
     }
 }
 
@@ -141,17 +134,8 @@ mod tests {
         let table: Table = toml::from_str(SOURCE).unwrap();
         let mut seen = BTreeMap::new();
         for class in &table.classes {
-            for label in class
-                .labels
-                .iter()
-                .map(|label| normalise(label))
-                .collect::<BTreeSet<_>>()
-            {
-                assert_eq!(
-                    seen.insert(label.clone(), &class.name),
-                    None,
-                    "{label} has two meanings"
-                );
+            for label in class.labels.iter().map(|label| normalise(label)).collect::<BTreeSet<_>>() {
+                assert_eq!(seen.insert(label.clone(), &class.name), None, "{label} has two meanings");
             }
         }
         for dataset in &table.datasets {
@@ -168,12 +152,7 @@ mod tests {
     #[test]
     fn spelling_does_not_matter() {
         let vocabulary = Vocabulary::default();
-        for label in [
-            "NO-Safety Vest",
-            "no_safety_vest",
-            " No  Safety--Vest ",
-            "no safety vest",
-        ] {
+        for label in ["NO-Safety Vest", "no_safety_vest", " No  Safety--Vest ", "no safety vest"] {
             assert_eq!(name(&vocabulary, label), Some("no_safety_vest"), "{label}");
         }
         assert_eq!(normalise("--"), "");
@@ -236,14 +215,7 @@ mod tests {
                     ("vehicle", "vehicle"),
                 ],
             ),
-            (
-                "Hard Hat Workers",
-                &[
-                    ("helmet", "hard_hat"),
-                    ("head", "no_hard_hat"),
-                    ("person", "person"),
-                ],
-            ),
+            ("Hard Hat Workers", &[("helmet", "hard_hat"), ("head", "no_hard_hat"), ("person", "person")]),
             (
                 "PPEs kaxsi",
                 &[
@@ -270,10 +242,7 @@ mod tests {
                     ("yellow", "hard_hat"),
                 ],
             ),
-            (
-                "Pictor approach 1",
-                &[("worker", "person"), ("hat", "hard_hat"), ("vest", "safety_vest")],
-            ),
+            ("Pictor approach 1", &[("worker", "person"), ("hat", "hard_hat"), ("vest", "safety_vest")]),
             (
                 "Pictor approach 2",
                 &[
@@ -304,20 +273,13 @@ mod tests {
                     ("No_Harness", "no_harness"),
                 ],
             ),
-            (
-                "ppe-detection",
-                &[("no-helmet", "no_hard_hat"), ("no-vest", "no_safety_vest")],
-            ),
+            ("ppe-detection", &[("no-helmet", "no_hard_hat"), ("no-vest", "no_safety_vest")]),
         ];
         for (set, labels) in sets {
             let vocabulary =
                 Vocabulary::for_labels(&labels.iter().map(|(label, _)| *label).collect::<Vec<_>>());
             for (label, expected) in *labels {
-                assert_eq!(
-                    name(&vocabulary, label).unwrap_or(""),
-                    *expected,
-                    "{set}: {label}"
-                );
+                assert_eq!(name(&vocabulary, label).unwrap_or(""), *expected, "{set}: {label}");
             }
         }
     }
@@ -347,9 +309,6 @@ mod tests {
         let class = Vocabulary::default().resolve("WH").unwrap();
         assert!(class.person);
         let evidence: Vec<_> = class.evidence().collect();
-        assert_eq!(
-            evidence,
-            [(Hazard::NoHardHat, false), (Hazard::NoSafetyVest, true)]
-        );
+        assert_eq!(evidence, [(Hazard::NoHardHat, false), (Hazard::NoSafetyVest, true)]);
     }
 }

@@ -144,13 +144,7 @@ struct Sighting {
 
 impl Sighting {
     fn new(object: usize, track: Option<u64>, rect: Rect, person: bool) -> Self {
-        Self {
-            object,
-            track,
-            rect,
-            person,
-            evidence: BTreeMap::new(),
-        }
+        Self { object, track, rect, person, evidence: BTreeMap::new() }
     }
 
     fn add(&mut self, hazard: Hazard, evidence: Evidence) {
@@ -168,11 +162,7 @@ struct Clue {
 
 impl Clue {
     fn evidence(&self) -> Evidence {
-        if self.missing {
-            Evidence::Missing(self.item.score)
-        } else {
-            Evidence::Worn(self.item.score)
-        }
+        if self.missing { Evidence::Missing(self.item.score) } else { Evidence::Worn(self.item.score) }
     }
 }
 
@@ -186,12 +176,8 @@ impl Engine {
     /// equipment that the model knows but has not seen yet counts from the first frame on.
     pub fn with_labels<S: AsRef<str>>(site: Site, labels: &[S]) -> Self {
         let vocabulary = Vocabulary::for_labels(labels);
-        let classes = labels
-            .iter()
-            .filter_map(|label| vocabulary.resolve(label.as_ref()));
-        let visible = classes
-            .flat_map(|class| class.evidence().map(|(hazard, _)| hazard))
-            .collect();
+        let classes = labels.iter().filter_map(|label| vocabulary.resolve(label.as_ref()));
+        let visible = classes.flat_map(|class| class.evidence().map(|(hazard, _)| hazard)).collect();
         Self::build(site, vocabulary, visible)
     }
 
@@ -226,11 +212,8 @@ impl Engine {
         let sane = |object: &Object<'_>| {
             object.score.is_finite() && object.rect.iter().all(|value| value.is_finite())
         };
-        let class = |object: &Object<'_>| {
-            sane(object)
-                .then(|| self.vocabulary.resolve(object.class))
-                .flatten()
-        };
+        let class =
+            |object: &Object<'_>| sane(object).then(|| self.vocabulary.resolve(object.class)).flatten();
         objects.iter().map(class).collect()
     }
 
@@ -240,11 +223,7 @@ impl Engine {
             let Object { rect, score, .. } = objects[object];
             let evidence = class.iter().flat_map(|class| class.evidence());
             for (hazard, missing) in evidence.filter(|(hazard, _)| self.site.watch.contains(hazard)) {
-                clues.push(Clue {
-                    object,
-                    item: Item { hazard, rect, score },
-                    missing,
-                });
+                clues.push(Clue { object, item: Item { hazard, rect, score }, missing });
             }
         }
         clues
@@ -255,20 +234,15 @@ impl Engine {
         let classes = self.classes(objects);
         let is_person = |object: &usize| classes[*object].is_some_and(|class| class.person);
         let people: Vec<_> = (0..objects.len()).filter(is_person).collect();
-        let (own, worn): (Vec<_>, Vec<_>) = self
-            .clues(objects, &classes)
-            .into_iter()
-            .partition(|clue| is_person(&clue.object));
+        let (own, worn): (Vec<_>, Vec<_>) =
+            self.clues(objects, &classes).into_iter().partition(|clue| is_person(&clue.object));
         let boxes: Vec<_> = people.iter().map(|&person| objects[person].rect).collect();
         let owners = association::associate(&boxes, &worn.iter().map(|clue| clue.item).collect::<Vec<_>>());
         let sighting =
             |&object: &usize| Sighting::new(object, objects[object].track, objects[object].rect, true);
         let mut sightings: Vec<_> = people.iter().map(sighting).collect();
         for clue in own {
-            if let Some(sighting) = sightings
-                .iter_mut()
-                .find(|sighting| sighting.object == clue.object)
-            {
+            if let Some(sighting) = sightings.iter_mut().find(|sighting| sighting.object == clue.object) {
                 sighting.add(clue.item.hazard, clue.evidence());
             }
         }
@@ -289,15 +263,9 @@ impl Engine {
         if !clue.missing {
             return None;
         }
-        let wearer = track
-            .and_then(|track| self.wearers.get(&track))
-            .map(|(wearer, _)| *wearer);
-        let track = wearer
-            .filter(|wearer| self.records.contains_key(wearer))
-            .or(track);
-        if let Some(known) = sightings
-            .iter()
-            .position(|sighting| track.is_some() && sighting.track == track)
+        let wearer = track.and_then(|track| self.wearers.get(&track)).map(|(wearer, _)| *wearer);
+        let track = wearer.filter(|wearer| self.records.contains_key(wearer)).or(track);
+        if let Some(known) = sightings.iter().position(|sighting| track.is_some() && sighting.track == track)
         {
             return Some(known);
         }
@@ -327,11 +295,7 @@ impl Engine {
             record.watches.entry(hazard).or_default();
         }
         for (&hazard, watch) in &mut record.watches {
-            let evidence = sighting
-                .evidence
-                .get(&hazard)
-                .copied()
-                .unwrap_or(Evidence::Nothing);
+            let evidence = sighting.evidence.get(&hazard).copied().unwrap_or(Evidence::Nothing);
             let change = watch.condition.observe(self.now, evidence, &self.site.timing);
             let at = (track, record.rect);
             events.extend(change.map(|change| self.report(hazard, watch, at, change, EndReason::Cleared)));
@@ -354,14 +318,7 @@ impl Engine {
             watch.violation = self.violations;
         }
         let describe = |breach: &Breach| {
-            Violation::new(
-                watch.violation,
-                hazard,
-                self.site.cite(hazard),
-                self.site.scope,
-                at,
-                breach,
-            )
+            Violation::new(watch.violation, hazard, self.site.cite(hazard), self.site.scope, at, breach)
         };
         let body = match change {
             Transition::Started(breach) => Body::Start(describe(&breach)),
@@ -379,16 +336,9 @@ impl Engine {
     fn admit(&mut self, present: &BTreeMap<u64, &Sighting>) {
         for (&track, sighting) in present {
             if !self.records.contains_key(&track) {
-                let lost = self
-                    .lost(sighting, present)
-                    .and_then(|lost| self.records.remove(&lost));
+                let lost = self.lost(sighting, present).and_then(|lost| self.records.remove(&lost));
                 let Sighting { rect, person, .. } = **sighting;
-                let new = || Record {
-                    seen: self.now,
-                    rect,
-                    person,
-                    watches: BTreeMap::new(),
-                };
+                let new = || Record { seen: self.now, rect, person, watches: BTreeMap::new() };
                 let record = lost.unwrap_or_else(new);
                 self.records.insert(track, record);
             }
@@ -397,10 +347,7 @@ impl Engine {
 
     /// The track, out of view since a moment ago, that a new one continues.
     fn lost(&self, new: &Sighting, present: &BTreeMap<u64, &Sighting>) -> Option<u64> {
-        let absent = self
-            .records
-            .iter()
-            .filter(|(track, _)| !present.contains_key(track));
+        let absent = self.records.iter().filter(|(track, _)| !present.contains_key(track));
         let near = absent.filter_map(|(track, record)| {
             let overlap = association::iou(&record.rect, &new.rect);
             (overlap >= SAME_PLACE).then_some((overlap, *track))
@@ -411,9 +358,7 @@ impl Engine {
     /// Gives a person the story of a lack of equipment that was on nobody until now.
     fn absorb(&mut self, sightings: &[Sighting], clues: &[(Clue, Option<usize>)], objects: &[Object<'_>]) {
         for (clue, owner) in clues {
-            let person = owner
-                .map(|owner| &sightings[owner])
-                .filter(|sighting| sighting.person);
+            let person = owner.map(|owner| &sightings[owner]).filter(|sighting| sighting.person);
             let (Some(item), Some(person)) =
                 (objects[clue.object].track, person.and_then(|person| person.track))
             else {
@@ -422,23 +367,14 @@ impl Engine {
             let Some(story) = self.records.get(&item).filter(|story| !story.person) else {
                 continue;
             };
-            let known = self
-                .records
-                .get(&person)
-                .and_then(|record| record.watches.get(&clue.item.hazard));
+            let known = self.records.get(&person).and_then(|record| record.watches.get(&clue.item.hazard));
             if known.is_some_and(|watch| watch.condition.violating())
                 || !story.watches.contains_key(&clue.item.hazard)
             {
                 continue;
             }
-            let story = self
-                .records
-                .remove(&item)
-                .map(|story| story.watches)
-                .unwrap_or_default();
-            self.records
-                .entry(person)
-                .and_modify(|record| record.watches.extend(story));
+            let story = self.records.remove(&item).map(|story| story.watches).unwrap_or_default();
+            self.records.entry(person).and_modify(|record| record.watches.extend(story));
         }
     }
 
@@ -446,12 +382,8 @@ impl Engine {
     fn expire(&mut self, events: &mut Vec<Event>) {
         let oldest = self.now.saturating_sub(self.site.timing.gap);
         self.wearers.retain(|_, (_, seen)| *seen >= oldest);
-        let gone: Vec<_> = self
-            .records
-            .iter()
-            .filter(|(_, record)| record.seen < oldest)
-            .map(|(track, _)| *track)
-            .collect();
+        let gone: Vec<_> =
+            self.records.iter().filter(|(_, record)| record.seen < oldest).map(|(track, _)| *track).collect();
         for track in gone {
             self.close(track, EndReason::Left, events);
         }
@@ -474,23 +406,13 @@ impl Engine {
             Some(record) => self.tracked(record),
             None => self.untracked(sighting),
         };
-        Subject {
-            object: sighting.object,
-            track: sighting.track,
-            state: self.overall(&hazards),
-            hazards,
-        }
+        Subject { object: sighting.object, track: sighting.track, state: self.overall(&hazards), hazards }
     }
 
     fn tracked(&self, record: &Record) -> Vec<HazardState> {
         let state = |(&hazard, watch): (&Hazard, &Watch)| {
             let (state, since) = watch.condition.state();
-            HazardState {
-                hazard,
-                state,
-                standard: self.site.cite(hazard),
-                since,
-            }
+            HazardState { hazard, state, standard: self.site.cite(hazard), since }
         };
         record.watches.iter().map(state).collect()
     }
@@ -502,64 +424,37 @@ impl Engine {
                 Evidence::Worn(_) => (Compliance::Compliant, None),
                 Evidence::Missing(_) => (Compliance::Suspected, Some(self.now)),
             };
-            HazardState {
-                hazard,
-                state,
-                standard: self.site.cite(hazard),
-                since,
-            }
+            HazardState { hazard, state, standard: self.site.cite(hazard), since }
         };
         sighting.evidence.iter().map(state).collect()
     }
 
     fn overall(&self, hazards: &[HazardState]) -> Compliance {
-        let worst = hazards
-            .iter()
-            .map(|hazard| hazard.state)
-            .max()
-            .unwrap_or_default();
+        let worst = hazards.iter().map(|hazard| hazard.state).max().unwrap_or_default();
         if worst != Compliance::Compliant {
             return worst;
         }
         let worn = |hazard: &Hazard| {
-            hazards
-                .iter()
-                .any(|known| known.hazard == *hazard && known.state == Compliance::Compliant)
+            hazards.iter().any(|known| known.hazard == *hazard && known.state == Compliance::Compliant)
         };
         // Nothing can be worn against a fall.
-        let mut needed = self
-            .visible
-            .intersection(&self.site.watch)
-            .filter(|&&hazard| hazard != Hazard::Fall);
-        if needed.all(worn) {
-            Compliance::Compliant
-        } else {
-            Compliance::Unknown
-        }
+        let mut needed =
+            self.visible.intersection(&self.site.watch).filter(|&&hazard| hazard != Hazard::Fall);
+        if needed.all(worn) { Compliance::Compliant } else { Compliance::Unknown }
     }
 }
 
 fn mark(clue: &Clue, owner: Option<&Subject>) -> Mark {
     let of_owner = |owner: &Subject| {
-        let known = owner
-            .hazards
-            .iter()
-            .find(|known| known.hazard == clue.item.hazard);
-        known.map_or(Compliance::Suspected, |known| {
-            known.state.max(Compliance::Suspected)
-        })
+        let known = owner.hazards.iter().find(|known| known.hazard == clue.item.hazard);
+        known.map_or(Compliance::Suspected, |known| known.state.max(Compliance::Suspected))
     };
     let state = match (owner, clue.missing) {
         (None, _) => Compliance::Unknown,
         (Some(_), false) => Compliance::Compliant,
         (Some(owner), true) => of_owner(owner),
     };
-    Mark {
-        object: clue.object,
-        hazard: clue.item.hazard,
-        state,
-        owner: owner.map(|owner| owner.object),
-    }
+    Mark { object: clue.object, hazard: clue.item.hazard, state, owner: owner.map(|owner| owner.object) }
 }
 
 impl Analyser for Engine {
@@ -568,27 +463,17 @@ impl Analyser for Engine {
         let mut events = Vec::new();
         self.expire(&mut events);
         let (sightings, clues) = self.sightings(frame.objects);
-        self.visible
-            .extend(clues.iter().map(|(clue, _)| clue.item.hazard));
-        let tracked: BTreeMap<_, _> = sightings
-            .iter()
-            .filter_map(|one| Some((one.track?, one)))
-            .collect();
+        self.visible.extend(clues.iter().map(|(clue, _)| clue.item.hazard));
+        let tracked: BTreeMap<_, _> = sightings.iter().filter_map(|one| Some((one.track?, one))).collect();
         self.admit(&tracked);
         self.absorb(&sightings, &clues, frame.objects);
         for (track, sighting) in tracked {
             self.observe(track, sighting, &mut events);
         }
         let subjects: Vec<_> = sightings.iter().map(|sighting| self.subject(sighting)).collect();
-        let others = clues
-            .iter()
-            .map(|(clue, owner)| mark(clue, owner.map(|owner| &subjects[owner])));
+        let others = clues.iter().map(|(clue, owner)| mark(clue, owner.map(|owner| &subjects[owner])));
         let marks = others.filter(|mark| mark.owner != Some(mark.object)).collect();
-        FrameReport {
-            subjects,
-            marks,
-            events,
-        }
+        FrameReport { subjects, marks, events }
     }
 
     fn finish(&mut self) -> Vec<Event> {

@@ -118,12 +118,7 @@ impl Violation {
     }
 
     pub(crate) fn ended(self, last: Duration, reason: EndReason) -> Self {
-        Self {
-            end_pts_ns: Some(nanoseconds(last)),
-            end_s: Some(seconds(last)),
-            reason: Some(reason),
-            ..self
-        }
+        Self { end_pts_ns: Some(nanoseconds(last)), end_s: Some(seconds(last)), reason: Some(reason), ..self }
     }
 }
 
@@ -156,12 +151,7 @@ pub struct Summary {
 
 impl Event {
     pub(crate) fn new(sequence: u64, body: Body) -> Self {
-        Self {
-            schema: Cow::Borrowed(SCHEMA),
-            sequence,
-            time: None,
-            body,
-        }
+        Self { schema: Cow::Borrowed(SCHEMA), sequence, time: None, body }
     }
 
     /// The event as one line of JSON, with its line feed.
@@ -180,11 +170,7 @@ impl Event {
     /// [`EventError::Json`] for what is no event, [`EventError::Schema`] for another version of the format.
     pub fn from_line(line: &str) -> Result<Self, EventError> {
         let event: Self = serde_json::from_str(line)?;
-        if event.schema == SCHEMA {
-            Ok(event)
-        } else {
-            Err(EventError::Schema(event.schema.into_owned()))
-        }
+        if event.schema == SCHEMA { Ok(event) } else { Err(EventError::Schema(event.schema.into_owned())) }
     }
 }
 
@@ -239,11 +225,7 @@ mod tests {
     #[test]
     fn lines_come_back() {
         let ended = violation().ended(Duration::from_millis(3500), EndReason::Left);
-        let summary = Summary {
-            frames: 9,
-            by_hazard: [(Hazard::Fall, 2)].into(),
-            ..Summary::default()
-        };
+        let summary = Summary { frames: 9, by_hazard: [(Hazard::Fall, 2)].into(), ..Summary::default() };
         for body in [Body::Start(violation()), Body::End(ended), Body::Summary(summary)] {
             let event = Event::new(5, body);
             let line = event.to_line().unwrap();
@@ -272,9 +254,6 @@ mod tests {
         assert!(
             matches!(Event::from_line(&newer), Err(EventError::Schema(schema)) if schema == "gst-osha.event/2")
         );
-        assert!(matches!(
-            Event::from_line(&line[..line.len() / 2]),
-            Err(EventError::Json(_))
-        ));
+        assert!(matches!(Event::from_line(&line[..line.len() / 2]), Err(EventError::Json(_))));
     }
 }

@@ -86,31 +86,11 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    const HEAD: Self = Self {
-        top: -0.15,
-        bottom: 0.4,
-        places: 1,
-    };
-    const TORSO: Self = Self {
-        top: 0.05,
-        bottom: 0.8,
-        places: 1,
-    };
-    const HANDS: Self = Self {
-        top: 0.0,
-        bottom: 0.9,
-        places: 2,
-    };
-    const FEET: Self = Self {
-        top: 0.6,
-        bottom: 1.15,
-        places: 2,
-    };
-    const BODY: Self = Self {
-        top: -0.15,
-        bottom: 1.15,
-        places: 1,
-    };
+    const HEAD: Self = Self { top: -0.15, bottom: 0.4, places: 1 };
+    const TORSO: Self = Self { top: 0.05, bottom: 0.8, places: 1 };
+    const HANDS: Self = Self { top: 0.0, bottom: 0.9, places: 2 };
+    const FEET: Self = Self { top: 0.6, bottom: 1.15, places: 2 };
+    const BODY: Self = Self { top: -0.15, bottom: 1.15, places: 1 };
 }
 
 #[cfg(test)]

@@ -37,23 +37,10 @@ impl EventLog {
     /// [`LogError::Open`] if it cannot be opened, [`LogError::Write`] if an unfinished line cannot be closed.
     pub fn open(path: impl AsRef<Path>, policy: FsyncPolicy) -> Result<Self, LogError> {
         let path = path.as_ref().to_path_buf();
-        let failed = |source| LogError::Open {
-            path: path.clone(),
-            source,
-        };
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(failed)?;
+        let failed = |source| LogError::Open { path: path.clone(), source };
+        let file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
         let regular = file.metadata().map_err(failed)?.is_file();
-        let mut log = Self {
-            file,
-            path,
-            policy,
-            regular,
-            mended: false,
-        };
+        let mut log = Self { file, path, policy, regular, mended: false };
         if regular && unfinished(&log.path) {
             log.write(b"\n")?;
             log.mended = true;
@@ -74,11 +61,7 @@ impl EventLog {
     /// possible. [`LogError::Sync`] if it is written but may not be on the disk.
     pub fn append(&mut self, event: &Event) -> Result<(), LogError> {
         self.write(event.to_line()?.as_bytes())?;
-        if self.policy == FsyncPolicy::Always {
-            self.sync()
-        } else {
-            Ok(())
-        }
+        if self.policy == FsyncPolicy::Always { self.sync() } else { Ok(()) }
     }
 
     /// Closes the file. To drop it instead leaves out the final sync.
@@ -87,11 +70,7 @@ impl EventLog {
     ///
     /// [`LogError::Sync`] if lines may not be on the disk.
     pub fn close(self) -> Result<(), LogError> {
-        if self.policy == FsyncPolicy::Never {
-            Ok(())
-        } else {
-            self.sync()
-        }
+        if self.policy == FsyncPolicy::Never { Ok(()) } else { self.sync() }
     }
 
     fn write(&mut self, line: &[u8]) -> Result<(), LogError> {
@@ -103,11 +82,7 @@ impl EventLog {
         };
         let torn = short > 0 && self.take_back(short).is_err();
         let source = written.err().unwrap_or_else(|| ErrorKind::StorageFull.into());
-        Err(LogError::Write {
-            path: self.path.clone(),
-            source,
-            torn,
-        })
+        Err(LogError::Write { path: self.path.clone(), source, torn })
     }
 
     /// Cuts the last `count` bytes off, unless somebody else has written behind them.
@@ -123,10 +98,7 @@ impl EventLog {
         if !self.regular {
             return Ok(());
         }
-        self.file.sync_data().map_err(|source| LogError::Sync {
-            path: self.path.clone(),
-            source,
-        })
+        self.file.sync_data().map_err(|source| LogError::Sync { path: self.path.clone(), source })
     }
 }
 
@@ -187,11 +159,7 @@ pub enum LogError {
 }
 
 fn half(torn: bool) -> &'static str {
-    if torn {
-        ", and half a line is left in it"
-    } else {
-        ""
-    }
+    if torn { ", and half a line is left in it" } else { "" }
 }
 
 /// What a user can do about it.
@@ -221,20 +189,16 @@ mod tests {
 
     fn read(path: &Path) -> Vec<u64> {
         let text = std::fs::read_to_string(path).unwrap();
-        text.lines()
-            .map(|line| Event::from_line(line).unwrap().sequence)
-            .collect()
+        text.lines().map(|line| Event::from_line(line).unwrap().sequence).collect()
     }
 
     #[test]
     fn lines_are_appended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
-        for (sequence, policy) in [
-            (1, FsyncPolicy::Always),
-            (2, FsyncPolicy::OnClose),
-            (3, FsyncPolicy::Never),
-        ] {
+        for (sequence, policy) in
+            [(1, FsyncPolicy::Always), (2, FsyncPolicy::OnClose), (3, FsyncPolicy::Never)]
+        {
             let mut log = EventLog::open(&path, policy).unwrap();
             log.append(&event(sequence)).unwrap();
             assert!(!log.mended());
@@ -287,9 +251,7 @@ mod tests {
     /// Appends until the file may grow no further.
     fn fill(path: &Path) {
         let mut log = EventLog::open(path, FsyncPolicy::Never).unwrap();
-        let error = (0..1000)
-            .find_map(|sequence| log.append(&event(sequence)).err())
-            .unwrap();
+        let error = (0..1000).find_map(|sequence| log.append(&event(sequence)).err()).unwrap();
         assert!(matches!(&error, LogError::Write { torn: false, .. }), "{error}");
     }
 
@@ -304,21 +266,11 @@ mod tests {
         let path = folder.path().join("events.jsonl");
         let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" --exact log::tests::a_line_that_does_not_fit_leaves_no_trace";
         let mut shell = std::process::Command::new("sh");
-        shell
-            .args(["-c", script])
-            .arg(std::env::current_exe().unwrap())
-            .env(LIMITED, &path);
+        shell.args(["-c", script]).arg(std::env::current_exe().unwrap()).env(LIMITED, &path);
         let output = shell.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         let length = std::fs::metadata(&path).unwrap().len();
-        assert_eq!(
-            read(&path).len() as u64 * event(1).to_line().unwrap().len() as u64,
-            length
-        );
+        assert_eq!(read(&path).len() as u64 * event(1).to_line().unwrap().len() as u64, length);
         assert_ne!(length % 512, 0, "the last write was not short");
     }
 
@@ -331,10 +283,7 @@ mod tests {
             matches!(&error, LogError::Write { source, torn: false, .. } if source.kind() == ErrorKind::StorageFull)
         );
         let text = error.to_string();
-        assert!(
-            text.contains("/dev/full") && text.contains("free some space"),
-            "{text}"
-        );
+        assert!(text.contains("/dev/full") && text.contains("free some space"), "{text}");
         log.close().unwrap();
     }
 
@@ -342,17 +291,11 @@ mod tests {
     fn a_path_that_cannot_be_written_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing/events.jsonl");
-        for (path, advice) in [
-            (missing.as_path(), "create its folder"),
-            (folder.path(), "name a file"),
-        ] {
+        for (path, advice) in [(missing.as_path(), "create its folder"), (folder.path(), "name a file")] {
             let error = EventLog::open(path, FsyncPolicy::Never).unwrap_err();
             assert!(matches!(error, LogError::Open { .. }));
             let text = error.to_string();
-            assert!(
-                text.contains(&*path.to_string_lossy()) && text.contains(advice),
-                "{text}"
-            );
+            assert!(text.contains(&*path.to_string_lossy()) && text.contains(advice), "{text}");
         }
     }
 }

@@ -60,9 +60,7 @@ const LONGEST_MS: u64 = 3_600_000;
 fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let value = u64::deserialize(deserializer)?;
     let problem = || serde::de::Error::custom(format!("{value} ms is more than an hour"));
-    (value <= LONGEST_MS)
-        .then(|| Duration::from_millis(value))
-        .ok_or_else(problem)
+    (value <= LONGEST_MS).then(|| Duration::from_millis(value)).ok_or_else(problem)
 }
 
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
@@ -99,17 +97,9 @@ impl Site {
     pub fn new(scope: Scope, contexts: BTreeSet<Context>) -> Self {
         let always = [Hazard::NoHardHat, Hazard::NoSafetyVest, Hazard::Fall];
         let cited = |hazard: &Hazard| standards::cite(*hazard, scope, &contexts).basis != Basis::SitePolicy;
-        let watch = Hazard::ALL
-            .into_iter()
-            .filter(|hazard| always.contains(hazard) || cited(hazard))
-            .collect();
-        Self {
-            scope,
-            contexts,
-            watch,
-            timing: Timing::default(),
-            classes: BTreeMap::new(),
-        }
+        let watch =
+            Hazard::ALL.into_iter().filter(|hazard| always.contains(hazard) || cited(hazard)).collect();
+        Self { scope, contexts, watch, timing: Timing::default(), classes: BTreeMap::new() }
     }
 
     /// Reads a site file.
@@ -179,11 +169,7 @@ impl SiteError {
         let before = text.get(..span.start).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        Self {
-            line,
-            column,
-            message: message.to_owned(),
-        }
+        Self { line, column, message: message.to_owned() }
     }
 }
 
@@ -194,10 +180,7 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default_site() {
         assert_eq!(Site::from_toml("").unwrap(), Site::default());
-        assert_eq!(
-            Site::default().cite(Hazard::NoHardHat).citation,
-            "29 CFR 1926.100(a)"
-        );
+        assert_eq!(Site::default().cite(Hazard::NoHardHat).citation, "29 CFR 1926.100(a)");
     }
 
     #[test]

@@ -116,15 +116,7 @@ impl Standard {
         context: &'static [Context],
         summary: &'static str,
     ) -> Self {
-        Self {
-            citation,
-            title,
-            summary,
-            scope: Some(scope),
-            severity,
-            basis: Basis::Standard,
-            context,
-        }
+        Self { citation, title, summary, scope: Some(scope), severity, basis: Basis::Standard, context }
     }
 
     /// The same, cited without the context being declared.
@@ -136,15 +128,7 @@ impl Standard {
 
     const fn policy(title: &'static str, severity: Severity, summary: &'static str) -> Self {
         let basis = Basis::SitePolicy;
-        Self {
-            citation: "site policy",
-            title,
-            summary,
-            scope: None,
-            severity,
-            basis,
-            context: &[],
-        }
+        Self { citation: "site policy", title, summary, scope: None, severity, basis, context: &[] }
     }
 
     fn fits(&self, scope: Scope, contexts: &BTreeSet<Context>) -> bool {
@@ -156,10 +140,7 @@ impl Standard {
 /// The rule that `hazard` breaks at a site of this scope and these contexts.
 pub fn cite(hazard: Hazard, scope: Scope, contexts: &BTreeSet<Context>) -> &'static Standard {
     let rule = rule(hazard);
-    rule.candidates
-        .iter()
-        .find(|standard| standard.fits(scope, contexts))
-        .unwrap_or(&rule.otherwise)
+    rule.candidates.iter().find(|standard| standard.fits(scope, contexts)).unwrap_or(&rule.otherwise)
 }
 
 /// Every rule that can be cited for `hazard`, the site's own policy last.
@@ -212,12 +193,7 @@ const HEAD_INDUSTRY: Standard = Standard::new(
 );
 
 static HARD_HAT: Rule = Rule {
-    candidates: &[
-        HEAD_CONSTRUCTION,
-        HEAD_INDUSTRY,
-        HEAD_CONSTRUCTION.presumed(),
-        HEAD_INDUSTRY.presumed(),
-    ],
+    candidates: &[HEAD_CONSTRUCTION, HEAD_INDUSTRY, HEAD_CONSTRUCTION.presumed(), HEAD_INDUSTRY.presumed()],
     otherwise: Standard::policy(
         "Hard hat",
         Low,
@@ -459,10 +435,7 @@ mod tests {
     #[test]
     fn a_missing_vest_is_cited_by_its_context() {
         let vest = |contexts: &[Context]| citation(Hazard::NoSafetyVest, Construction, contexts);
-        assert_eq!(
-            vest(&[ExcavationZone, PublicTraffic, RoadWorkZone]),
-            "29 CFR 1926.651(d)"
-        );
+        assert_eq!(vest(&[ExcavationZone, PublicTraffic, RoadWorkZone]), "29 CFR 1926.651(d)");
         assert_eq!(vest(&[RoadWorkZone, FlaggingStation]), "29 CFR 1926.201(a)");
         assert_eq!(vest(&[RoadWorkZone]), "OSH Act 5(a)(1)");
         assert_eq!(vest(&[PpeRequiredZone]), "29 CFR 1926.28(a)");
@@ -486,23 +459,16 @@ mod tests {
             PpeRequiredZone,
         ];
         for hazard in Hazard::ALL {
-            assert!(
-                !citation(hazard, Construction, &all).contains("1910."),
-                "{hazard}"
-            );
-            assert!(
-                !citation(hazard, GeneralIndustry, &all).contains("1926."),
-                "{hazard}"
-            );
+            assert!(!citation(hazard, Construction, &all).contains("1910."), "{hazard}");
+            assert!(!citation(hazard, GeneralIndustry, &all).contains("1926."), "{hazard}");
         }
     }
 
     #[test]
     fn a_hard_hat_is_presumed_until_the_hazard_is_declared() {
-        for (scope, expected) in [
-            (Construction, "29 CFR 1926.100(a)"),
-            (GeneralIndustry, "29 CFR 1910.135(a)(1)"),
-        ] {
+        for (scope, expected) in
+            [(Construction, "29 CFR 1926.100(a)"), (GeneralIndustry, "29 CFR 1910.135(a)(1)")]
+        {
             let presumed = cite(Hazard::NoHardHat, scope, &BTreeSet::new());
             let declared = cite(Hazard::NoHardHat, scope, &[OverheadHazardZone].into());
             assert_eq!((presumed.citation, presumed.basis), (expected, Basis::Presumed));
@@ -520,11 +486,7 @@ mod tests {
             };
             assert!(standard.citation.starts_with(expected), "{}", standard.citation);
             let unconditional = standard.context.is_empty();
-            assert!(
-                standard.basis != Basis::Standard || !unconditional,
-                "{}",
-                standard.citation
-            );
+            assert!(standard.basis != Basis::Standard || !unconditional, "{}", standard.citation);
         }
     }
 }

@@ -68,13 +68,7 @@ pub(crate) struct Breach {
 
 impl Breach {
     fn new(start: Duration, score: f32) -> Self {
-        Self {
-            start,
-            last: start,
-            frames: 1,
-            score_max: score,
-            score_sum: score.into(),
-        }
+        Self { start, last: start, frames: 1, score_max: score, score_sum: score.into() }
     }
 
     fn add(&mut self, score: f32) {
@@ -134,10 +128,7 @@ impl Condition {
     /// Ends what is under way, and gives it if it was confirmed.
     pub(crate) fn close(&mut self) -> Option<Breach> {
         let breach = self.breach.take().filter(|_| self.confirmed);
-        *self = Self {
-            ended: self.ended,
-            ..Self::default()
-        };
+        *self = Self { ended: self.ended, ..Self::default() };
         breach
     }
 
@@ -149,29 +140,14 @@ impl Condition {
     /// The state and, for the two bad ones, since when it seems to have been so.
     pub(crate) fn state(&self) -> (Compliance, Option<Duration>) {
         if let Some(breach) = &self.breach {
-            let state = if self.confirmed {
-                Compliance::Violating
-            } else {
-                Compliance::Suspected
-            };
+            let state = if self.confirmed { Compliance::Violating } else { Compliance::Suspected };
             return (state, Some(breach.start));
         }
-        let count = |what: fn(Evidence) -> bool| {
-            self.history
-                .iter()
-                .filter(|(_, evidence)| what(*evidence))
-                .count()
-        };
+        let count =
+            |what: fn(Evidence) -> bool| self.history.iter().filter(|(_, evidence)| what(*evidence)).count();
         let worn = count(|evidence| matches!(evidence, Evidence::Worn(_)));
         let missing = count(|evidence| evidence.missing().is_some());
-        (
-            if worn > missing {
-                Compliance::Compliant
-            } else {
-                Compliance::Unknown
-            },
-            None,
-        )
+        (if worn > missing { Compliance::Compliant } else { Compliance::Unknown }, None)
     }
 
     fn remember(&mut self, pts: Duration, evidence: Evidence, timing: &Timing) {
@@ -200,9 +176,7 @@ impl Condition {
         if self.share(start.max(pts.saturating_sub(timing.confirm)), missing) < timing.share {
             self.breach = None;
         }
-        let cooling = self
-            .ended
-            .is_some_and(|ended| pts < ended.saturating_add(timing.cooldown));
+        let cooling = self.ended.is_some_and(|ended| pts < ended.saturating_add(timing.cooldown));
         self.confirmed = self.breach.is_some() && !cooling && pts - start >= timing.confirm;
         self.breach.clone().filter(|_| self.confirmed)
     }
@@ -215,13 +189,9 @@ impl Condition {
     ) -> Option<Breach> {
         let fine = |evidence: Evidence| evidence.missing().is_none();
         let window = pts.saturating_sub(timing.clear);
-        self.quiet = self
-            .quiet
-            .filter(|since| self.share((*since).max(window), fine) >= timing.share);
+        self.quiet = self.quiet.filter(|since| self.share((*since).max(window), fine) >= timing.share);
         if self.quiet.is_none() && self.history.back().is_some_and(|(_, evidence)| fine(*evidence)) {
-            self.quiet = before
-                .filter(|(_, evidence)| fine(*evidence))
-                .map(|(seen, _)| seen);
+            self.quiet = before.filter(|(_, evidence)| fine(*evidence)).map(|(seen, _)| seen);
         }
         if pts - self.quiet? < timing.clear {
             return None;
@@ -233,9 +203,8 @@ impl Condition {
     /// The share of the frames since `from` of which `what` holds.
     fn share(&self, from: Duration, what: impl Fn(Evidence) -> bool) -> f32 {
         let recent = self.history.iter().rev().take_while(|(seen, _)| *seen >= from);
-        let (count, agreeing) = recent.fold((0, 0), |(count, sum), (_, evidence)| {
-            (count + 1, sum + usize::from(what(*evidence)))
-        });
+        let (count, agreeing) = recent
+            .fold((0, 0), |(count, sum), (_, evidence)| (count + 1, sum + usize::from(what(*evidence))));
         agreeing as f32 / count.max(1) as f32
     }
 }
@@ -275,9 +244,7 @@ mod tests {
     fn starts(script: &str) -> Vec<u32> {
         let frame = |breach: &Breach| (breach.start.as_millis() / FRAME.as_millis()) as u32;
         let starts = play(&mut Condition::default(), script).into_iter();
-        starts
-            .filter_map(|(_, t)| matches!(&t, Transition::Started(_)).then(|| frame(&inner(t))))
-            .collect()
+        starts.filter_map(|(_, t)| matches!(&t, Transition::Started(_)).then(|| frame(&inner(t)))).collect()
     }
 
     fn inner(transition: Transition) -> Breach {
@@ -289,18 +256,12 @@ mod tests {
     #[test]
     fn starts_and_ends_where_it_was_seen() {
         let changes = play(&mut Condition::default(), "50w100m100w");
-        let [
-            (confirmed, Transition::Started(started)),
-            (cleared, Transition::Ended(ended)),
-        ] = &changes[..]
+        let [(confirmed, Transition::Started(started)), (cleared, Transition::Ended(ended))] = &changes[..]
         else {
             panic!("{changes:?}");
         };
         assert_eq!((started.start, *confirmed), (50 * FRAME, 75 * FRAME));
-        assert_eq!(
-            (ended.start, ended.last, ended.frames),
-            (50 * FRAME, 149 * FRAME, 100)
-        );
+        assert_eq!((ended.start, ended.last, ended.frames), (50 * FRAME, 149 * FRAME, 100));
         assert!(*cleared <= 151 * FRAME + Timing::default().clear, "{cleared:?}");
         assert_eq!((ended.score_max, ended.score_mean()), (0.5, 0.5));
     }
@@ -375,9 +336,6 @@ mod tests {
         for _ in 0..1000 {
             condition.observe(Duration::from_secs(1000), Missing(0.5), &Timing::default());
         }
-        assert_eq!(
-            (condition.history.len(), condition.state().0),
-            (1, Compliance::Unknown)
-        );
+        assert_eq!((condition.history.len(), condition.state().0), (1, Compliance::Unknown));
     }
 }

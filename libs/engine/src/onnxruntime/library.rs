@@ -63,19 +63,11 @@ fn agree(library: &Library, options: &Options) -> Result<(), EngineError> {
     let Some(asked) = &options.library else {
         return Ok(());
     };
-    let files: Vec<_> = files(asked)
-        .iter()
-        .filter_map(|file| file.canonicalize().ok())
-        .collect();
+    let files: Vec<_> = files(asked).iter().filter_map(|file| file.canonicalize().ok()).collect();
     match files.first() {
-        None => Err(EngineError::LibraryNotFound {
-            searched: vec![asked.clone()],
-        }),
+        None => Err(EngineError::LibraryNotFound { searched: vec![asked.clone()] }),
         Some(_) if files.contains(&library.path) => Ok(()),
-        Some(_) => Err(EngineError::LibraryConflict {
-            loaded: library.path.clone(),
-            asked: asked.clone(),
-        }),
+        Some(_) => Err(EngineError::LibraryConflict { loaded: library.path.clone(), asked: asked.clone() }),
     }
 }
 
@@ -91,17 +83,9 @@ fn places(options: &Options) -> Vec<PathBuf> {
 
 fn system_folders() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let by_hand: Vec<_> = std::env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .collect();
+    let by_hand: Vec<_> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
     let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    let fixed = [
-        "/usr/local/lib",
-        &multiarch,
-        "/usr/lib64",
-        "/usr/lib",
-        "/opt/onnxruntime/lib",
-    ];
+    let fixed = ["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib", "/opt/onnxruntime/lib"];
     by_hand.into_iter().chain(fixed.map(PathBuf::from))
 }
 
@@ -110,19 +94,15 @@ fn files(place: &Path) -> Vec<PathBuf> {
     if place.is_file() {
         return vec![place.to_owned()];
     }
-    let plain = NAMES
-        .iter()
-        .map(|name| place.join(name))
-        .filter(|file| file.is_file());
+    let plain = NAMES.iter().map(|name| place.join(name)).filter(|file| file.is_file());
     plain.chain(versioned(place)).collect()
 }
 
 /// `libonnxruntime.so.1.*` in `folder`, newest first.
 fn versioned(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| Some((version(&entry.file_name())?, entry.path())))
-        .collect();
+    let mut found: Vec<_> =
+        entries.filter_map(|entry| Some((version(&entry.file_name())?, entry.path()))).collect();
     found.sort_by(|a, b| b.cmp(a));
     found.into_iter().map(|(_, file)| file).collect()
 }
@@ -145,22 +125,16 @@ fn load_first(places: &[PathBuf]) -> Result<Library, EngineError> {
             }
         }
     }
-    Err(first_error.unwrap_or_else(|| EngineError::LibraryNotFound {
-        searched: places.to_vec(),
-    }))
+    Err(first_error.unwrap_or_else(|| EngineError::LibraryNotFound { searched: places.to_vec() }))
 }
 
 fn load(file: &Path) -> Result<Library, EngineError> {
-    let unusable = |reason: String| EngineError::LibraryUnusable {
-        path: file.to_owned(),
-        reason,
-    };
+    let unusable = |reason: String| EngineError::LibraryUnusable { path: file.to_owned(), reason };
     let path = file.canonicalize().map_err(|error| unusable(error.to_string()))?;
     let builder = ort::init_from(&path).map_err(|error| match error {
-        LoadDynamicError::BadVersion { version_str, path } => EngineError::LibraryTooOld {
-            path,
-            version: version_str,
-        },
+        LoadDynamicError::BadVersion { version_str, path } => {
+            EngineError::LibraryTooOld { path, version: version_str }
+        }
         LoadDynamicError::Dlopen { error, .. } => unusable(error.to_string()),
         other => unusable(other.to_string()),
     })?;
@@ -173,9 +147,7 @@ fn environment(builder: EnvironmentBuilder) -> Result<Environment, ort::Error> {
     let environment = builder
         .with_name("gst-osha")
         .with_telemetry(false)
-        .with_logger(Arc::new(|level, _, _, _, message| {
-            log::emit(severity(level), message)
-        }))
+        .with_logger(Arc::new(|level, _, _, _, message| log::emit(severity(level), message)))
         .build()?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
@@ -211,16 +183,9 @@ mod tests {
     #[test]
     fn a_folder_offers_the_plain_names_before_versions_and_the_newest_version_first() {
         let folder = tempfile::tempdir().unwrap();
-        let names = [
-            "libonnxruntime.so.1.9.0",
-            "libonnxruntime.so.1.21",
-            "libonnxruntime.so.1",
-            "libonnxruntime.so",
-        ];
-        for name in names
-            .iter()
-            .chain(&["libonnxruntime_providers_shared.so", "libonnxruntime.so.1.x"])
-        {
+        let names =
+            ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.21", "libonnxruntime.so.1", "libonnxruntime.so"];
+        for name in names.iter().chain(&["libonnxruntime_providers_shared.so", "libonnxruntime.so.1.x"]) {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let expected = [names[2], names[3], names[1], names[0]].map(|name| folder.path().join(name));
@@ -229,11 +194,8 @@ mod tests {
 
     #[test]
     fn what_is_named_by_hand_is_the_only_place() {
-        let options = Options {
-            library: Some("/named".into()),
-            folders: vec!["/a".into()],
-            ..Options::default()
-        };
+        let options =
+            Options { library: Some("/named".into()), folders: vec!["/a".into()], ..Options::default() };
         assert_eq!(places(&options), [PathBuf::from("/named")]);
     }
 
@@ -241,10 +203,7 @@ mod tests {
     fn an_empty_place_is_listed_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let places = vec![folder.path().to_owned()];
-        assert_eq!(
-            load_first(&places).unwrap_err(),
-            EngineError::LibraryNotFound { searched: places }
-        );
+        assert_eq!(load_first(&places).unwrap_err(), EngineError::LibraryNotFound { searched: places });
     }
 
     #[test]
@@ -253,20 +212,15 @@ mod tests {
         let file = folder.path().join("libonnxruntime.so.1");
         std::fs::write(&file, "no library").unwrap();
         let error = load_first(&[folder.path().to_owned()]).unwrap_err();
-        assert!(
-            matches!(&error, EngineError::LibraryUnusable { path, .. } if *path == file),
-            "{error}"
-        );
+        assert!(matches!(&error, EngineError::LibraryUnusable { path, .. } if *path == file), "{error}");
     }
 
     #[test]
     fn a_library_of_something_else_is_unusable() {
         let libc = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let libc = libc.lines().find_map(|line| {
-            line.find('/')
-                .map(|at| &line[at..])
-                .filter(|p| p.contains("/libc.so"))
-        });
+        let libc = libc
+            .lines()
+            .find_map(|line| line.find('/').map(|at| &line[at..]).filter(|p| p.contains("/libc.so")));
         let error = load_first(&[PathBuf::from(libc.unwrap())]).unwrap_err();
         assert!(error.to_string().contains("OrtGetApiBase"), "{error}");
     }
@@ -274,10 +228,7 @@ mod tests {
     #[test]
     fn a_library_that_reports_an_old_version_is_too_old() {
         let folder = tempfile::tempdir().unwrap();
-        let (source, library) = (
-            folder.path().join("old.c"),
-            folder.path().join("libonnxruntime.so.1"),
-        );
+        let (source, library) = (folder.path().join("old.c"), folder.path().join("libonnxruntime.so.1"));
         let code = "static const char *version(void) { return \"1.16.3\"; }\n\
             struct { void *api; const char *(*version)(void); } base = { 0, version };\n\
             void *OrtGetApiBase(void) { return &base; }\n";
@@ -287,18 +238,9 @@ mod tests {
             .arg(&library)
             .arg(&source)
             .status();
-        assert!(
-            cc.unwrap().success(),
-            "the linker that Rust itself needs is missing"
-        );
+        assert!(cc.unwrap().success(), "the linker that Rust itself needs is missing");
         let path = library.canonicalize().unwrap();
         let error = load_first(&[library]).unwrap_err();
-        assert_eq!(
-            error,
-            EngineError::LibraryTooOld {
-                path,
-                version: "1.16.3".to_owned()
-            }
-        );
+        assert_eq!(error, EngineError::LibraryTooOld { path, version: "1.16.3".to_owned() });
     }
 }

@@ -35,11 +35,7 @@ pub fn load(path: &Path, options: &Options) -> Result<Arc<dyn InferenceEngine>, 
     let model = Arc::new(session::model_info(&session, path)?);
     let description = describe(&library, options);
     let worker = Worker::start(session, Arc::clone(&model))?;
-    Ok(Arc::new(Engine {
-        model,
-        description,
-        worker,
-    }))
+    Ok(Arc::new(Engine { model, description, worker }))
 }
 
 /// A device or precision that would change speed or results is refused, never replaced.
@@ -49,10 +45,7 @@ fn available(options: &Options) -> Result<(), EngineError> {
         (Device::Cpu, Precision::F16) => "a CPU runs the model in the model's own precision; choose that",
         (Device::Cuda(_), _) => "this build runs it on the CPU only; choose the CPU",
     };
-    Err(EngineError::Unavailable {
-        backend: "ONNX Runtime".to_owned(),
-        reason: reason.to_owned(),
-    })
+    Err(EngineError::Unavailable { backend: "ONNX Runtime".to_owned(), reason: reason.to_owned() })
 }
 
 fn describe(library: &Library, options: &Options) -> String {
@@ -60,10 +53,7 @@ fn describe(library: &Library, options: &Options) -> String {
         1 => "1 thread".to_owned(),
         count => format!("{count} threads"),
     };
-    format!(
-        "ONNX Runtime {}, CPU, {threads}, the model's own precision",
-        library.version()
-    )
+    format!("ONNX Runtime {}, CPU, {threads}, the model's own precision", library.version())
 }
 
 impl InferenceEngine for Engine {
@@ -81,10 +71,8 @@ impl InferenceEngine for Engine {
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let inputs = &self.model.inputs;
-        let input = inputs.get(index).ok_or(EngineError::TensorCount {
-            expected: inputs.len(),
-            found: index,
-        })?;
+        let input =
+            inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
         session::check_shape(input, shape)?;
         InputTensor::host(input.data_type, shape)
     }

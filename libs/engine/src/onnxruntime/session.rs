@@ -24,15 +24,9 @@ pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<
 /// Finds what ONNX Runtime has no clear words for.
 fn check_file(path: &Path) -> Result<(), EngineError> {
     let reading = |error| EngineError::reading(path, &error);
-    let metadata = File::open(path)
-        .and_then(|file| file.metadata())
-        .map_err(reading)?;
-    let damaged = |reason: &str| {
-        Err(EngineError::NotAModel {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        })
-    };
+    let metadata = File::open(path).and_then(|file| file.metadata()).map_err(reading)?;
+    let damaged =
+        |reason: &str| Err(EngineError::NotAModel { path: path.to_owned(), reason: reason.to_owned() });
     match metadata.len() {
         _ if metadata.is_dir() => damaged("it is a folder"),
         0 => damaged("the file is empty"),
@@ -63,17 +57,10 @@ fn refused(path: &Path, error: &ort::Error) -> EngineError {
 
 /// What the model in `session`, read from `path`, says of itself.
 pub(super) fn model_info(session: &Session, path: &Path) -> Result<ModelInfo, EngineError> {
-    let (inputs, outputs) = (
-        tensor_infos(session.inputs(), path)?,
-        tensor_infos(session.outputs(), path)?,
-    );
+    let (inputs, outputs) = (tensor_infos(session.inputs(), path)?, tensor_infos(session.outputs(), path)?);
     refuse_handed_through(&inputs, &outputs, path)?;
     let metadata = metadata(session).map_err(|error| refused(path, &error))?;
-    Ok(ModelInfo {
-        inputs,
-        outputs,
-        metadata,
-    })
+    Ok(ModelInfo { inputs, outputs, metadata })
 }
 
 fn tensor_infos(outlets: &[Outlet], path: &Path) -> Result<Vec<TensorInfo>, EngineError> {
@@ -94,11 +81,7 @@ fn tensor_info(outlet: &Outlet, path: &Path) -> Result<TensorInfo, EngineError> 
     };
     let data_type = tensor::data_type(*ty).ok_or_else(unsupported)?;
     let shape = shape.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    Ok(TensorInfo {
-        name: outlet.name().to_owned(),
-        data_type,
-        shape,
-    })
+    Ok(TensorInfo { name: outlet.name().to_owned(), data_type, shape })
 }
 
 /// An output that is an input would be read while the input is filled anew: the runtime returns the same memory.
@@ -107,10 +90,7 @@ fn refuse_handed_through(
     outputs: &[TensorInfo],
     path: &Path,
 ) -> Result<(), EngineError> {
-    match outputs
-        .iter()
-        .find(|output| inputs.iter().any(|input| input.name == output.name))
-    {
+    match outputs.iter().find(|output| inputs.iter().any(|input| input.name == output.name)) {
         None => Ok(()),
         Some(output) => Err(EngineError::ModelRejected {
             path: path.to_owned(),
@@ -122,10 +102,7 @@ fn refuse_handed_through(
 fn metadata(session: &Session) -> Result<BTreeMap<String, String>, ort::Error> {
     let metadata = session.metadata()?;
     let keys = metadata.custom_keys()?;
-    Ok(keys
-        .into_iter()
-        .filter_map(|key| metadata.custom(&key).map(|value| (key, value)))
-        .collect())
+    Ok(keys.into_iter().filter_map(|key| metadata.custom(&key).map(|value| (key, value))).collect())
 }
 
 /// Whether `shape` is one that `input` declares.
@@ -144,26 +121,15 @@ pub(super) fn check_shape(input: &TensorInfo, shape: &[usize]) -> Result<(), Eng
 /// Whether `inputs` are a batch that `model` takes.
 pub(super) fn check_batch(model: &ModelInfo, inputs: &[InputTensor]) -> Result<(), EngineError> {
     if inputs.len() != model.inputs.len() {
-        return Err(EngineError::TensorCount {
-            expected: model.inputs.len(),
-            found: inputs.len(),
-        });
+        return Err(EngineError::TensorCount { expected: model.inputs.len(), found: inputs.len() });
     }
-    model
-        .inputs
-        .iter()
-        .zip(inputs)
-        .try_for_each(|(info, tensor)| check_tensor(info, tensor))
+    model.inputs.iter().zip(inputs).try_for_each(|(info, tensor)| check_tensor(info, tensor))
 }
 
 fn check_tensor(info: &TensorInfo, tensor: &InputTensor) -> Result<(), EngineError> {
     if info.data_type != tensor.data_type() {
         let (expected, found) = (info.data_type, tensor.data_type());
-        return Err(EngineError::DataTypeMismatch {
-            tensor: info.name.clone(),
-            expected,
-            found,
-        });
+        return Err(EngineError::DataTypeMismatch { tensor: info.name.clone(), expected, found });
     }
     check_shape(info, tensor.shape())
 }
@@ -171,10 +137,8 @@ fn check_tensor(info: &TensorInfo, tensor: &InputTensor) -> Result<(), EngineErr
 /// Runs one checked batch.
 pub(super) fn run(session: &mut Session, inputs: &[InputTensor]) -> Result<Outputs, EngineError> {
     let views: Vec<_> = inputs.iter().map(|input| input.value().into()).collect();
-    let outputs = session.run(&views[..]).map_err(|error| EngineError::Inference {
-        reason: error.message().trim().to_owned(),
-    })?;
-    Ok(Outputs::new(
-        outputs.into_iter().map(|(_, value)| value).collect(),
-    ))
+    let outputs = session
+        .run(&views[..])
+        .map_err(|error| EngineError::Inference { reason: error.message().trim().to_owned() })?;
+    Ok(Outputs::new(outputs.into_iter().map(|(_, value)| value).collect()))
 }

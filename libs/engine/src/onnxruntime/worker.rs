@@ -32,10 +32,7 @@ impl Worker {
                 backend: "ONNX Runtime".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
             })?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
@@ -61,10 +58,6 @@ fn serve(mut session: Session, model: &ModelInfo, queue: &Receiver<Job>) {
     for Job { inputs, promise } in queue {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| run(&mut session, &inputs));
-        promise.fulfil(Outcome {
-            inputs,
-            outputs,
-            elapsed: start.elapsed(),
-        });
+        promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
     }
 }

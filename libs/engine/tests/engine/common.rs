@@ -13,27 +13,16 @@ pub fn library() -> PathBuf {
     if !path.is_file() {
         path.push("libonnxruntime.so.1");
     }
-    assert!(
-        path.exists(),
-        "{} is missing: run scripts/bootstrap",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run scripts/bootstrap", path.display());
     path
 }
 
 pub fn options() -> Options {
-    Options {
-        library: Some(library()),
-        threads: 1,
-        ..Options::default()
-    }
+    Options { library: Some(library()), threads: 1, ..Options::default() }
 }
 
 pub fn model(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/models")
-        .join(name)
-        .with_extension("onnx")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(name).with_extension("onnx")
 }
 
 pub fn load(name: &str) -> Arc<dyn InferenceEngine> {
@@ -43,9 +32,7 @@ pub fn load(name: &str) -> Arc<dyn InferenceEngine> {
 /// The error of loading `path`.
 pub fn refusal(path: &Path) -> EngineError {
     let loaded = engine::onnxruntime::load(path, &options());
-    loaded
-        .err()
-        .unwrap_or_else(|| panic!("{} was loaded", path.display()))
+    loaded.err().unwrap_or_else(|| panic!("{} was loaded", path.display()))
 }
 
 /// A tensor for input 0 filled with `values`.
@@ -57,8 +44,6 @@ pub fn tensor(engine: &dyn InferenceEngine, shape: &[usize], values: &[f32]) -> 
 
 pub fn floats(outputs: &Outputs, index: usize) -> (Vec<usize>, Vec<f32>) {
     let view = outputs.view(index).unwrap();
-    let Elements::F32(values) = view.elements else {
-        panic!("{:?} is not f32", view.elements)
-    };
+    let Elements::F32(values) = view.elements else { panic!("{:?} is not f32", view.elements) };
     (view.shape, values.to_vec())
 }

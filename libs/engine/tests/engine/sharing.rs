@@ -11,10 +11,7 @@ use crate::common::{floats, model, options, tensor};
 #[test]
 fn the_same_model_is_shared_also_through_another_path() {
     let first = shared::load(&model("affine_f32"), &options()).unwrap();
-    let roundabout = model("affine_f32")
-        .parent()
-        .unwrap()
-        .join("../models/affine_f32.onnx");
+    let roundabout = model("affine_f32").parent().unwrap().join("../models/affine_f32.onnx");
     let second = shared::load(&roundabout, &options()).unwrap();
     assert!(Arc::ptr_eq(&first, &second));
 }
@@ -22,39 +19,16 @@ fn the_same_model_is_shared_also_through_another_path() {
 #[test]
 fn other_options_or_another_model_get_another_engine() {
     let first = shared::load(&model("metadata"), &options()).unwrap();
-    let threads = Options {
-        threads: 2,
-        ..options()
-    };
-    assert!(!Arc::ptr_eq(
-        &first,
-        &shared::load(&model("metadata"), &threads).unwrap()
-    ));
-    assert!(!Arc::ptr_eq(
-        &first,
-        &shared::load(&model("affine_f16"), &options()).unwrap()
-    ));
+    let threads = Options { threads: 2, ..options() };
+    assert!(!Arc::ptr_eq(&first, &shared::load(&model("metadata"), &threads).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &shared::load(&model("affine_f16"), &options()).unwrap()));
 }
 
 #[test]
 fn zero_threads_and_the_number_of_cores_are_the_same() {
     let cores = thread::available_parallelism().unwrap().get();
-    let automatic = shared::load(
-        &model("metadata"),
-        &Options {
-            threads: 0,
-            ..options()
-        },
-    )
-    .unwrap();
-    let by_hand = shared::load(
-        &model("metadata"),
-        &Options {
-            threads: cores,
-            ..options()
-        },
-    )
-    .unwrap();
+    let automatic = shared::load(&model("metadata"), &Options { threads: 0, ..options() }).unwrap();
+    let by_hand = shared::load(&model("metadata"), &Options { threads: cores, ..options() }).unwrap();
     assert!(Arc::ptr_eq(&automatic, &by_hand));
 }
 
@@ -64,14 +38,7 @@ fn an_engine_goes_with_its_last_holder_and_is_loaded_again() {
     let gone = Arc::downgrade(&engine);
     drop(engine);
     assert!(gone.upgrade().is_none());
-    assert_eq!(
-        shared::load(&model("affine_i32"), &options())
-            .unwrap()
-            .model()
-            .inputs
-            .len(),
-        1
-    );
+    assert_eq!(shared::load(&model("affine_i32"), &options()).unwrap().model().inputs.len(), 1);
 }
 
 #[test]
@@ -105,10 +72,7 @@ fn a_failed_load_does_not_stick() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.onnx");
     fs::write(&file, "no model").unwrap();
-    assert!(matches!(
-        shared::load(&file, &options()),
-        Err(EngineError::NotAModel { .. })
-    ));
+    assert!(matches!(shared::load(&file, &options()), Err(EngineError::NotAModel { .. })));
     thread::sleep(Duration::from_millis(20));
     fs::copy(model("affine_f32"), &file).unwrap();
     assert!(shared::load(&file, &options()).is_ok());

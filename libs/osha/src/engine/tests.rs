@@ -18,35 +18,23 @@ fn moved(person: Rect, right: f32) -> Rect {
 }
 
 fn object(class: &str, rect: Rect, track: u64) -> Object<'_> {
-    Object {
-        class,
-        score: 0.8,
-        rect,
-        track: Some(track),
-    }
+    Object { class, score: 0.8, rect, track: Some(track) }
 }
 
 /// A person and, if named, what is on their head.
 fn worker(track: u64, rect: Rect, head_class: Option<&'static str>) -> Vec<Object<'static>> {
     let item = head_class.map(|class| object(class, head(rect), track + 1000));
-    std::iter::once(object("person", rect, track))
-        .chain(item)
-        .collect()
+    std::iter::once(object("person", rect, track)).chain(item).collect()
 }
 
 fn analyse(engine: &mut Engine, frame: u64, objects: &[Object<'_>]) -> FrameReport {
-    engine.analyse(&FrameObservations {
-        pts: pts(frame),
-        size: (1280, 720),
-        objects,
-    })
+    engine.analyse(&FrameObservations { pts: pts(frame), size: (1280, 720), objects })
 }
 
 /// Plays `frames` frames and gives all events, those of the end included.
 fn play<'a>(engine: &mut Engine, frames: u64, scene: impl Fn(u64) -> Vec<Object<'a>>) -> Vec<Event> {
-    let mut events: Vec<_> = (0..frames)
-        .flat_map(|frame| analyse(engine, frame, &scene(frame)).events)
-        .collect();
+    let mut events: Vec<_> =
+        (0..frames).flat_map(|frame| analyse(engine, frame, &scene(frame)).events).collect();
     events.extend(engine.finish());
     events
 }
@@ -83,11 +71,7 @@ fn nanoseconds(frame: u64) -> u64 {
 
 /// Off from frame 50 to 149, on before and after.
 fn hat_off(frame: u64) -> Option<&'static str> {
-    Some(if (50..150).contains(&frame) {
-        "NO-Hardhat"
-    } else {
-        "Hardhat"
-    })
+    Some(if (50..150).contains(&frame) { "NO-Hardhat" } else { "Hardhat" })
 }
 
 #[test]
@@ -95,15 +79,9 @@ fn a_hat_off_for_four_seconds_is_one_violation() {
     let events = play(&mut engine(), 250, |frame| worker(7, PERSON, hat_off(frame)));
     let (start, end) = (only(starts(&events)), only(ends(&events)));
     assert_eq!((start.start_pts_ns, start.end_pts_ns), (nanoseconds(50), None));
-    assert_eq!(
-        (end.start_pts_ns, end.end_pts_ns),
-        (nanoseconds(50), Some(nanoseconds(149)))
-    );
+    assert_eq!((end.start_pts_ns, end.end_pts_ns), (nanoseconds(50), Some(nanoseconds(149))));
     assert_eq!((end.start_s, end.end_s, end.duration_s), (2.0, Some(5.96), 3.96));
-    assert_eq!(
-        (end.reason, end.frames, end.track),
-        (Some(EndReason::Cleared), 100, 7)
-    );
+    assert_eq!((end.reason, end.frames, end.track), (Some(EndReason::Cleared), 100, 7));
     assert_eq!((start.violation, end.violation), (1, 1));
     assert_eq!(
         (start.citation.as_str(), start.hazard, start.rect),
@@ -123,10 +101,7 @@ fn the_summary_counts() {
         violations: 1,
         by_hazard: [(Hazard::NoHardHat, 1)].into(),
     };
-    assert_eq!(
-        events.last().map(|event| &event.body),
-        Some(&Body::Summary(expected))
-    );
+    assert_eq!(events.last().map(|event| &event.body), Some(&Body::Summary(expected)));
 }
 
 #[test]
@@ -146,10 +121,7 @@ fn people_who_cross_keep_their_hats() {
     };
     let events = play(&mut engine(), 200, scene);
     let end = only(ends(&events));
-    assert_eq!(
-        (end.track, end.start_pts_ns, end.reason),
-        (2, 0, Some(EndReason::EndOfStream))
-    );
+    assert_eq!((end.track, end.start_pts_ns, end.reason), (2, 0, Some(EndReason::EndOfStream)));
     assert_eq!(only(starts(&events)).track, 2);
     assert!(end.frames >= 198, "{}", end.frames);
 }
@@ -158,21 +130,14 @@ fn people_who_cross_keep_their_hats() {
 fn who_leaves_ends_the_violation() {
     let mut engine = engine();
     let scene = |frame| {
-        if frame < 60 {
-            worker(7, PERSON, Some("no_helmet"))
-        } else {
-            vec![]
-        }
+        if frame < 60 { worker(7, PERSON, Some("no_helmet")) } else { vec![] }
     };
     let mut events = Vec::new();
     for frame in 0..120 {
         events.extend(analyse(&mut engine, frame, &scene(frame)).events);
     }
     let end = only(ends(&events));
-    assert_eq!(
-        (end.reason, end.end_pts_ns),
-        (Some(EndReason::Left), Some(nanoseconds(59)))
-    );
+    assert_eq!((end.reason, end.end_pts_ns), (Some(EndReason::Left), Some(nanoseconds(59))));
     assert!(engine.records.is_empty() && engine.wearers.is_empty());
 }
 
@@ -180,11 +145,7 @@ fn who_leaves_ends_the_violation() {
 fn a_short_gap_does_not_split_a_violation() {
     let gone = |frame: u64| frame % 50 >= 38;
     let scene = |frame| {
-        if gone(frame) {
-            vec![]
-        } else {
-            worker(7, PERSON, Some("no_helmet"))
-        }
+        if gone(frame) { vec![] } else { worker(7, PERSON, Some("no_helmet")) }
     };
     let events = play(&mut engine(), 300, scene);
     assert_eq!(only(ends(&events)).start_pts_ns, 0);
@@ -237,39 +198,22 @@ fn people_alone_are_unknown() {
 
 #[test]
 fn compliance_takes_all_that_the_model_can_see() {
-    let labels = [
-        "person",
-        "hard_hat",
-        "no_hard_hat",
-        "safety_vest",
-        "no_safety_vest",
-    ];
+    let labels = ["person", "hard_hat", "no_hard_hat", "safety_vest", "no_safety_vest"];
     let state = |mut engine: Engine, objects: &[Object<'_>]| {
-        (0..30)
-            .map(|frame| analyse(&mut engine, frame, objects).subjects[0].state)
-            .last()
+        (0..30).map(|frame| analyse(&mut engine, frame, objects).subjects[0].state).last()
     };
     let mut objects = worker(7, PERSON, Some("hard_hat"));
     assert_eq!(state(engine(), &objects), Some(Compliance::Compliant));
-    assert_eq!(
-        state(Engine::with_labels(Site::default(), &labels), &objects),
-        Some(Compliance::Unknown)
-    );
+    assert_eq!(state(Engine::with_labels(Site::default(), &labels), &objects), Some(Compliance::Unknown));
     objects.push(object("safety_vest", [105.0, 140.0, 50.0, 60.0], 3));
-    assert_eq!(
-        state(Engine::with_labels(Site::default(), &labels), &objects),
-        Some(Compliance::Compliant)
-    );
+    assert_eq!(state(Engine::with_labels(Site::default(), &labels), &objects), Some(Compliance::Compliant));
 }
 
 #[test]
 fn a_lack_on_nobody_is_a_subject_of_its_own() {
     let mut engine = engine();
     let events = play(&mut engine, 60, |_| vec![object("no_helmet", head(PERSON), 4)]);
-    assert_eq!(
-        (only(starts(&events)).track, only(starts(&events)).rect),
-        (4, head(PERSON))
-    );
+    assert_eq!((only(starts(&events)).track, only(starts(&events)).rect), (4, head(PERSON)));
     let report = analyse(&mut engine, 0, &[object("no_helmet", head(PERSON), 4)]);
     assert_eq!((report.subjects.len(), report.marks.len()), (1, 0));
 }
@@ -298,26 +242,14 @@ fn a_lack_that_finds_its_person_stays_one_violation() {
         objects
     };
     let events = play(&mut engine(), 150, scene);
-    assert_eq!(
-        (only(starts(&events)).track, only(ends(&events)).track),
-        (1007, 7)
-    );
+    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (1007, 7));
 }
 
 #[test]
 fn worn_equipment_on_nobody_is_nothing() {
-    let report = analyse(
-        &mut engine(),
-        0,
-        &[object("helmet", head(PERSON), 4), object("cone", PERSON, 5)],
-    );
+    let report = analyse(&mut engine(), 0, &[object("helmet", head(PERSON), 4), object("cone", PERSON, 5)]);
     assert_eq!(report.subjects, []);
-    let expected = Mark {
-        object: 0,
-        hazard: Hazard::NoHardHat,
-        state: Compliance::Unknown,
-        owner: None,
-    };
+    let expected = Mark { object: 0, hazard: Hazard::NoHardHat, state: Compliance::Unknown, owner: None };
     assert_eq!(report.marks, [expected]);
 }
 
@@ -328,22 +260,11 @@ fn marks_tell_how_the_equipment_is() {
     for frame in 0..40 {
         last = analyse(&mut engine, frame, &worker(7, PERSON, Some("no_helmet")));
         let state = last.marks[0].state;
-        assert_eq!(
-            state,
-            if frame < 25 {
-                Compliance::Suspected
-            } else {
-                Compliance::Violating
-            },
-            "{frame}"
-        );
+        assert_eq!(state, if frame < 25 { Compliance::Suspected } else { Compliance::Violating }, "{frame}");
     }
     assert_eq!((last.marks[0].object, last.marks[0].owner), (1, Some(0)));
     let hazard = last.subjects[0].hazards[0];
-    assert_eq!(
-        (hazard.state, hazard.since),
-        (Compliance::Violating, Some(Duration::ZERO))
-    );
+    assert_eq!((hazard.state, hazard.since), (Compliance::Violating, Some(Duration::ZERO)));
     assert_eq!(hazard.standard.citation, "29 CFR 1926.100(a)");
 }
 
@@ -354,10 +275,7 @@ fn without_tracks_there_is_suspicion_but_no_event() {
         let mut objects = worker(7, PERSON, Some("no_helmet"));
         objects.iter_mut().for_each(|object| object.track = None);
         let report = analyse(&mut engine, frame, &objects);
-        assert_eq!(
-            (report.subjects[0].state, report.events.len()),
-            (Compliance::Suspected, 0)
-        );
+        assert_eq!((report.subjects[0].state, report.events.len()), (Compliance::Suspected, 0));
     }
 }
 
@@ -376,13 +294,7 @@ fn labels_of_a_site_and_of_a_data_set_count() {
     let events = play(&mut Engine::new(site), 60, |_| worker(7, PERSON, Some("glava")));
     assert_eq!(starts(&events).len(), 1);
     let heads = |engine: &mut Engine| starts(&play(engine, 60, |_| worker(7, PERSON, Some("head")))).len();
-    assert_eq!(
-        heads(&mut Engine::with_labels(
-            Site::default(),
-            &["helmet", "head", "person"]
-        )),
-        1
-    );
+    assert_eq!(heads(&mut Engine::with_labels(Site::default(), &["helmet", "head", "person"])), 1);
     assert_eq!(heads(&mut engine()), 0);
 }
 
@@ -407,12 +319,7 @@ fn the_same_frames_give_the_same_bytes_in_any_order_of_objects() {
             objects
         }
     };
-    let text = |events: Vec<Event>| {
-        events
-            .iter()
-            .map(|event| event.to_line().unwrap())
-            .collect::<String>()
-    };
+    let text = |events: Vec<Event>| events.iter().map(|event| event.to_line().unwrap()).collect::<String>();
     let forth = text(play(&mut engine(), 250, scene(false)));
     assert_eq!(forth.lines().count(), 5);
     assert_eq!(forth, text(play(&mut engine(), 250, scene(false))));
@@ -422,10 +329,7 @@ fn the_same_frames_give_the_same_bytes_in_any_order_of_objects() {
 #[test]
 fn numbers_that_are_none_are_ignored() {
     let mut objects = worker(7, [f32::NAN; 4], Some("no_helmet"));
-    objects.push(Object {
-        score: f32::INFINITY,
-        ..object("no_helmet", PERSON, 9)
-    });
+    objects.push(Object { score: f32::INFINITY, ..object("no_helmet", PERSON, 9) });
     assert_eq!(analyse(&mut engine(), 0, &objects), FrameReport::default());
 }
 
@@ -445,11 +349,7 @@ fn nothing_is_kept_of_those_who_left() {
         analyse(
             &mut engine,
             frame,
-            &worker(
-                frame / 5,
-                moved(PERSON, (frame / 5 % 9) as f32 * 100.0),
-                Some("no_helmet"),
-            ),
+            &worker(frame / 5, moved(PERSON, (frame / 5 % 9) as f32 * 100.0), Some("no_helmet")),
         );
         assert!(engine.records.len() < 30 && engine.wearers.len() < 100);
     }
@@ -459,24 +359,9 @@ fn nothing_is_kept_of_those_who_left() {
 #[test]
 #[ignore = "a timing, to be run alone and optimised"]
 fn fifty_people_take_less_than_300_microseconds() {
-    let place = |index: u64| {
-        [
-            (index % 10) as f32 * 120.0,
-            (index / 10) as f32 * 200.0,
-            PERSON[2],
-            PERSON[3],
-        ]
-    };
-    let class = |index: u64| {
-        Some(if index.is_multiple_of(3) {
-            "no_helmet"
-        } else {
-            "helmet"
-        })
-    };
-    let objects: Vec<_> = (0..50)
-        .flat_map(|index| worker(index, place(index), class(index)))
-        .collect();
+    let place = |index: u64| [(index % 10) as f32 * 120.0, (index / 10) as f32 * 200.0, PERSON[2], PERSON[3]];
+    let class = |index: u64| Some(if index.is_multiple_of(3) { "no_helmet" } else { "helmet" });
+    let objects: Vec<_> = (0..50).flat_map(|index| worker(index, place(index), class(index))).collect();
     let mut engine = engine();
     let frames = 2000;
     let began = std::time::Instant::now();

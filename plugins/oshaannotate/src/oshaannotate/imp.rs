@@ -80,7 +80,8 @@ impl ElementImpl for OshaAnnotate {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
-            let template = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+            let template =
+                |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
             [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
                 .into_iter()
                 .flatten()
@@ -107,7 +108,9 @@ impl BaseTransformImpl for OshaAnnotate {
         self.finish();
         *lock(&self.format) = None;
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
-        analysis.close().map_err(|error| gst::error_msg!(gst::ResourceError::Sync, ["events-location: {error}"]))
+        analysis
+            .close()
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Sync, ["events-location: {error}"]))
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -135,7 +138,8 @@ impl BaseTransformImpl for OshaAnnotate {
         let Format { info, memory, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let list = picture.display_list(at, banner);
         if !list.primitives.is_empty() {
-            let mut frame = FrameMut::map(buffer, info, *memory).map_err(|error| self.stream_error(&error))?;
+            let mut frame =
+                FrameMut::map(buffer, info, *memory).map_err(|error| self.stream_error(&error))?;
             list.draw(&mut frame.image_mut().map_err(|error| self.stream_error(&error))?);
         }
         Ok(gst::FlowSuccess::Ok)
@@ -206,7 +210,9 @@ impl OshaAnnotate {
         for event in events {
             gst::info!(CAT, imp = self, "{event:?}");
             if let Some(structure) = message::violation(event) {
-                let posted = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+                let posted = self
+                    .obj()
+                    .post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
                 if posted.is_err() {
                     gst::debug!(CAT, imp = self, "no bus takes the message");
                 }

@@ -20,7 +20,13 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rules: None, events_location: None, events_sync: EventsSync::default(), draw: true, banner: true }
+        Self {
+            rules: None,
+            events_location: None,
+            events_sync: EventsSync::default(),
+            draw: true,
+            banner: true,
+        }
     }
 }
 

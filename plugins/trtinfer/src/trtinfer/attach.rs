@@ -1,8 +1,8 @@
 //! Puts results on buffers.
 
 use gst::glib;
-use gst_analytics::prelude::*;
 use gst_analytics::AnalyticsRelationMeta;
+use gst_analytics::prelude::*;
 use vision::detection::Detection;
 
 /// Attaches one object detection for each of `detections`, labelled by `label`. A relation meta that the buffer has

@@ -121,7 +121,8 @@ impl Batch {
         let deadline = Instant::now() + linger;
         let mut inner = self.lock();
         while matches!(inner.state, State::Filling(_)) {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            else {
                 return;
             };
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;

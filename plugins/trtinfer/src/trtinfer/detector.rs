@@ -10,13 +10,15 @@ use vision::detection::Detection;
 use vision::geometry::Placement;
 use vision::head;
 use vision::image::{Image, ImageInfo};
-use vision::model::{AuxiliaryInput, Contract, ContractError, LabelsError, Sidecar, SidecarError, parse_labels};
+use vision::model::{
+    AuxiliaryInput, Contract, ContractError, LabelsError, Sidecar, SidecarError, parse_labels,
+};
 use vision::preprocess::{PreprocessError, Preprocessor};
 use vision::tensor::{DataType, Elements, TensorView};
 
+use super::Precision;
 use super::batch::Batch;
 use super::settings::Settings;
-use super::Precision;
 
 /// Where a frame's results are to be found.
 pub(super) struct Slot {
@@ -78,7 +80,8 @@ impl OpenError {
     pub fn is_not_found(&self) -> bool {
         let missing = std::io::ErrorKind::NotFound;
         match self {
-            Self::NoModel | Self::Engine(EngineError::ModelNotFound(_) | EngineError::LibraryNotFound { .. }) => true,
+            Self::NoModel
+            | Self::Engine(EngineError::ModelNotFound(_) | EngineError::LibraryNotFound { .. }) => true,
             Self::Read { error, .. } => error.kind() == missing,
             _ => false,
         }
@@ -123,7 +126,11 @@ impl Detector {
         let contract = contract(path, engine.model(), settings)?;
         check_precision(path, settings.precision, contract.image.data_type)?;
         Ok(Self {
-            classes: settings.classes.as_deref().map(|text| class_filter(path, text, &contract)).transpose()?,
+            classes: settings
+                .classes
+                .as_deref()
+                .map(|text| class_filter(path, text, &contract))
+                .transpose()?,
             batch_size: batch_size(path, settings.batch_size as usize, contract.image.batch)?,
             engine,
             contract,
@@ -225,7 +232,12 @@ impl Detector {
     ///
     /// # Errors
     /// When the network returned something else than it declared.
-    pub fn decode(&self, outputs: &Outputs, slot: &Slot, settings: &Settings) -> Result<Vec<Detection>, DecodeError> {
+    pub fn decode(
+        &self,
+        outputs: &Outputs,
+        slot: &Slot,
+        settings: &Settings,
+    ) -> Result<Vec<Detection>, DecodeError> {
         let views: Vec<TensorView<'_>> =
             (0..outputs.len()).map(|index| outputs.view(index)).collect::<Result<_, _>>()?;
         let options = self.head_options(settings);

@@ -128,7 +128,8 @@ impl ElementImpl for TrtInfer {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
-            let template = |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+            let template =
+                |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
             [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
                 .into_iter()
                 .flatten()
@@ -137,7 +138,10 @@ impl ElementImpl for TrtInfer {
         &TEMPLATES
     }
 
-    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
             gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
                 self.post_open_error(&error);
@@ -158,39 +162,47 @@ impl ElementImpl for TrtInfer {
 impl TrtInfer {
     fn build_sinkpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
         let template = class.pad_template("sink");
-        gst::Pad::builder_from_template(&template.unwrap_or_else(|| unreachable!("the class has a sink template")))
-            .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |this| this.chain(pad, buffer))
-            })
-            .event_full_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |this| this.sink_event(pad, event),
-                )
-            })
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
-            })
-            .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION)
-            .build()
+        gst::Pad::builder_from_template(
+            &template.unwrap_or_else(|| unreachable!("the class has a sink template")),
+        )
+        .chain_function(|pad, parent, buffer| {
+            Self::catch_panic_pad_function(
+                parent,
+                || Err(gst::FlowError::Error),
+                |this| this.chain(pad, buffer),
+            )
+        })
+        .event_full_function(|pad, parent, event| {
+            Self::catch_panic_pad_function(
+                parent,
+                || Err(gst::FlowError::Error),
+                |this| this.sink_event(pad, event),
+            )
+        })
+        .query_function(|pad, parent, query| {
+            Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
+        })
+        .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION)
+        .build()
     }
 
     fn build_srcpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
         let template = class.pad_template("src");
-        gst::Pad::builder_from_template(&template.unwrap_or_else(|| unreachable!("the class has a src template")))
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
-            })
-            .activatemode_function(|pad, parent, _mode, active| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "panic while activating")),
-                    |this| this.activate(pad, active),
-                )
-            })
-            .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_SCHEDULING)
-            .build()
+        gst::Pad::builder_from_template(
+            &template.unwrap_or_else(|| unreachable!("the class has a src template")),
+        )
+        .query_function(|pad, parent, query| {
+            Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
+        })
+        .activatemode_function(|pad, parent, _mode, active| {
+            Self::catch_panic_pad_function(
+                parent,
+                || Err(gst::loggable_error!(CAT, "panic while activating")),
+                |this| this.activate(pad, active),
+            )
+        })
+        .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_SCHEDULING)
+        .build()
     }
 
     fn activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
@@ -264,11 +276,17 @@ impl TrtInfer {
     }
 
     /// Writes the frame into the next free slot of the current batch.
-    fn enter(&self, state: &mut State, detector: &Detector, buffer: &gst::Buffer) -> Result<Slot, gst::FlowError> {
+    fn enter(
+        &self,
+        state: &mut State,
+        detector: &Detector,
+        buffer: &gst::Buffer,
+    ) -> Result<Slot, gst::FlowError> {
         let State { source, batch, .. } = state;
         let source = source.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let started = Instant::now();
-        let frame = Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
+        let frame =
+            Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
         let image = frame.image().map_err(|error| self.stream_error(&error))?;
         loop {
             let current = match batch {
@@ -282,7 +300,11 @@ impl TrtInfer {
                 .map_err(|error| self.engine_error(&error))?;
             if let Some(index) = filled {
                 lock(&self.stats).preprocess.add(started.elapsed());
-                return Ok(Slot { batch: Arc::clone(current), index, placement: *source.preprocessor.placement() });
+                return Ok(Slot {
+                    batch: Arc::clone(current),
+                    index,
+                    placement: *source.preprocessor.placement(),
+                });
             }
         }
     }
@@ -332,7 +354,11 @@ impl TrtInfer {
         match result {
             Ok(_) | Err(Eos | Flushing) => {}
             Err(error) => {
-                gst::element_imp_error!(self, gst::StreamError::Failed, ("frames cannot be passed on: {error}"));
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Failed,
+                    ("frames cannot be passed on: {error}")
+                );
             }
         }
     }
@@ -354,7 +380,11 @@ impl TrtInfer {
         self.close_batch();
         let detector = self.detector()?;
         let source = Self::source(caps, &detector).ok_or_else(|| {
-            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("caps that trtinfer cannot take: {caps}"));
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Negotiation,
+                ("caps that trtinfer cannot take: {caps}")
+            );
             gst::FlowError::NotNegotiated
         })?;
         gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
@@ -383,7 +413,11 @@ impl TrtInfer {
         let forwarded = self.srcpad.push_event(event);
         self.queue.start();
         self.start_task().map_err(|error| {
-            gst::element_imp_error!(self, gst::ResourceError::Failed, ("cannot go on after the flush: {error}"));
+            gst::element_imp_error!(
+                self,
+                gst::ResourceError::Failed,
+                ("cannot go on after the flush: {error}")
+            );
             gst::FlowError::Error
         })?;
         forwarded.then_some(gst::FlowSuccess::Ok).ok_or(gst::FlowError::Error)
@@ -446,7 +480,9 @@ impl TrtInfer {
     fn push_frame(&self, frame: InFlight) -> Result<gst::FlowSuccess, gst::FlowError> {
         let InFlight { mut buffer, slot, entered } = frame;
         let attached = match slot {
-            Some(slot) => self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut())),
+            Some(slot) => {
+                self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut()))
+            }
             None => {
                 attach::nothing(&mut buffer);
                 Ok(())
@@ -463,9 +499,15 @@ impl TrtInfer {
     }
 
     /// Waits for the frame's results and puts them on its buffer.
-    fn attach(&self, detector: &Detector, slot: &Slot, buffer: &mut gst::BufferRef) -> Result<(), gst::FlowError> {
+    fn attach(
+        &self,
+        detector: &Detector,
+        slot: &Slot,
+        buffer: &mut gst::BufferRef,
+    ) -> Result<(), gst::FlowError> {
         let settings = lock(&self.settings).clone();
-        let Some(results) = slot.batch.wait(detector.engine(), settings.linger(), |inputs| detector.recycle(inputs))
+        let Some(results) =
+            slot.batch.wait(detector.engine(), settings.linger(), |inputs| detector.recycle(inputs))
         else {
             return Err(gst::FlowError::Flushing);
         };
@@ -479,8 +521,10 @@ impl TrtInfer {
                 0
             }
             Output::Detections => {
-                let found = detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
-                attach::detections(buffer, &found, |class| detector.label(class)).map_err(|error| self.engine_error(&error))?;
+                let found =
+                    detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
+                attach::detections(buffer, &found, |class| detector.label(class))
+                    .map_err(|error| self.engine_error(&error))?;
                 found.len()
             }
         };
@@ -510,7 +554,8 @@ impl TrtInfer {
         let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
         let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
         let state = lock(&self.state);
-        let Some(fps) = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0) else {
+        let Some(fps) = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0)
+        else {
             return gst::ClockTime::ZERO;
         };
         let scaled = gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64);

@@ -65,11 +65,17 @@ pub enum OptimizeFor {
 pub enum Output {
     /// Decoded detections.
     #[default]
-    #[enum_value(name = "Detections: GstAnalyticsRelationMeta with one object detection a box", nick = "detections")]
+    #[enum_value(
+        name = "Detections: GstAnalyticsRelationMeta with one object detection a box",
+        nick = "detections"
+    )]
     Detections,
     /// The network's output tensors as they are.
     #[cfg(feature = "v1_26")]
-    #[enum_value(name = "Tensors: GstTensorMeta for tensor decoders (GStreamer 1.26 or newer)", nick = "tensors")]
+    #[enum_value(
+        name = "Tensors: GstTensorMeta for tensor decoders (GStreamer 1.26 or newer)",
+        nick = "tensors"
+    )]
     Tensors,
 }
 
@@ -79,7 +85,9 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    for kind in [Backend::static_type(), Precision::static_type(), OptimizeFor::static_type(), Output::static_type()] {
+    for kind in
+        [Backend::static_type(), Precision::static_type(), OptimizeFor::static_type(), Output::static_type()]
+    {
         kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "trtinfer", gst::Rank::NONE, TrtInfer::static_type())

@@ -73,8 +73,14 @@ pub(super) struct Queue<F> {
 impl<F> Default for Queue<F> {
     /// A queue that refuses everything until it is started.
     fn default() -> Self {
-        let inner =
-            Inner { items: VecDeque::new(), frames: 0, busy: false, flushing: true, eos: false, result: Err(FlowError::Flushing) };
+        let inner = Inner {
+            items: VecDeque::new(),
+            frames: 0,
+            busy: false,
+            flushing: true,
+            eos: false,
+            result: Err(FlowError::Flushing),
+        };
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 }
@@ -257,7 +263,8 @@ mod tests {
     fn when_downstream_ends_events_go_on() {
         gst::init().unwrap();
         let queue = started();
-        let segment = || Item::Event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        let segment =
+            || Item::Event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         queue.push(Item::Frame(1)).unwrap();
         queue.pop();
         queue.push(Item::Frame(2)).unwrap();

@@ -196,7 +196,9 @@ fn model_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("precision", defaults.precision)
             .nick("Precision")
-            .blurb("Arithmetic of the network. A precision that the model and the backend cannot do is an error")
+            .blurb(
+                "Arithmetic of the network. A precision that the model and the backend cannot do is an error",
+            )
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("threads")
