@@ -5,7 +5,7 @@
 //! Only the source pixels that the resizing reads are converted.
 
 mod colour;
-mod gather;
+mod plane;
 mod reader;
 mod resample;
 mod store;

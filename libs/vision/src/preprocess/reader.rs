@@ -1,8 +1,8 @@
 //! Reads the pixels of a source row that a network's input needs, as red, green and blue.
 
 use super::colour::{Conversion, colour};
-use super::gather::Component;
-use super::resample::{Axis, Row};
+use super::plane::{PlaneReader, bits};
+use super::resample::{Axis, Row, Tap};
 use crate::image::{Image, ImageInfo};
 
 /// Reads source rows at the columns that the horizontal taps name.
@@ -13,25 +13,24 @@ pub(super) struct Reader {
     weights: Vec<f32>,
 }
 
-/// What a format's components are.
+/// What the samples are.
 #[derive(Debug)]
 enum Source {
-    Rgb(Vec<Component>),
-    Ycc(Box<Ycc>),
+    Rgb(PlaneReader),
+    Ycc(Ycc),
 }
 
 impl Reader {
     pub fn new(source: &ImageInfo, axis: &Axis) -> Self {
-        let mut columns = vec![axis.taps.iter().map(|tap| tap.first).collect()];
-        let mut weights = Vec::new();
-        if !axis.is_exact() {
-            columns.push(axis.taps.iter().map(|tap| tap.second).collect());
-            weights.extend(axis.taps.iter().map(|tap| tap.weight));
-        }
-        let components = Component::all(source.format, &columns);
+        let exact = axis.is_exact();
+        let taps = || axis.taps.iter().map(|&tap| if exact { tap } else { adjacent(tap) });
+        let first: Vec<_> = taps().map(|tap| tap.first).collect();
+        let mut planes = PlaneReader::all(source.format, &first, !exact);
+        let plane = planes.remove(0);
+        let weights = if exact { Vec::new() } else { taps().map(|tap| tap.weight).collect() };
         let source = match source.format.rgb_offsets() {
-            Some(_) => Source::Rgb(components),
-            None => Source::Ycc(Box::new(Ycc::new(source, components))),
+            Some(_) => Source::Rgb(plane),
+            None => Source::Ycc(Ycc::new(source, first.len(), plane, planes)),
         };
         Self { source, weights }
     }
@@ -49,97 +48,97 @@ impl Reader {
             return;
         }
         match &mut self.source {
-            Source::Rgb(components) => {
-                for (component, out) in components.iter_mut().zip(&mut row.rgb) {
-                    component.read(image, y);
-                    let colours = ends(&component.codes, out.len())
-                        .map(|codes| codes.iter().map(|&code| f32::from(code)));
-                    interpolate(colours, &self.weights, out);
+            Source::Rgb(plane) => {
+                plane.read(image, y);
+                for (channel, out) in row.rgb.iter_mut().enumerate() {
+                    interpolate([0, 1].map(|tap| plane.samples(channel, tap)), &self.weights, out);
                 }
             }
             Source::Ycc(ycc) => {
                 ycc.read(image, y);
                 for (channel, out) in row.rgb.iter_mut().enumerate() {
-                    interpolate(ycc.colours(channel, out.len()), &self.weights, out);
+                    interpolate([0, 1].map(|tap| ycc.colours(channel, tap)), &self.weights, out);
                 }
             }
         }
     }
 }
 
-/// Luma and chroma of the wanted columns.
+/// The same position between two different pixels, also at the border.
+fn adjacent(tap: Tap) -> Tap {
+    if tap.first < tap.second { tap } else { Tap { first: tap.first - 1, second: tap.second, weight: 1.0 } }
+}
+
+/// Luma and chroma of a row.
 #[derive(Debug)]
 struct Ycc {
     conversion: Conversion,
-    luma: Component,
+    luma: PlaneReader,
     /// None for grey.
-    chroma: Vec<Component>,
+    chroma: Vec<PlaneReader>,
     /// The row that `tints` are of, counted in chroma rows.
     chroma_row: Option<usize>,
-    /// Luma's part of every colour.
-    brightness: Vec<f32>,
-    /// Chroma's part of each colour.
-    tints: [Vec<f32>; 3],
+    /// Luma's part of every colour, at first and second taps.
+    brightness: Vec<Vec<f32>>,
+    /// Chroma's part of each colour, at first and second taps.
+    tints: [Vec<Vec<f32>>; 3],
 }
 
 impl Ycc {
-    fn new(source: &ImageInfo, mut components: Vec<Component>) -> Self {
-        let luma = components.remove(0);
-        let conversion = Conversion::new(source.colorimetry, luma.bits());
-        let columns = components.first().map_or(luma.codes.len(), |chroma| chroma.codes.len());
-        let neutral = vec![1 << (luma.bits() - 1); columns];
-        let tint = |channel| {
-            let mut tint = vec![0.0; columns];
-            conversion.tint(channel, &neutral, &neutral, &mut tint);
-            tint
-        };
+    fn new(source: &ImageInfo, width: usize, luma: PlaneReader, chroma: Vec<PlaneReader>) -> Self {
+        let bits = bits(source.format);
+        let conversion = Conversion::new(source.colorimetry, bits);
+        let neutral = (1 << (bits - 1)) as f32;
+        let taps = chroma.first().map_or(1, PlaneReader::taps);
         Self {
             conversion,
             chroma_row: None,
-            brightness: vec![0.0; luma.codes.len()],
-            tints: std::array::from_fn(tint),
+            brightness: vec![vec![0.0; width]; luma.taps()],
+            tints: [0, 1, 2]
+                .map(|channel| vec![vec![conversion.tint(channel, neutral, neutral); width]; taps]),
             luma,
-            chroma: components,
+            chroma,
         }
     }
 
     fn read(&mut self, image: &Image<'_>, y: usize) {
         self.luma.read(image, y);
-        self.conversion.luma(&self.luma.codes, &mut self.brightness);
-        if self.chroma_row != Some(y / 2) {
-            self.chroma_row = Some(y / 2);
-            self.read_chroma(image, y);
+        for (tap, brightness) in self.brightness.iter_mut().enumerate() {
+            set(brightness, self.luma.samples(0, tap).map(|y| self.conversion.brightness(y)));
+        }
+        if self.chroma_row.replace(y / 2) != Some(y / 2) {
+            self.chroma.iter_mut().for_each(|plane| plane.read(image, y));
+            self.mix_tints();
         }
     }
 
-    fn read_chroma(&mut self, image: &Image<'_>, y: usize) {
-        self.chroma.iter_mut().for_each(|component| component.read(image, y));
-        if let [u, v] = &self.chroma[..] {
-            for (channel, tint) in self.tints.iter_mut().enumerate() {
-                self.conversion.tint(channel, &u.codes, &v.codes, tint);
+    fn mix_tints(&mut self) {
+        let (Some(first), Some(last)) = (self.chroma.first(), self.chroma.last()) else { return };
+        for (channel, taps) in self.tints.iter_mut().enumerate() {
+            for (tap, tint) in taps.iter_mut().enumerate() {
+                let (u, v) = (first.samples(0, tap), last.samples(last.components() - 1, tap));
+                set(tint, u.zip(v).map(|(u, v)| self.conversion.tint(channel, u, v)));
             }
         }
     }
 
-    /// Colour `channel` at the first and at the second taps.
-    fn colours(&self, channel: usize, width: usize) -> [impl Iterator<Item = f32>; 2] {
-        let (lumas, tints) = (ends(&self.brightness, width), ends(&self.tints[channel], width));
-        let colours = |tap: usize| lumas[tap].iter().zip(tints[tap]).map(|(&luma, &tint)| colour(luma, tint));
-        [0, 1].map(colours)
+    /// Colour `channel` at the first (0) or second (1) taps.
+    fn colours(&self, channel: usize, tap: usize) -> impl Iterator<Item = f32> {
+        let [brightness, tint] =
+            [&self.brightness, &self.tints[channel]].map(|taps| &taps[tap.min(taps.len() - 1)]);
+        brightness.iter().zip(tint).map(|(&brightness, &tint)| colour(brightness, tint))
     }
 }
 
-/// The first and the last `width` values: the same when there are no more.
-fn ends<T>(values: &[T], width: usize) -> [&[T]; 2] {
-    [&values[..width], &values[values.len() - width..]]
+fn set(out: &mut [f32], values: impl Iterator<Item = f32>) {
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
 }
 
 /// Mixes first and second taps; without weights copies the first.
 fn interpolate([first, second]: [impl Iterator<Item = f32>; 2], weights: &[f32], out: &mut [f32]) {
     if weights.is_empty() {
-        return out.iter_mut().zip(first).for_each(|(out, first)| *out = first);
+        return set(out, first);
     }
-    for (((out, first), second), &weight) in out.iter_mut().zip(first).zip(second).zip(weights) {
-        *out = first + (second - first) * weight;
-    }
+    let mix = |((first, second), weight): ((f32, f32), &f32)| first + (second - first) * weight;
+    set(out, first.zip(second).zip(weights).map(mix));
 }
