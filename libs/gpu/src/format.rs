@@ -1,6 +1,6 @@
 //! GStreamer's names of pixel formats and colorimetry, and ours.
 
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+use gst_video::{VideoCapsBuilder, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 use vision::image::{Colorimetry, ImageInfo, Matrix, PixelFormat, Range};
 
 /// The GStreamer format that lies in memory like `format`.
@@ -32,6 +32,18 @@ pub fn from_video_format(format: VideoFormat) -> Option<PixelFormat> {
 /// Every format that the elements take, in order of preference.
 pub fn video_formats() -> impl Iterator<Item = VideoFormat> {
     PixelFormat::ALL.into_iter().map(to_video_format)
+}
+
+/// The templates of a `sink` and a `src` pad that are always there and take every format.
+///
+/// # Errors
+/// When GStreamer refuses a template.
+pub fn pad_templates() -> Result<Vec<gst::PadTemplate>, gst::glib::BoolError> {
+    let caps = VideoCapsBuilder::new().format_list(video_formats()).build();
+    let pads = [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)];
+    let template =
+        |(name, direction)| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
+    pads.into_iter().map(template).collect()
 }
 
 /// Colorimetry of negotiated caps. What the caps leave open is taken as video players take it: BT.601 up to 576 lines,

@@ -159,123 +159,124 @@ mod tests {
     }
 
     /// Label sets as published, with labels that carry no meaning marked by an empty name.
+    const SETS: &[(&str, &[(&str, &str)])] = &[
+        (
+            "SH17",
+            &[
+                ("person", "person"),
+                ("ear", "ear"),
+                ("ear-mufs", "ear_protection"),
+                ("face", "face"),
+                ("face-guard", "face_shield"),
+                ("face-mask", "mask"),
+                ("foot", "foot"),
+                ("tool", "tool"),
+                ("glasses", "glasses"),
+                ("gloves", "gloves"),
+                ("helmet", "hard_hat"),
+                ("hands", "hand"),
+                ("head", "head"),
+                ("medical-suit", "safety_suit"),
+                ("shoes", "shoes"),
+                ("safety-suit", "safety_suit"),
+                ("safety-vest", "safety_vest"),
+            ],
+        ),
+        (
+            "Construction-PPE",
+            &[
+                ("helmet", "hard_hat"),
+                ("gloves", "gloves"),
+                ("vest", "safety_vest"),
+                ("boots", "boots"),
+                ("goggles", "goggles"),
+                ("none", ""),
+                ("Person", "person"),
+                ("no_helmet", "no_hard_hat"),
+                ("no_goggle", "no_goggles"),
+                ("no_gloves", "no_gloves"),
+                ("no_boots", "no_boots"),
+            ],
+        ),
+        (
+            "Construction Site Safety",
+            &[
+                ("Hardhat", "hard_hat"),
+                ("Mask", "mask"),
+                ("NO-Hardhat", "no_hard_hat"),
+                ("NO-Mask", "no_mask"),
+                ("NO-Safety Vest", "no_safety_vest"),
+                ("Person", "person"),
+                ("Safety Cone", "cone"),
+                ("Safety Vest", "safety_vest"),
+                ("machinery", "machine"),
+                ("vehicle", "vehicle"),
+            ],
+        ),
+        ("Hard Hat Workers", &[("helmet", "hard_hat"), ("head", "no_hard_hat"), ("person", "person")]),
+        (
+            "PPEs kaxsi",
+            &[
+                ("glove", "gloves"),
+                ("goggles", "goggles"),
+                ("helmet", "hard_hat"),
+                ("mask", "mask"),
+                ("no_glove", "no_gloves"),
+                ("no_goggles", "no_goggles"),
+                ("no_helmet", "no_hard_hat"),
+                ("no_mask", "no_mask"),
+                ("no_shoes", "no_boots"),
+                ("shoes", "boots"),
+            ],
+        ),
+        (
+            "CHV",
+            &[
+                ("person", "person"),
+                ("vest", "safety_vest"),
+                ("blue", "hard_hat"),
+                ("red", "hard_hat"),
+                ("white", "hard_hat"),
+                ("yellow", "hard_hat"),
+            ],
+        ),
+        ("Pictor approach 1", &[("worker", "person"), ("hat", "hard_hat"), ("vest", "safety_vest")]),
+        (
+            "Pictor approach 2",
+            &[
+                ("W", "worker_bare"),
+                ("WH", "worker_hat_only"),
+                ("WV", "worker_vest_only"),
+                ("WHV", "worker_hat_and_vest"),
+            ],
+        ),
+        (
+            "SHEL5K",
+            &[
+                ("helmet", "hard_hat"),
+                ("head", "no_hard_hat"),
+                ("head with helmet", "hard_hat"),
+                ("person with helmet", "person_hard_hat"),
+                ("person without helmet", "person_no_hard_hat"),
+                ("face", "face"),
+            ],
+        ),
+        (
+            "SafetyVision",
+            &[
+                ("Fall-Detected", "fall_event"),
+                ("Gloves", "gloves"),
+                ("NO-Gloves", "no_gloves"),
+                ("NO-Goggles", "no_goggles"),
+                ("No_Harness", "no_harness"),
+            ],
+        ),
+        ("ppe-detection", &[("no-helmet", "no_hard_hat"), ("no-vest", "no_safety_vest")]),
+    ];
+
     #[test]
     fn every_published_label_resolves() {
-        let sets: &[(&str, &[(&str, &str)])] = &[
-            (
-                "SH17",
-                &[
-                    ("person", "person"),
-                    ("ear", "ear"),
-                    ("ear-mufs", "ear_protection"),
-                    ("face", "face"),
-                    ("face-guard", "face_shield"),
-                    ("face-mask", "mask"),
-                    ("foot", "foot"),
-                    ("tool", "tool"),
-                    ("glasses", "glasses"),
-                    ("gloves", "gloves"),
-                    ("helmet", "hard_hat"),
-                    ("hands", "hand"),
-                    ("head", "head"),
-                    ("medical-suit", "safety_suit"),
-                    ("shoes", "shoes"),
-                    ("safety-suit", "safety_suit"),
-                    ("safety-vest", "safety_vest"),
-                ],
-            ),
-            (
-                "Construction-PPE",
-                &[
-                    ("helmet", "hard_hat"),
-                    ("gloves", "gloves"),
-                    ("vest", "safety_vest"),
-                    ("boots", "boots"),
-                    ("goggles", "goggles"),
-                    ("none", ""),
-                    ("Person", "person"),
-                    ("no_helmet", "no_hard_hat"),
-                    ("no_goggle", "no_goggles"),
-                    ("no_gloves", "no_gloves"),
-                    ("no_boots", "no_boots"),
-                ],
-            ),
-            (
-                "Construction Site Safety",
-                &[
-                    ("Hardhat", "hard_hat"),
-                    ("Mask", "mask"),
-                    ("NO-Hardhat", "no_hard_hat"),
-                    ("NO-Mask", "no_mask"),
-                    ("NO-Safety Vest", "no_safety_vest"),
-                    ("Person", "person"),
-                    ("Safety Cone", "cone"),
-                    ("Safety Vest", "safety_vest"),
-                    ("machinery", "machine"),
-                    ("vehicle", "vehicle"),
-                ],
-            ),
-            ("Hard Hat Workers", &[("helmet", "hard_hat"), ("head", "no_hard_hat"), ("person", "person")]),
-            (
-                "PPEs kaxsi",
-                &[
-                    ("glove", "gloves"),
-                    ("goggles", "goggles"),
-                    ("helmet", "hard_hat"),
-                    ("mask", "mask"),
-                    ("no_glove", "no_gloves"),
-                    ("no_goggles", "no_goggles"),
-                    ("no_helmet", "no_hard_hat"),
-                    ("no_mask", "no_mask"),
-                    ("no_shoes", "no_boots"),
-                    ("shoes", "boots"),
-                ],
-            ),
-            (
-                "CHV",
-                &[
-                    ("person", "person"),
-                    ("vest", "safety_vest"),
-                    ("blue", "hard_hat"),
-                    ("red", "hard_hat"),
-                    ("white", "hard_hat"),
-                    ("yellow", "hard_hat"),
-                ],
-            ),
-            ("Pictor approach 1", &[("worker", "person"), ("hat", "hard_hat"), ("vest", "safety_vest")]),
-            (
-                "Pictor approach 2",
-                &[
-                    ("W", "worker_bare"),
-                    ("WH", "worker_hat_only"),
-                    ("WV", "worker_vest_only"),
-                    ("WHV", "worker_hat_and_vest"),
-                ],
-            ),
-            (
-                "SHEL5K",
-                &[
-                    ("helmet", "hard_hat"),
-                    ("head", "no_hard_hat"),
-                    ("head with helmet", "hard_hat"),
-                    ("person with helmet", "person_hard_hat"),
-                    ("person without helmet", "person_no_hard_hat"),
-                    ("face", "face"),
-                ],
-            ),
-            (
-                "SafetyVision",
-                &[
-                    ("Fall-Detected", "fall_event"),
-                    ("Gloves", "gloves"),
-                    ("NO-Gloves", "no_gloves"),
-                    ("NO-Goggles", "no_goggles"),
-                    ("No_Harness", "no_harness"),
-                ],
-            ),
-            ("ppe-detection", &[("no-helmet", "no_hard_hat"), ("no-vest", "no_safety_vest")]),
-        ];
-        for (set, labels) in sets {
+        for (set, labels) in SETS {
             let vocabulary =
                 Vocabulary::for_labels(&labels.iter().map(|(label, _)| *label).collect::<Vec<_>>());
             for (label, expected) in *labels {

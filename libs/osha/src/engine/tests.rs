@@ -354,21 +354,3 @@ fn nothing_is_kept_of_those_who_left() {
         assert!(engine.records.len() < 30 && engine.wearers.len() < 100);
     }
 }
-
-/// `cargo test --release -p gst-osha-core -- --ignored --nocapture`
-#[test]
-#[ignore = "a timing, to be run alone and optimised"]
-fn fifty_people_take_less_than_300_microseconds() {
-    let place = |index: u64| [(index % 10) as f32 * 120.0, (index / 10) as f32 * 200.0, PERSON[2], PERSON[3]];
-    let class = |index: u64| Some(if index.is_multiple_of(3) { "no_helmet" } else { "helmet" });
-    let objects: Vec<_> = (0..50).flat_map(|index| worker(index, place(index), class(index))).collect();
-    let mut engine = engine();
-    let frames = 2000;
-    let began = std::time::Instant::now();
-    for frame in 0..frames {
-        analyse(&mut engine, frame, &objects);
-    }
-    let each = began.elapsed() / frames as u32;
-    println!("50 people with a head each: {each:?} a frame");
-    assert!(each < Duration::from_micros(300), "{each:?}");
-}

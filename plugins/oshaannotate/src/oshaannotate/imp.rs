@@ -7,7 +7,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use gst_video::{VideoCapsBuilder, VideoInfo};
+use gst_video::VideoInfo;
 use osha::event::Event;
 use osha::log::LogError;
 
@@ -78,15 +78,8 @@ impl ElementImpl for OshaAnnotate {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
-            let template =
-                |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
-            [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
-                .into_iter()
-                .flatten()
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| gpu::format::pad_templates().unwrap_or_default());
         &TEMPLATES
     }
 }

@@ -5,7 +5,7 @@ use gpu::{Frame, MemoryKind};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_video::{VideoCapsBuilder, VideoInfo};
+use gst_video::VideoInfo;
 use vision::preprocess::Preprocessor;
 
 use super::Output;
@@ -126,15 +126,8 @@ impl ElementImpl for TrtInfer {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = VideoCapsBuilder::new().format_list(gpu::format::video_formats()).build();
-            let template =
-                |name, direction| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
-            [template("sink", gst::PadDirection::Sink), template("src", gst::PadDirection::Src)]
-                .into_iter()
-                .flatten()
-                .collect()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| gpu::format::pad_templates().unwrap_or_default());
         &TEMPLATES
     }
 
