@@ -81,12 +81,7 @@ struct Track {
 impl Tracker {
     /// A tracker that has seen nothing yet.
     pub fn new(config: TrackerConfig) -> Self {
-        Self {
-            config,
-            tracks: Vec::new(),
-            named: 0,
-            now: Duration::ZERO,
-        }
+        Self { config, tracks: Vec::new(), named: 0, now: Duration::ZERO }
     }
 
     /// Takes the detections of the frame at `pts` and names them: one entry for each, `None` for those that are ignored,
@@ -94,24 +89,15 @@ impl Tracker {
     pub fn update(&mut self, pts: Duration, detections: &[Detection]) -> Vec<Option<TrackId>> {
         self.advance(pts);
         let usable = in_order(detections, self.config.low_score);
-        let (high, low): (Vec<_>, Vec<_>) = usable
-            .into_iter()
-            .partition(|&index| detections[index].score >= self.config.high_score);
-        let TrackerConfig {
-            high_overlap,
-            low_overlap,
-            new_overlap,
-            ..
-        } = self.config;
+        let (high, low): (Vec<_>, Vec<_>) =
+            usable.into_iter().partition(|&index| detections[index].score >= self.config.high_score);
+        let TrackerConfig { high_overlap, low_overlap, new_overlap, .. } = self.config;
         let before = self.now;
         self.now = pts;
         let rest = self.match_with(detections, high, high_overlap, |track| track.id.is_some());
-        self.match_with(detections, low, low_overlap, |track| {
-            track.id.is_some() && track.seen == before
-        });
+        self.match_with(detections, low, low_overlap, |track| track.id.is_some() && track.seen == before);
         let rest = self.match_with(detections, rest, new_overlap, |track| track.id.is_none());
-        self.tracks
-            .retain(|track| track.id.is_some() || track.detection.is_some());
+        self.tracks.retain(|track| track.id.is_some() || track.detection.is_some());
         self.begin(detections, &rest);
         self.names(detections.len())
     }
@@ -128,8 +114,7 @@ impl Tracker {
             self.reset();
         }
         let memory = self.config.memory;
-        self.tracks
-            .retain(|track| pts.saturating_sub(track.seen) <= memory);
+        self.tracks.retain(|track| pts.saturating_sub(track.seen) <= memory);
         let step = (pts - self.now).as_secs_f64();
         for track in &mut self.tracks {
             let lost = track.seen < self.now;
@@ -163,20 +148,12 @@ impl Tracker {
             left[column] = false;
             self.follow(tracks[row], candidates[column], &detections[candidates[column]]);
         }
-        candidates
-            .into_iter()
-            .zip(left)
-            .filter_map(|(candidate, left)| left.then_some(candidate))
-            .collect()
+        candidates.into_iter().zip(left).filter_map(|(candidate, left)| left.then_some(candidate)).collect()
     }
 
     fn overlap(&self, track: &Track, detection: &Detection) -> f32 {
         let same = self.config.class_agnostic || track.class == detection.class;
-        if same {
-            track.expected.iou(&detection.rect)
-        } else {
-            0.0
-        }
+        if same { track.expected.iou(&detection.rect) } else { 0.0 }
     }
 
     fn follow(&mut self, track: usize, index: usize, detection: &Detection) {
@@ -195,15 +172,7 @@ impl Tracker {
             if score >= self.config.new_score {
                 let motion = Motion::new(&rect);
                 let (seen, expected, detection) = (self.now, rect, Some(index));
-                self.tracks.push(Track {
-                    id: None,
-                    class,
-                    motion,
-                    seen,
-                    frames: 1,
-                    expected,
-                    detection,
-                });
+                self.tracks.push(Track { id: None, class, motion, seen, frames: 1, expected, detection });
             }
         }
     }
@@ -226,15 +195,10 @@ impl Tracker {
 
 /// The indices of the detections that can be followed, in an order that depends on nothing but what they are.
 fn in_order(detections: &[Detection], least: f32) -> Vec<usize> {
-    let finite = |rect: &Rect| {
-        [rect.x, rect.y, rect.width, rect.height]
-            .iter()
-            .all(|value| value.is_finite())
-    };
+    let finite =
+        |rect: &Rect| [rect.x, rect.y, rect.width, rect.height].iter().all(|value| value.is_finite());
     let usable = |one: &Detection| one.score >= least && finite(&one.rect) && one.rect.area() > 0.0;
-    let mut order: Vec<_> = (0..detections.len())
-        .filter(|&index| usable(&detections[index]))
-        .collect();
+    let mut order: Vec<_> = (0..detections.len()).filter(|&index| usable(&detections[index])).collect();
     order.sort_by(|&a, &b| {
         let (a, b) = (&detections[a], &detections[b]);
         let place = |rect: &Rect| [rect.x, rect.y, rect.width, rect.height];

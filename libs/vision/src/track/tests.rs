@@ -202,9 +202,3 @@ fn nothing_grows_in_a_hundred_thousand_frames() {
     }
     assert!(tracker.tracks.capacity() <= 64);
 }
-
-fn crowd(count: usize, frame: u32) -> Vec<Detection> {
-    let step = frame as f32;
-    let place = |n: usize| person((n % 10) as f32 * 50.0 + step % 40.0, (n / 10) as f32 * 150.0);
-    (0..count).map(place).collect()
-}
