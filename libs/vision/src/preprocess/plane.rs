@@ -100,7 +100,8 @@ impl PlaneReader {
 
     fn new(packing: Packing, mask: u32, first: &[usize], both: bool) -> Self {
         let Packing { columns, bytes, .. } = packing;
-        let offsets = |ahead| first.iter().map(|x| ((x + ahead) / columns * bytes) as u32).collect::<Vec<_>>();
+        let offsets =
+            |ahead| first.iter().map(|x| ((x + ahead) / columns * bytes) as u32).collect::<Vec<_>>();
         let (words, taps) = if both && columns == 1 && bytes <= 2 {
             // A word holds both taps.
             (vec![Words::new(2 * bytes, offsets(0))], vec![(0, 0), (0, 8 * bytes as u32)])

@@ -2,7 +2,7 @@
 
 use super::colour::{Conversion, colour};
 use super::plane::{PlaneReader, bits};
-use super::resample::{Axis, Row, Tap};
+use super::resample::{Axis, Row, Tap, set};
 use crate::image::{Image, ImageInfo};
 
 /// Reads source rows at the columns that the horizontal taps name.
@@ -130,10 +130,6 @@ impl Ycc {
     }
 }
 
-fn set(out: &mut [f32], values: impl Iterator<Item = f32>) {
-    out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
-}
-
 /// Mixes first and second taps; without weights copies the first.
 fn interpolate([first, second]: [impl Iterator<Item = f32>; 2], weights: &[f32], out: &mut [f32]) {
     if weights.is_empty() {
@@ -141,4 +137,103 @@ fn interpolate([first, second]: [impl Iterator<Item = f32>; 2], weights: &[f32],
     }
     let mix = |((first, second), weight): ((f32, f32), &f32)| first + (second - first) * weight;
     set(out, first.zip(second).zip(weights).map(mix));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Colorimetry, Matrix, PixelFormat, Plane, Range};
+
+    const COLORIMETRY: Colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+
+    /// Y, U and V of a column.
+    fn ycc(x: usize) -> [u8; 3] {
+        [16 + 9 * x as u8, 90 + 7 * (x / 2) as u8, 150 - 5 * (x / 2) as u8]
+    }
+
+    /// R, G and B of a column.
+    fn rgb(x: usize) -> [u8; 3] {
+        [10 * x as u8, 200 - 9 * x as u8, 7 * x as u8]
+    }
+
+    fn words(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+        bytes.flat_map(|byte| (u16::from(byte) << 8).to_le_bytes()).collect()
+    }
+
+    /// The planes of a row.
+    fn planes(format: PixelFormat, width: usize) -> Vec<Vec<u8>> {
+        let luma = || (0..width).map(|x| ycc(x)[0]);
+        let [u, v] = [1, 2].map(|part| (0..width).step_by(2).map(move |x| ycc(x)[part]));
+        let pairs = || (0..width).step_by(2).flat_map(|x| [ycc(x)[1], ycc(x)[2]]);
+        let packed = |(offsets, bytes): ([usize; 3], usize)| {
+            let mut row = vec![0; width * bytes];
+            for (x, pixel) in row.chunks_exact_mut(bytes).enumerate() {
+                offsets.iter().zip(rgb(x)).for_each(|(&offset, value)| pixel[offset] = value);
+            }
+            vec![row]
+        };
+        match format {
+            PixelFormat::Nv12 => vec![luma().collect(), pairs().collect()],
+            PixelFormat::P010 => vec![words(luma()), words(pairs())],
+            PixelFormat::I420 => vec![luma().collect(), u.collect(), v.collect()],
+            PixelFormat::Yv12 => vec![luma().collect(), v.collect(), u.collect()],
+            PixelFormat::Gray8 => vec![luma().collect()],
+            _ => format.rgb_offsets().map(packed).unwrap(),
+        }
+    }
+
+    /// The colour of a column.
+    fn expected(format: PixelFormat, x: usize) -> [f32; 3] {
+        if format.rgb_offsets().is_some() {
+            return rgb(x).map(f32::from);
+        }
+        let [y, u, v] = ycc(x).map(f32::from);
+        let (u, v) = if format == PixelFormat::Gray8 { (128.0, 128.0) } else { (u, v) };
+        let conversion = Conversion::new(COLORIMETRY, 8);
+        [0, 1, 2].map(|channel| colour(conversion.brightness(y), conversion.tint(channel, u, v)))
+    }
+
+    fn read(reader: &mut Reader, info: ImageInfo, planes: &[Vec<u8>], width: usize) -> Row {
+        let planes: Vec<_> = planes.iter().map(|data| Plane { data, stride: data.len() }).collect();
+        let mut row = Row::new(width);
+        reader.read(&Image::new(info, &planes).unwrap(), 0, &mut row);
+        row
+    }
+
+    fn info(format: PixelFormat, width: usize) -> ImageInfo {
+        ImageInfo { format, width, height: 1, colorimetry: COLORIMETRY }
+    }
+
+    #[test]
+    fn every_format_at_every_scale() {
+        let sizes = [(12, 12), (12, 6), (12, 4), (12, 3), (12, 2), (11, 4), (5, 9), (1, 3)];
+        for (format, (from, to)) in
+            PixelFormat::ALL.into_iter().flat_map(|format| sizes.map(|size| (format, size)))
+        {
+            let axis = Axis::new(from, to);
+            let row = read(
+                &mut Reader::new(&info(format, from), &axis),
+                info(format, from),
+                &planes(format, from),
+                to,
+            );
+            for (x, tap) in axis.taps.iter().enumerate() {
+                let [first, second] = [tap.first, tap.second].map(|x| expected(format, x));
+                for channel in 0..3 {
+                    let value = first[channel] + (second[channel] - first[channel]) * tap.weight;
+                    assert_eq!(row.rgb[channel][x], value, "{format:?} {from} to {to}, column {x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn chroma_is_of_the_same_image() {
+        let info = info(PixelFormat::Nv12, 2);
+        let mut reader = Reader::new(&info, &Axis::new(2, 2));
+        let read = |reader: &mut Reader, chroma| read(reader, info, &[vec![128; 2], vec![chroma; 2]], 2).rgb;
+        let green = read(&mut reader, 60);
+        reader.forget();
+        assert_ne!(read(&mut reader, 200), green);
+    }
 }

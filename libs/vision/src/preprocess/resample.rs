@@ -62,6 +62,11 @@ pub(super) fn round(value: f32) -> f32 {
     (value + WHOLE) - WHOLE
 }
 
+/// Fills a line with values.
+pub(super) fn set(line: &mut [f32], values: impl Iterator<Item = f32>) {
+    line.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+}
+
 /// A row between two source rows, the second with `weight`, rounded.
 #[derive(Debug)]
 pub(super) struct Mix<'a> {

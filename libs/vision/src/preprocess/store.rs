@@ -2,7 +2,7 @@
 
 use half::slice::HalfFloatSliceExt;
 
-use super::resample::{Mix, round};
+use super::resample::{Mix, round, set};
 use super::{Channels, InputSpec, Layout};
 use crate::tensor::ElementsMut;
 
@@ -56,10 +56,6 @@ fn fill(spec: &InputSpec, mix: Option<&Mix<'_>>, left: usize, channel: usize, li
         Channels::Bgr => set(frame, mix.colour(2 - channel).map(normal)),
         Channels::Gray => set(frame, mix.luma().map(normal)),
     }
-}
-
-fn set(line: &mut [f32], values: impl Iterator<Item = f32>) {
-    line.iter_mut().zip(values).for_each(|(to, value)| *to = value);
 }
 
 /// Three planes to pixels.
