@@ -27,7 +27,10 @@ impl MemoryKind {
             ("memory:CUDAMemory", Self::Cuda),
             ("memory:NVMM", Self::Nvmm),
         ];
-        kinds.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, kind)| kind)
+        kinds
+            .into_iter()
+            .find(|(name, _)| features.contains(*name))
+            .map(|(_, kind)| kind)
     }
 }
 
@@ -56,7 +59,11 @@ pub enum FrameError {
 }
 
 fn map_error(info: &VideoInfo) -> FrameError {
-    FrameError::Map { format: info.format(), width: info.width(), height: info.height() }
+    FrameError::Map {
+        format: info.format(),
+        width: info.width(),
+        height: info.height(),
+    }
 }
 
 /// A frame mapped for reading.
@@ -89,7 +96,10 @@ impl<'a> Frame<'a> {
         let strides = frame.plane_stride();
         let plane = |index: usize| {
             let data = frame.plane_data(index as u32).unwrap_or_default();
-            Plane { data, stride: strides[index] as usize }
+            Plane {
+                data,
+                stride: strides[index] as usize,
+            }
         };
         let planes: Vec<_> = (0..info.format.planes()).map(plane).collect();
         Ok(Image::new(info, &planes)?)
@@ -107,7 +117,11 @@ impl<'a> FrameMut<'a> {
     ///
     /// # Errors
     /// As [`Frame::map`]; also when the buffer's memory is not writable.
-    pub fn map(buffer: &'a mut gst::BufferRef, info: &VideoInfo, kind: MemoryKind) -> Result<Self, FrameError> {
+    pub fn map(
+        buffer: &'a mut gst::BufferRef,
+        info: &VideoInfo,
+        kind: MemoryKind,
+    ) -> Result<Self, FrameError> {
         match kind {
             MemoryKind::Host => VideoFrameRef::from_buffer_ref_writable(buffer, info)
                 .map(Self::Host)
@@ -123,8 +137,15 @@ impl<'a> FrameMut<'a> {
     pub fn image_mut(&mut self) -> Result<ImageMut<'_>, FrameError> {
         let Self::Host(frame) = self;
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
-        let strides: Vec<usize> = frame.plane_stride().iter().map(|&stride| stride as usize).collect();
+        let strides: Vec<usize> = frame
+            .plane_stride()
+            .iter()
+            .map(|&stride| stride as usize)
+            .collect();
         let planes = frame.planes_data_mut().into_iter().zip(strides);
-        Ok(ImageMut::new(info, planes.map(|(data, stride)| PlaneMut { data, stride }))?)
+        Ok(ImageMut::new(
+            info,
+            planes.map(|(data, stride)| PlaneMut { data, stride }),
+        )?)
     }
 }
