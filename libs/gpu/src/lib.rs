@@ -3,8 +3,12 @@
 
 #[allow(unsafe_code)]
 pub mod cuda;
+#[allow(unsafe_code)]
+mod dynamic;
 pub mod format;
 pub mod frame;
+#[allow(unsafe_code)]
+pub mod gstcuda;
 #[allow(unsafe_code)]
 pub mod kernels;
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use libloading::Library;
 
 use super::error::Error;
+use crate::dynamic::{open, symbol};
 
 /// A driver's answer: 0 or an error code. Newer drivers know codes that no list here has.
 pub(crate) type Code = c_int;
@@ -125,35 +126,9 @@ driver! {
     );
 }
 
-/// Finds a function.
-///
-/// # Safety
-/// `F` must be the function's type.
-unsafe fn symbol<F: Copy>(library: &Library, name: &str) -> Result<F, String> {
-    // SAFETY: as the caller promises.
-    match unsafe { library.get::<F>(name) } {
-        Ok(symbol) => Ok(*symbol),
-        Err(error) => Err(format!(
-            "the NVIDIA driver is too old, 525 or newer is needed: {error}"
-        )),
-    }
-}
-
-fn open() -> Result<Library, String> {
-    let mut failure = String::new();
-    for name in LIBRARIES {
-        // SAFETY: loading the driver's library runs its initialisers, which are made for that.
-        match unsafe { Library::new(name) } {
-            Ok(library) => return Ok(library),
-            Err(error) if failure.is_empty() => failure = format!("no NVIDIA driver: {error}"),
-            Err(_) => {}
-        }
-    }
-    Err(failure)
-}
-
 fn load() -> Result<Driver, String> {
-    let driver = Driver::new(open()?)?;
+    let driver = Driver::new(open(&LIBRARIES).map_err(|reason| format!("no NVIDIA driver: {reason}"))?)
+        .map_err(|reason| format!("the NVIDIA driver is too old, 525 or newer is needed: {reason}"))?;
     // SAFETY: the one flag word that cuInit takes is 0.
     match unsafe { (driver.cuInit)(0) } {
         0 => Ok(driver),

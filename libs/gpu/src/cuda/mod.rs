@@ -24,8 +24,6 @@ pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
 pub use memory::{DeviceBuffer, DeviceElementsMut, PinnedBuffer};
 pub use stream::{Event, Stream, Timer};
 
-pub(crate) use driver::Handle;
-pub(crate) use image::plane_layout;
 pub(crate) use module::{Function, Module};
 
 /// What CUDA offers in this process.

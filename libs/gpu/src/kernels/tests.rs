@@ -66,7 +66,7 @@ fn preprocess_on_host<T: Clone + Default>(
 }
 
 fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
-    Preprocessor::new(image.info, spec.clone())
+    Preprocessor::new(image.info, *spec)
         .unwrap()
         .run(&image.image(), out)
         .unwrap();

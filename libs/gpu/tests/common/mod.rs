@@ -125,19 +125,19 @@ pub fn infos() -> Vec<ImageInfo> {
 pub fn specs() -> Vec<InputSpec> {
     let base = InputSpec::new(96, 64);
     vec![
-        base.clone(),
+        base,
         InputSpec {
             layout: Layout::Nhwc,
             channels: Channels::Bgr,
             resize: Resize::TopLeft,
-            ..base.clone()
+            ..base
         },
         InputSpec {
             channels: Channels::Gray,
             resize: Resize::Stretch,
             mean: [3.5; 3],
             scale: [1.0; 3],
-            ..base.clone()
+            ..base
         },
         InputSpec {
             width: 224,
