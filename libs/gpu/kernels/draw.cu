@@ -6,8 +6,8 @@ const u32 WARPS = THREADS / 32;
 // Lists those of the `THREADS` shapes from `first` on that touch the tile, in order; returns how many.
 __device__ inline u32 list_touching(const DrawParams &p, u32 first, u32 x, u32 y, u32 *listed, u32 *counts) {
   u32 thread = THREAD_Y * 16 + THREAD_X, warp = thread / 32, op = first + thread;
-  bool hit = op < p.op_count && touches(p, p.ops[op], x, y);
-  u32 votes = ballot(hit);
+  bool hit = op < p.op_count && touches(p, op, x, y);
+  u32 votes = votes_of_warp(hit);
   if (thread % 32 == 0) counts[warp] = count_bits(votes);
   __syncthreads();
   u32 before = 0, total = 0;
@@ -21,7 +21,7 @@ __device__ inline u32 list_touching(const DrawParams &p, u32 first, u32 x, u32 y
 }
 
 // One block of 16x16 threads per tile, one thread per 2x2 pixels.
-extern "C" __global__ void draw(DrawParams p) {
+extern "C" __global__ void LAUNCH_BOUNDS(THREADS, 4) draw(DrawParams p) {
   __shared__ u32 listed[THREADS], counts[WARPS];
   u32 x = (p.tile_x + BLOCK_X) * TILE, y = (p.tile_y + BLOCK_Y) * TILE;
   Block block = {x + 2 * THREAD_X, y + 2 * THREAD_Y, {}, false};

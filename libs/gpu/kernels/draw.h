@@ -9,14 +9,17 @@ struct Point {
   float x, y;
 };
 
+// What a shape covers lies in here. Mirrored by `Bounds` in src/kernels/draw/ops.rs.
+struct alignas(16) Bounds {
+  float left, top, right, bottom;
+};
+
 // A shape in one colour. Mirrored by `Op` in src/kernels/draw/ops.rs.
 struct Op {
   ShapeKind kind;
   u32 stroke; // 1: a line along the outline, 0: the inside
   float half_width;
   float limit; // the largest share of a pixel that is covered
-  // What is covered lies in here: left, top, right, bottom.
-  float bounds[4];
   // Of a rounded rectangle.
   Point centre;
   Point half_size;
@@ -37,6 +40,7 @@ struct Op {
 struct DrawParams {
   Component from[4]; // what is read
   Component to[4];   // what is written: the same when drawing in place
+  const Bounds *bounds; // `op_count` of them: apart from the ops, since every tile looks at all of them
   const Op *ops;
   const Point *points;
   const u8 *atlas;
@@ -54,6 +58,8 @@ struct DrawParams {
 // Edge of a square tile of pixels, and the distance from its centre to a corner, rounded up.
 const u32 TILE = 32;
 const float TILE_RADIUS = 22.7f;
+// How far the pixel centres of a block are from its own centre, rounded up.
+const float BLOCK_RADIUS = 0.7072f;
 
 FN float rect_distance(const Op &op, Point p) {
   float x = absolute(p.x - op.centre.x) - op.half_size.x + op.radius;
@@ -96,32 +102,45 @@ FN float edge_distance(const DrawParams &params, const Op &op, Point p) {
   return op.stroke ? absolute(distance) - op.half_width : distance;
 }
 
-// 0 to 256.
-FN int shape_coverage(const DrawParams &params, const Op &op, u32 x, u32 y) {
-  Point centre = {(float)x + 0.5f, (float)y + 0.5f};
-  float share = clamp(0.5f - edge_distance(params, op, centre), 0.0f, op.limit) * 256.0f;
+// Coverage of a pixel whose centre lies `edge` from the edge, 0 to 256.
+FN int coverage(const Op &op, float edge) {
+  float share = clamp(0.5f - edge, 0.0f, op.limit) * 256.0f;
   float whole = truncate(share);
   return (int)whole + (share - whole >= 0.5f ? 1 : 0);
 }
 
-FN int sprite_coverage(const DrawParams &params, const Op &op, u32 x, u32 y) {
-  u32 column = x - (u32)op.x, row = y - (u32)op.y;
-  if (column >= op.count || row >= op.height) return 0;
-  int coverage = params.atlas[op.first + row * op.count + column];
-  return coverage + (coverage >> 7);
+// Coverage of the four pixels of the block at (x, y). Where the edge is far away, all four are covered alike.
+FN void shape_coverage(const DrawParams &params, const Op &op, u32 x, u32 y, int *covered) {
+  float left = (float)x, top = (float)y;
+  float edge = edge_distance(params, op, {left + 1.0f, top + 1.0f});
+  bool alike = absolute(edge) - 0.5f - BLOCK_RADIUS >= 0.0f;
+  covered[0] = covered[1] = covered[2] = covered[3] = coverage(op, edge);
+  if (alike) return;
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    Point centre = {left + (float)(i & 1) + 0.5f, top + (float)(i >> 1) + 0.5f};
+    covered[i] = coverage(op, edge_distance(params, op, centre));
+  }
 }
 
-FN int coverage(const DrawParams &params, const Op &op, u32 x, u32 y) {
-  return op.kind == SHAPE_SPRITE ? sprite_coverage(params, op, x, y) : shape_coverage(params, op, x, y);
+FN void sprite_coverage(const DrawParams &params, const Op &op, u32 x, u32 y, int *covered) {
+#pragma unroll
+  for (u32 i = 0; i < 4; i++) {
+    u32 column = x + (i & 1) - (u32)op.x, row = y + (i >> 1) - (u32)op.y;
+    bool inside = column < op.count && row < op.height;
+    int mask = inside ? params.atlas[op.first + row * op.count + column] : 0;
+    covered[i] = mask + (mask >> 7);
+  }
 }
 
-// Whether `op` may cover a pixel of the tile whose first pixel is (x, y).
-FN bool touches(const DrawParams &params, const Op &op, u32 x, u32 y) {
+// Whether shape `index` may cover a pixel of the tile whose first pixel is (x, y).
+FN bool touches(const DrawParams &params, u32 index, u32 x, u32 y) {
+  Bounds bounds = params.bounds[index];
   float left = (float)x, top = (float)y, size = (float)TILE;
-  bool apart = op.bounds[0] > left + size || op.bounds[1] > top + size || op.bounds[2] < left || op.bounds[3] < top;
-  if (apart || op.kind == SHAPE_SPRITE) return !apart;
-  Point centre = {left + size / 2, top + size / 2};
-  return edge_distance(params, op, centre) <= TILE_RADIUS + 0.5f;
+  if (bounds.left > left + size || bounds.top > top + size || bounds.right < left || bounds.bottom < top) return false;
+  const Op &op = params.ops[index];
+  if (op.kind == SHAPE_SPRITE) return true;
+  return edge_distance(params, op, {left + size / 2, top + size / 2}) <= TILE_RADIUS + 0.5f;
 }
 
 // Code values of the pixels (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1) of each component. A subsampled component
@@ -161,8 +180,12 @@ FN int mix(int from, int to, int weight) { return from + (((to - from) * weight 
 // Paints one shape. A pixel beyond the frame's edge weighs as much as its neighbour.
 FN void paint(const DrawParams &p, const Op &op, Block &block) {
   int weights[4];
+  if (op.kind == SHAPE_SPRITE)
+    sprite_coverage(p, op, block.x, block.y, weights);
+  else
+    shape_coverage(p, op, block.x, block.y, weights);
 #pragma unroll
-  for (u32 i = 0; i < 4; i++) weights[i] = coverage(p, op, block.x + (i & 1), block.y + (i >> 1)) * op.alpha;
+  for (u32 i = 0; i < 4; i++) weights[i] *= op.alpha;
   if (block.y + 1 >= p.height) weights[2] = weights[0], weights[3] = weights[1];
   if (block.x + 1 >= p.width) weights[1] = weights[0], weights[3] = weights[2];
   int mean = (weights[0] + weights[1] + weights[2] + weights[3] + 2) >> 2;

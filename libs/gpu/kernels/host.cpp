@@ -11,7 +11,7 @@ static void draw_block(const DrawParams &p, u32 x, u32 y) {
   Block block = {x, y, {}, false};
   load_block(p, block);
   for (u32 op = 0; op < p.op_count; op++)
-    if (touches(p, p.ops[op], x / TILE * TILE, y / TILE * TILE)) paint(p, p.ops[op], block);
+    if (touches(p, op, x / TILE * TILE, y / TILE * TILE)) paint(p, p.ops[op], block);
   if (!p.in_place || block.painted) store_block(p, block);
 }
 

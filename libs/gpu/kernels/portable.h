@@ -7,11 +7,13 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 #if defined(__NVCC__)
+#define LAUNCH_BOUNDS __launch_bounds__
 #define FN __host__ __device__ __forceinline__
 #elif defined(__CUDA__)
 #define __device__ __attribute__((device))
 #define __global__ __attribute__((global))
 #define __shared__ __attribute__((shared))
+#define LAUNCH_BOUNDS(threads, blocks) __attribute__((launch_bounds(threads, blocks)))
 #define FN __device__ inline __attribute__((always_inline))
 #else
 #define FN static inline
@@ -52,14 +54,14 @@ FN u16 half_bits(float x) {
 #define THREAD_Y __nvvm_read_ptx_sreg_tid_y()
 #define BLOCK_X __nvvm_read_ptx_sreg_ctaid_x()
 #define BLOCK_Y __nvvm_read_ptx_sreg_ctaid_y()
-__device__ inline u32 ballot(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
+__device__ inline u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
 __device__ inline u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
 #elif defined(__NVCC__)
 #define THREAD_X threadIdx.x
 #define THREAD_Y threadIdx.y
 #define BLOCK_X blockIdx.x
 #define BLOCK_Y blockIdx.y
-__device__ inline u32 ballot(bool vote) { return __ballot_sync(~0u, vote); }
+__device__ inline u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
 __device__ inline u32 count_bits(u32 bits) { return __popc(bits); }
 #endif
 

@@ -45,7 +45,7 @@ fn uploaded(context: &CudaContext) -> Option<(gst::Buffer, gst::Buffer, VideoInf
         return None;
     }
     let line = "videotestsrc num-buffers=1 pattern=smpte ! video/x-raw,format=NV12,width=642,height=362 ! \
-                tee name=t ! queue ! cudaupload ! appsink name=device sync=false t. ! queue ! appsink name=host sync=false";
+                tee name=t ! queue ! cudaupload ! video/x-raw(memory:CUDAMemory) ! appsink name=device sync=false t. ! queue ! appsink name=host sync=false";
     let pipeline = gst::parse::launch(line)
         .unwrap()
         .downcast::<gst::Pipeline>()
@@ -165,14 +165,16 @@ fn a_frame_that_is_ours_is_drawn_on_in_place() {
     };
     let list = scene(30, (642, 362), 8);
     let mut painter = Painter::new(context.context()).unwrap();
-    let shared = device.copy();
-    let refused = FrameMut::map(device.make_mut(), &info, MemoryKind::Cuda);
+    let mut copy = device.copy();
+    let refused = FrameMut::map(copy.make_mut(), &info, MemoryKind::Cuda);
     assert!(
         matches!(refused, Err(FrameError::Shared)),
         "two buffers hold the memory"
     );
-    drop((refused, shared));
-    let Ok(FrameMut::Cuda(mut frame)) = FrameMut::map(device.make_mut(), &info, MemoryKind::Cuda) else {
+    drop(refused);
+    drop(copy);
+    let Ok(FrameMut::Cuda(mut frame)) = FrameMut::map(device.get_mut().unwrap(), &info, MemoryKind::Cuda)
+    else {
         panic!("the frame should be ours alone");
     };
     frame
@@ -230,6 +232,47 @@ fn a_shared_frame_is_copied_and_drawn_into_a_pool() {
     );
     drop(copy);
     pool.set_active(false).unwrap();
+}
+
+/// A pipeline whose sink `device` proposes a pool on `stream`, as our elements do.
+fn decoding(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> Option<gst::Pipeline> {
+    if ["x264enc", "nvh264dec", "openh264dec"].into_iter().any(|name| gst::ElementFactory::find(name).is_none()) {
+        println!("SKIPPED: no encoder or decoder");
+        return None;
+    }
+    let line = "videotestsrc num-buffers=8 pattern=smpte ! video/x-raw,format=I420,width=642,height=362 ! \
+                x264enc ! video/x-h264,profile=main ! h264parse ! tee name=t ! queue ! nvh264dec ! \
+                video/x-raw(memory:CUDAMemory),format=NV12 ! appsink name=device sync=false \
+                t. ! queue ! openh264dec ! videoconvert ! video/x-raw,format=NV12 ! appsink name=host sync=false";
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    pipeline.set_context(&context.to_gst().unwrap());
+    let sink = pipeline.by_name("device").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    let (context, stream) = (context.clone(), stream.clone());
+    let propose = move |_: &gst_app::AppSink, query: &mut gst::query::Allocation| {
+        gstcuda::propose(query, &context, &stream, 4).is_ok()
+    };
+    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().propose_allocation(propose).build());
+    Some(pipeline)
+}
+
+#[test]
+fn a_decoder_writes_into_our_pool_on_our_stream() {
+    let Some(context) = context() else { return };
+    let stream = Arc::new(CudaStream::new(&context).unwrap());
+    let Some(pipeline) = decoding(&context, &stream) else { return };
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let sink = |name: &str| pipeline.by_name(name).unwrap().downcast::<gst_app::AppSink>().unwrap();
+    for _ in 0..8 {
+        let (device, host) = (sink("device").pull_sample().unwrap(), sink("host").pull_sample().unwrap());
+        let info = VideoInfo::from_caps(device.caps().unwrap()).unwrap();
+        let buffer = device.buffer().unwrap();
+        let Ok(Frame::Cuda(frame)) = Frame::map(buffer, &info, MemoryKind::Cuda) else { panic!("not CUDA memory") };
+        assert_eq!(frame.context(), context.context());
+        assert_eq!(frame.stream().raw(), stream.stream().raw());
+        let expected = Frame::map(host.buffer().unwrap(), &info, MemoryKind::Host).unwrap();
+        assert_eq!(differences(&downloaded(buffer, &info).image(), &expected.image().unwrap()), 0);
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
 }
 
 #[test]

@@ -153,6 +153,11 @@ impl<'a> CudaFrame<'a> {
         self.mapped.stream.context()
     }
 
+    /// The stream that orders everything that happens to the frame.
+    pub fn stream(&self) -> &Stream {
+        &self.mapped.stream
+    }
+
     /// Lets `work` put work that reads the frame into `stream`: after what writes the frame now, and before what will
     /// write it next. Blocks nobody.
     ///

@@ -113,11 +113,8 @@ fn draw_on_host(list: &DisplayList, from: &mut HostImage, to: Option<&mut HostIm
         first
     };
     let encoded = Encoded::new(list, &from.info, place);
-    let addresses = [
-        encoded.ops.as_ptr() as u64,
-        encoded.points.as_ptr() as u64,
-        atlas.as_ptr() as u64,
-    ];
+    let [bounds, ops, points] = encoded.bytes().map(|part| part.as_ptr() as u64);
+    let addresses = [bounds, ops, points, atlas.as_ptr() as u64];
     let from = device_image(from);
     let to = to.map(device_image);
     let params = draw::Params::new(&from, to.as_ref().unwrap_or(&from), &encoded, addresses);

@@ -57,9 +57,14 @@ impl Atlas {
         if needed > self.memory.len() {
             self.memory = DeviceBuffer::new(self.memory.context(), needed.next_power_of_two())?;
         }
+        self.forget();
+        Ok(())
+    }
+
+    /// Forgets every sprite.
+    pub fn forget(&mut self) {
         self.used = 0;
         self.places.clear();
-        Ok(())
     }
 
     /// First byte of a sprite that there is room for. The mask of a new one is appended to `new`.

@@ -32,6 +32,7 @@ const SPRITES: &str = "draw: text";
 pub(super) struct Params {
     from: [Component; 4],
     to: [Component; 4],
+    bounds: u64,
     ops: u64,
     points: u64,
     atlas: u64,
@@ -45,20 +46,22 @@ pub(super) struct Params {
     tile_y: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 248);
+const _: () = assert!(size_of::<Params>() == 256);
 
 impl Params {
-    /// For reading `from` and writing `to`, which are alike; `ops`, `points` and `atlas` are addresses.
+    /// For reading `from` and writing `to`, which are alike; the addresses are those of bounds, ops, points and
+    /// the atlas.
     pub fn new(
         from: &DeviceImage<'_>,
         to: &DeviceImage<'_>,
         encoded: &Encoded,
-        [ops, points, atlas]: [u64; 3],
+        [bounds, ops, points, atlas]: [u64; 4],
     ) -> Self {
         let ((source, component_count), (target, _)) = (components(from), components(to));
         Self {
             from: source,
             to: target,
+            bounds,
             ops,
             points,
             atlas,
@@ -91,7 +94,7 @@ fn tiles(from: f32, to: f32, length: usize) -> Range<u32> {
 
 /// Columns and rows of the tiles that `encoded` may touch.
 fn touched(encoded: &Encoded, info: &ImageInfo) -> [Range<u32>; 2] {
-    let [left, top, right, bottom] = encoded.bounds().unwrap_or_default();
+    let [left, top, right, bottom] = encoded.extent().unwrap_or_default();
     [tiles(left, right, info.width), tiles(top, bottom, info.height)]
 }
 
@@ -170,13 +173,13 @@ impl Painter {
         self.launch(Params::new(from, to, &encoded, addresses), &region, stream)
     }
 
-    /// Encodes `list` and sends it to the device; returns the addresses of ops, points and atlas.
+    /// Encodes `list` and sends it to the device; returns the addresses that [`Params::new`] wants.
     fn prepare(
         &mut self,
         list: &DisplayList,
         info: &ImageInfo,
         stream: &Stream,
-    ) -> Result<(Encoded, [u64; 3]), Error> {
+    ) -> Result<(Encoded, [u64; 4]), Error> {
         if *stream.context() != self.context {
             return Err(Error::Argument(
                 "the stream belongs to another context than the painter".into(),
@@ -186,16 +189,22 @@ impl Painter {
         let start = self.atlas.make_room(list)?;
         let mut masks = Vec::new();
         let encoded = Encoded::new(list, info, |sprite| self.atlas.place(sprite, &mut masks));
-        self.send(&encoded, &masks, start, stream)?;
-        let ops = self.list.address();
-        let points = ops + encoded.bytes().0.len() as u64;
-        Ok((encoded, [ops, points, self.atlas.memory.address()]))
+        let sent = self.send(&encoded, &masks, start, stream);
+        if sent.is_err() {
+            self.atlas.forget();
+        }
+        sent?;
+        let bounds = self.list.address();
+        let ops = bounds + encoded.bytes()[0].len() as u64;
+        let points = ops + encoded.bytes()[1].len() as u64;
+        Ok((encoded, [bounds, ops, points, self.atlas.memory.address()]))
     }
 
-    /// Sends ops and points to `list`, and `masks` to byte `start` of the atlas.
+    /// Sends bounds, ops and points to `list`, and `masks` to byte `start` of the atlas.
     fn send(&mut self, encoded: &Encoded, masks: &[u8], start: usize, stream: &Stream) -> Result<(), Error> {
-        let (ops, points) = encoded.bytes();
-        let (length, total) = (ops.len() + points.len(), ops.len() + points.len() + masks.len());
+        let parts = encoded.bytes();
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let total = length + masks.len();
         if total == 0 {
             return Ok(());
         }
@@ -203,10 +212,12 @@ impl Painter {
             self.list = DeviceBuffer::new(&self.context, length.next_power_of_two())?;
         }
         let stage = next_stage(&mut self.stages, &mut self.next, total, &self.context)?;
-        let bytes = stage.bytes_mut()?;
-        bytes[..ops.len()].copy_from_slice(ops);
-        bytes[ops.len()..length].copy_from_slice(points);
-        bytes[length..total].copy_from_slice(masks);
+        let mut rest = stage.bytes_mut()?;
+        for part in parts.into_iter().chain([masks]) {
+            let (bytes, after) = rest.split_at_mut(part.len());
+            bytes.copy_from_slice(part);
+            rest = after;
+        }
         self.list.upload(0, stage, 0..length, stream, PURPOSE)?;
         if !masks.is_empty() {
             self.atlas
