@@ -25,7 +25,7 @@ const CLANG: [&str; 11] = [
     "-Wno-unknown-cuda-version",
 ];
 const NVCC: [&str; 4] = ["-ptx", "-O3", "-std=c++17", "--fmad=false"];
-const HOST: [&str; 8] = [
+const HOST: [&str; 7] = [
     "-shared",
     "-fPIC",
     "-O2",
@@ -33,7 +33,6 @@ const HOST: [&str; 8] = [
     "-ffp-contract=off",
     "-fno-math-errno",
     "-Wno-unknown-pragmas",
-    "-fvisibility=default",
 ];
 
 fn main() {
@@ -43,11 +42,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let compiler = device_compiler();
     for kernel in KERNELS {
-        run(
-            device_command(&compiler),
-            &format!("kernels/{kernel}.cu"),
-            &out.join(format!("{kernel}.ptx")),
-        );
+        run(device_command(&compiler), &format!("kernels/{kernel}.cu"), &out.join(format!("{kernel}.ptx")));
     }
     let mut host = Command::new(env::var("CXX").unwrap_or_else(|_| "c++".into()));
     host.args(HOST);
@@ -60,19 +55,16 @@ fn device_compiler() -> String {
         return compiler;
     }
     let versioned = (14..=22).rev().map(|version| format!("clang++-{version}"));
-    let candidates = std::iter::once("clang++".to_owned())
-        .chain(versioned)
-        .chain(["nvcc".to_owned()]);
+    let candidates = std::iter::once("clang++".to_owned()).chain(versioned).chain(["nvcc".to_owned()]);
     candidates.into_iter().find(|name| answers(name)).unwrap_or_else(|| {
-        fail("no compiler for the CUDA kernels: install clang (Debian, Ubuntu: apt-get install clang) or nvcc")
+        fail(
+            "no compiler for the CUDA kernels: install clang (Debian, Ubuntu: apt-get install clang) or nvcc",
+        )
     })
 }
 
 fn answers(compiler: &str) -> bool {
-    Command::new(compiler)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success())
+    Command::new(compiler).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 fn device_command(compiler: &str) -> Command {

@@ -57,28 +57,15 @@ impl Bench {
     }
 
     fn frames(&self, format: PixelFormat) -> Result<Vec<DeviceImageBuf>> {
-        let info = ImageInfo {
-            format,
-            width: SIZE.0,
-            height: SIZE.1,
-            colorimetry: Colorimetry::default(),
-        };
+        let info = ImageInfo { format, width: SIZE.0, height: SIZE.1, colorimetry: Colorimetry::default() };
         let mut staging = PinnedBuffer::for_image(&self.context, &info)?;
         let noise = |at: usize| (at.wrapping_mul(2654435761) >> 13) as u8;
-        staging
-            .bytes_mut()?
-            .iter_mut()
-            .enumerate()
-            .for_each(|(at, byte)| *byte = noise(at));
+        staging.bytes_mut()?.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(at));
         let mut frame = || {
             let mut frame = DeviceImageBuf::new(&self.context, info)?;
-            frame
-                .upload(&mut staging, &self.stream, "bench: frame")
-                .map(|()| frame)
+            frame.upload(&mut staging, &self.stream, "bench: frame").map(|()| frame)
         };
-        Ok((0..FRAMES)
-            .map(|_| frame())
-            .collect::<std::result::Result<_, _>>()?)
+        Ok((0..FRAMES).map(|_| frame()).collect::<std::result::Result<_, _>>()?)
     }
 
     fn preprocess(&self, format: PixelFormat, data_type: DataType, bytes: usize) -> Result<(f32, f32)> {
@@ -119,22 +106,12 @@ fn boxes(count: usize) -> Result<DisplayList> {
             width: 180.0,
             height: 190.0,
         },
-        state: if index.is_multiple_of(3) {
-            State::Violation
-        } else {
-            State::Compliant
-        },
+        state: if index.is_multiple_of(3) { State::Violation } else { State::Compliant },
         title: format!("Worker {index}: no hard hat"),
         detail: Some("29 CFR 1926.100(a)".into()),
     };
     let annotations: Vec<_> = (0..count).map(annotation).collect();
-    Ok(annotate(
-        &annotations,
-        None,
-        SIZE,
-        &Theme::for_frame(SIZE.0, SIZE.1),
-        &mut TextCache::new()?,
-    ))
+    Ok(annotate(&annotations, None, SIZE, &Theme::for_frame(SIZE.0, SIZE.1), &mut TextCache::new()?))
 }
 
 fn main() -> Result<()> {
@@ -147,60 +124,24 @@ fn main() -> Result<()> {
     };
     let context = Context::primary(0)?;
     let (stream, timer) = (Stream::new(&context)?, Timer::new(&context)?);
-    let (access, reason) = (
-        context.device().host_access(),
-        context.device().host_access_reason(),
-    );
+    let (access, reason) = (context.device().host_access(), context.device().host_access_reason());
     let ballast = RefCell::new(DeviceBuffer::new(&context, BALLAST)?);
-    let bench = Bench {
-        context,
-        stream,
-        timer,
-        ballast,
-    };
+    let bench = Bench { context, stream, timer, ballast };
     let list = boxes(20)?;
     let rows = [
         ("nothing", bench.time(|_| Ok(()))?),
-        (
-            "preprocess NV12 to 640x640 F32",
-            bench.preprocess(PixelFormat::Nv12, DataType::F32, 4)?,
-        ),
-        (
-            "preprocess NV12 to 640x640 F16",
-            bench.preprocess(PixelFormat::Nv12, DataType::F16, 2)?,
-        ),
-        (
-            "preprocess RGBA to 640x640 F32",
-            bench.preprocess(PixelFormat::Rgba, DataType::F32, 4)?,
-        ),
-        (
-            "draw 20 labelled boxes on NV12",
-            bench.draw(PixelFormat::Nv12, &list)?,
-        ),
-        (
-            "draw 20 labelled boxes on P010",
-            bench.draw(PixelFormat::P010, &list)?,
-        ),
-        (
-            "draw 20 labelled boxes on RGBA",
-            bench.draw(PixelFormat::Rgba, &list)?,
-        ),
-        (
-            "copy and draw the same on NV12",
-            bench.copy_and_draw(PixelFormat::Nv12, &list)?,
-        ),
-        (
-            "copy and draw nothing on NV12",
-            bench.copy_and_draw(PixelFormat::Nv12, &DisplayList::default())?,
-        ),
+        ("preprocess NV12 to 640x640 F32", bench.preprocess(PixelFormat::Nv12, DataType::F32, 4)?),
+        ("preprocess NV12 to 640x640 F16", bench.preprocess(PixelFormat::Nv12, DataType::F16, 2)?),
+        ("preprocess RGBA to 640x640 F32", bench.preprocess(PixelFormat::Rgba, DataType::F32, 4)?),
+        ("draw 20 labelled boxes on NV12", bench.draw(PixelFormat::Nv12, &list)?),
+        ("draw 20 labelled boxes on P010", bench.draw(PixelFormat::P010, &list)?),
+        ("draw 20 labelled boxes on RGBA", bench.draw(PixelFormat::Rgba, &list)?),
+        ("copy and draw the same on NV12", bench.copy_and_draw(PixelFormat::Nv12, &list)?),
+        ("copy and draw nothing on NV12", bench.copy_and_draw(PixelFormat::Nv12, &DisplayList::default())?),
     ];
     copies::all().iter().for_each(|copies| println!("{copies}"));
     println!("{status}; {access:?}: {reason}");
-    println!(
-        "1920x1080, medians of {ROUNDS}   {:>10} {:>10}",
-        "device µs", "CPU µs"
-    );
-    rows.iter()
-        .for_each(|(name, (device, host))| println!("{name:32} {device:10.1} {host:10.1}"));
+    println!("1920x1080, medians of {ROUNDS}   {:>10} {:>10}", "device µs", "CPU µs");
+    rows.iter().for_each(|(name, (device, host))| println!("{name:32} {device:10.1} {host:10.1}"));
     Ok(())
 }

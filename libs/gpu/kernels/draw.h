@@ -55,9 +55,18 @@ struct DrawParams {
   u32 tile_y;
 };
 
-// Edge of a square tile of pixels, and the distance from its centre to a corner, rounded up.
+// A rectangle of pixels, and how far its corners are from its centre, rounded up.
+struct Region {
+  float left, top, width, height, radius;
+};
+
+// Edge of a square tile of pixels.
 const u32 TILE = 32;
-const float TILE_RADIUS = 22.7f;
+
+FN Region tile_at(u32 x, u32 y) { return {(float)x, (float)y, 32.0f, 32.0f, 22.7f}; }
+// What the blocks of one warp cover.
+FN Region patch_at(u32 x, u32 y) { return {(float)x, (float)y, 16.0f, 8.0f, 9.0f}; }
+
 // How far the pixel centres of a block are from its own centre, rounded up.
 const float BLOCK_RADIUS = 0.7072f;
 
@@ -65,7 +74,8 @@ FN float rect_distance(const Op &op, Point p) {
   float x = absolute(p.x - op.centre.x) - op.half_size.x + op.radius;
   float y = absolute(p.y - op.centre.y) - op.half_size.y + op.radius;
   float outside_x = larger(x, 0.0f), outside_y = larger(y, 0.0f);
-  float outside = square_root(outside_x * outside_x + outside_y * outside_y);
+  float outside = outside_x + outside_y; // beside an edge, one of them is 0
+  if (outside_x > 0.0f && outside_y > 0.0f) outside = square_root(outside_x * outside_x + outside_y * outside_y);
   return outside + smaller(larger(x, y), 0.0f) - op.radius;
 }
 
@@ -104,9 +114,7 @@ FN float edge_distance(const DrawParams &params, const Op &op, Point p) {
 
 // Coverage of a pixel whose centre lies `edge` from the edge, 0 to 256.
 FN int coverage(const Op &op, float edge) {
-  float share = clamp(0.5f - edge, 0.0f, op.limit) * 256.0f;
-  float whole = truncate(share);
-  return (int)whole + (share - whole >= 0.5f ? 1 : 0);
+  return (int)(clamp(0.5f - edge, 0.0f, op.limit) * 256.0f + 0.5f);
 }
 
 // Coverage of the four pixels of the block at (x, y). Where the edge is far away, all four are covered alike.
@@ -133,14 +141,15 @@ FN void sprite_coverage(const DrawParams &params, const Op &op, u32 x, u32 y, in
   }
 }
 
-// Whether shape `index` may cover a pixel of the tile whose first pixel is (x, y).
-FN bool touches(const DrawParams &params, u32 index, u32 x, u32 y) {
+// Whether shape `index` may cover a pixel of `region`.
+FN bool touches(const DrawParams &params, u32 index, Region region) {
   Bounds bounds = params.bounds[index];
-  float left = (float)x, top = (float)y, size = (float)TILE;
-  if (bounds.left > left + size || bounds.top > top + size || bounds.right < left || bounds.bottom < top) return false;
+  if (bounds.left > region.left + region.width || bounds.right < region.left) return false;
+  if (bounds.top > region.top + region.height || bounds.bottom < region.top) return false;
   const Op &op = params.ops[index];
   if (op.kind == SHAPE_SPRITE) return true;
-  return edge_distance(params, op, {left + size / 2, top + size / 2}) <= TILE_RADIUS + 0.5f;
+  Point centre = {region.left + region.width / 2, region.top + region.height / 2};
+  return edge_distance(params, op, centre) <= region.radius + 0.5f;
 }
 
 // Code values of the pixels (x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1) of each component. A subsampled component
@@ -175,7 +184,7 @@ FN void store_block(const DrawParams &p, const Block &block) {
         store(p.to[c], block.x + (i & 1), block.y + (i >> 1), (u32)block.samples[c][i]);
 }
 
-FN int mix(int from, int to, int weight) { return from + (((to - from) * weight + (1 << 15)) >> 16); }
+FN int mix(int from, int to, int weight) { return (from * (256 - weight) + to * weight + 128) >> 8; }
 
 // Paints one shape. A pixel beyond the frame's edge weighs as much as its neighbour.
 FN void paint(const DrawParams &p, const Op &op, Block &block) {
@@ -185,7 +194,7 @@ FN void paint(const DrawParams &p, const Op &op, Block &block) {
   else
     shape_coverage(p, op, block.x, block.y, weights);
 #pragma unroll
-  for (u32 i = 0; i < 4; i++) weights[i] *= op.alpha;
+  for (u32 i = 0; i < 4; i++) weights[i] = (weights[i] * op.alpha + 128) >> 8;
   if (block.y + 1 >= p.height) weights[2] = weights[0], weights[3] = weights[1];
   if (block.x + 1 >= p.width) weights[1] = weights[0], weights[3] = weights[2];
   int mean = (weights[0] + weights[1] + weights[2] + weights[3] + 2) >> 2;

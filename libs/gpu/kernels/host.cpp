@@ -10,8 +10,9 @@ extern "C" void host_preprocess(const PreprocessParams *p) {
 static void draw_block(const DrawParams &p, u32 x, u32 y) {
   Block block = {x, y, {}, false};
   load_block(p, block);
+  Region tile = tile_at(x / TILE * TILE, y / TILE * TILE), patch = patch_at(x / 16 * 16, y / 8 * 8);
   for (u32 op = 0; op < p.op_count; op++)
-    if (touches(p, op, x / TILE * TILE, y / TILE * TILE)) paint(p, p.ops[op], block);
+    if (touches(p, op, tile) && touches(p, op, patch)) paint(p, p.ops[op], block);
   if (!p.in_place || block.painted) store_block(p, block);
 }
 

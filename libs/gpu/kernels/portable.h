@@ -9,12 +9,14 @@ typedef unsigned long long u64;
 #if defined(__NVCC__)
 #define LAUNCH_BOUNDS __launch_bounds__
 #define FN __host__ __device__ __forceinline__
+#define DEVICE_FN __device__ __forceinline__
 #elif defined(__CUDA__)
 #define __device__ __attribute__((device))
 #define __global__ __attribute__((global))
 #define __shared__ __attribute__((shared))
 #define LAUNCH_BOUNDS(threads, blocks) __attribute__((launch_bounds(threads, blocks)))
 #define FN __device__ inline __attribute__((always_inline))
+#define DEVICE_FN FN
 #else
 #define FN static inline
 #endif
@@ -23,11 +25,9 @@ typedef unsigned long long u64;
 #if defined(__NVCC__)
 FN float square_root(float x) { return sqrtf(x); }
 FN float round_even(float x) { return rintf(x); }
-FN float truncate(float x) { return truncf(x); }
 #else
 FN float square_root(float x) { return __builtin_sqrtf(x); }
 FN float round_even(float x) { return __builtin_rintf(x); }
-FN float truncate(float x) { return __builtin_truncf(x); }
 #endif
 
 FN float absolute(float x) { return x < 0 ? -x : x; }
@@ -54,15 +54,17 @@ FN u16 half_bits(float x) {
 #define THREAD_Y __nvvm_read_ptx_sreg_tid_y()
 #define BLOCK_X __nvvm_read_ptx_sreg_ctaid_x()
 #define BLOCK_Y __nvvm_read_ptx_sreg_ctaid_y()
-__device__ inline u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
-__device__ inline u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
+DEVICE_FN u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
+DEVICE_FN u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
+DEVICE_FN u32 lowest_bit(u32 bits) { return __builtin_ctz(bits); }
 #elif defined(__NVCC__)
 #define THREAD_X threadIdx.x
 #define THREAD_Y threadIdx.y
 #define BLOCK_X blockIdx.x
 #define BLOCK_Y blockIdx.y
-__device__ inline u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
-__device__ inline u32 count_bits(u32 bits) { return __popc(bits); }
+DEVICE_FN u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
+DEVICE_FN u32 count_bits(u32 bits) { return __popc(bits); }
+DEVICE_FN u32 lowest_bit(u32 bits) { return __ffs(bits) - 1; }
 #endif
 
 // Where one colour component of an image lies: pixel (x, y) has it at byte (x >> shift) * step of row (y >> shift).

@@ -6,9 +6,7 @@ use libloading::Library;
 
 /// The system's own words.
 fn reason(error: &libloading::Error) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string)
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Opens the first of `names` that there is; otherwise says why the first one cannot be opened.

@@ -26,9 +26,7 @@ pub fn to_video_format(format: PixelFormat) -> VideoFormat {
 
 /// Our name of a GStreamer format, if it is one that every element here takes.
 pub fn from_video_format(format: VideoFormat) -> Option<PixelFormat> {
-    PixelFormat::ALL
-        .into_iter()
-        .find(|&ours| to_video_format(ours) == format)
+    PixelFormat::ALL.into_iter().find(|&ours| to_video_format(ours) == format)
 }
 
 /// Every format that the elements take, in order of preference.
@@ -97,21 +95,9 @@ mod tests {
     #[test]
     fn colorimetry_follows_the_caps() {
         let full = parsed("video/x-raw,format=NV12,width=64,height=64,framerate=1/1,colorimetry=1:3:5:1");
-        assert_eq!(
-            full.colorimetry,
-            Colorimetry {
-                matrix: Matrix::Bt709,
-                range: Range::Full
-            }
-        );
+        assert_eq!(full.colorimetry, Colorimetry { matrix: Matrix::Bt709, range: Range::Full });
         let uhd = parsed("video/x-raw,format=P010_10LE,width=64,height=64,framerate=1/1,colorimetry=bt2020");
-        assert_eq!(
-            uhd.colorimetry,
-            Colorimetry {
-                matrix: Matrix::Bt2020,
-                range: Range::Limited
-            }
-        );
+        assert_eq!(uhd.colorimetry, Colorimetry { matrix: Matrix::Bt2020, range: Range::Limited });
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl MemoryKind {
             ("memory:CUDAMemory", Self::Cuda),
             ("memory:NVMM", Self::Nvmm),
         ];
-        kinds
-            .into_iter()
-            .find(|(name, _)| features.contains(*name))
-            .map(|(_, kind)| kind)
+        kinds.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, kind)| kind)
     }
 }
 
@@ -68,11 +65,7 @@ pub enum FrameError {
 impl FrameError {
     /// A buffer that does not hold a frame of `info`.
     pub(crate) fn layout(info: &VideoInfo) -> Self {
-        Self::Map {
-            format: info.format(),
-            width: info.width(),
-            height: info.height(),
-        }
+        Self::Map { format: info.format(), width: info.width(), height: info.height() }
     }
 }
 
@@ -112,10 +105,7 @@ impl<'a> Frame<'a> {
         let strides = frame.plane_stride();
         let plane = |index: usize| {
             let data = frame.plane_data(index as u32).unwrap_or_default();
-            Plane {
-                data,
-                stride: strides[index] as usize,
-            }
+            Plane { data, stride: strides[index] as usize }
         };
         let planes: Vec<_> = (0..info.format.planes()).map(plane).collect();
         Ok(Image::new(info, &planes)?)
@@ -159,15 +149,8 @@ impl<'a> FrameMut<'a> {
             return Err(FrameError::Memory(MemoryKind::Cuda));
         };
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
-        let strides: Vec<usize> = frame
-            .plane_stride()
-            .iter()
-            .map(|&stride| stride as usize)
-            .collect();
+        let strides: Vec<usize> = frame.plane_stride().iter().map(|&stride| stride as usize).collect();
         let planes = frame.planes_data_mut().into_iter().zip(strides);
-        Ok(ImageMut::new(
-            info,
-            planes.map(|(data, stride)| PlaneMut { data, stride }),
-        )?)
+        Ok(ImageMut::new(info, planes.map(|(data, stride)| PlaneMut { data, stride }))?)
     }
 }

@@ -37,11 +37,7 @@ fn upload(image: &HostImage, context: &Arc<Context>, stream: &Stream) -> DeviceI
 /// Bytes that differ between an image in device memory and one in host memory.
 fn device_differences(device: &DeviceImageBuf, expected: &HostImage, stream: &Stream) -> usize {
     let mut staging = PinnedBuffer::for_image(stream.context(), &expected.info).unwrap();
-    device
-        .image()
-        .unwrap()
-        .download(&mut staging, stream, "test: download")
-        .unwrap();
+    device.image().unwrap().download(&mut staging, stream, "test: download").unwrap();
     differences(&staging.view_image(expected.info).unwrap(), &expected.image())
 }
 
@@ -53,13 +49,9 @@ fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: 
     let mut tensor = DeviceBuffer::new(&context, spec.len() * size).unwrap();
     tensor.fill(0xff, &stream).unwrap();
     let mut slot = tensor.elements_mut(data_type, 0..spec.len()).unwrap();
-    preprocessor
-        .run(&source.image().unwrap(), &mut slot, &stream)
-        .unwrap();
+    preprocessor.run(&source.image().unwrap(), &mut slot, &stream).unwrap();
     let mut host = PinnedBuffer::new(&context, tensor.len()).unwrap();
-    tensor
-        .download(0..tensor.len(), &mut host, &stream, "test: tensor")
-        .unwrap();
+    tensor.download(0..tensor.len(), &mut host, &stream, "test: tensor").unwrap();
     Some(host.bytes().unwrap().to_vec())
 }
 
@@ -78,12 +70,8 @@ fn preprocessing_equals_the_cpu_bit_by_bit() {
             };
             let mut expected = vec![0.0f32; spec.len()];
             reference(&image, &spec, ElementsMut::F32(&mut expected));
-            let found: Vec<f32> = bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|bytes| f32::from_ne_bytes(*bytes))
-                .collect();
+            let found: Vec<f32> =
+                bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect();
             assert_eq!(found, expected, "{info:?} {spec:?}");
         }
     }
@@ -97,12 +85,7 @@ fn every_element_type_equals_the_cpu() {
     };
     let mut expected = vec![f16::ZERO; spec.len()];
     reference(&image, &spec, ElementsMut::F16(&mut expected));
-    let found: Vec<f16> = bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|bytes| f16::from_ne_bytes(*bytes))
-        .collect();
+    let found: Vec<f16> = bytes.as_chunks().0.iter().map(|bytes| f16::from_ne_bytes(*bytes)).collect();
     assert_eq!(found, expected);
     let mut expected = vec![0u8; spec.len()];
     reference(&image, &spec, ElementsMut::U8(&mut expected));
@@ -119,15 +102,9 @@ fn drawing_in_place_equals_the_cpu() {
             let list = scene(count, (info.width, info.height), seed as u64 + 1);
             let mut image = HostImage::noise(info, seed as u64 + 1);
             let mut device = upload(&image, &context, &stream);
-            painter
-                .draw(&list, &mut device.image_mut().unwrap(), &stream)
-                .unwrap();
+            painter.draw(&list, &mut device.image_mut().unwrap(), &stream).unwrap();
             list.draw(&mut image.image_mut());
-            assert_eq!(
-                device_differences(&device, &image, &stream),
-                0,
-                "{count} shapes on {info:?}"
-            );
+            assert_eq!(device_differences(&device, &image, &stream), 0, "{count} shapes on {info:?}");
         }
     }
 }
@@ -142,18 +119,9 @@ fn copying_and_drawing_equals_the_cpu_and_leaves_the_source() {
         let source = upload(&image, &context, &stream);
         let mut copy = upload(&HostImage::noise(info, 99), &context, &stream);
         painter
-            .copy_and_draw(
-                &list,
-                &source.image().unwrap(),
-                &mut copy.image_mut().unwrap(),
-                &stream,
-            )
+            .copy_and_draw(&list, &source.image().unwrap(), &mut copy.image_mut().unwrap(), &stream)
             .unwrap();
-        assert_eq!(
-            device_differences(&source, &image, &stream),
-            0,
-            "source, {info:?}"
-        );
+        assert_eq!(device_differences(&source, &image, &stream), 0, "source, {info:?}");
         list.draw(&mut image.image_mut());
         assert_eq!(device_differences(&copy, &image, &stream), 0, "copy, {info:?}");
     }
@@ -165,9 +133,7 @@ fn a_list_of_nothing_draws_nothing() {
     let image = HostImage::noise(infos()[0], 3);
     let mut device = upload(&image, &context, &stream);
     let mut painter = Painter::new(&context).unwrap();
-    painter
-        .draw(&nothing(), &mut device.image_mut().unwrap(), &stream)
-        .unwrap();
+    painter.draw(&nothing(), &mut device.image_mut().unwrap(), &stream).unwrap();
     assert_eq!(device_differences(&device, &image, &stream), 0);
 }
 
@@ -181,9 +147,7 @@ fn draws_on_two_streams_share_one_painter() {
         let (list, stream) = (scene(60, (640, 360), round + 1), &streams[round as usize % 2]);
         let mut image = HostImage::noise(info, round + 1);
         let mut device = upload(&image, &context, stream);
-        painter
-            .draw(&list, &mut device.image_mut().unwrap(), stream)
-            .unwrap();
+        painter.draw(&list, &mut device.image_mut().unwrap(), stream).unwrap();
         list.draw(&mut image.image_mut());
         assert_eq!(device_differences(&device, &image, stream), 0, "round {round}");
     }
@@ -193,37 +157,21 @@ fn draws_on_two_streams_share_one_painter() {
 fn copies_are_ordered_and_counted() {
     let Some((context, stream)) = device() else { return };
     let other = Stream::new(&context).unwrap();
-    let (mut from, mut to) = (
-        PinnedBuffer::new(&context, 1 << 20).unwrap(),
-        PinnedBuffer::mapped(&context, 1 << 20).unwrap(),
-    );
+    let (mut from, mut to) =
+        (PinnedBuffer::new(&context, 1 << 20).unwrap(), PinnedBuffer::mapped(&context, 1 << 20).unwrap());
     from.bytes_mut().unwrap().fill(7);
-    let mut buffers = [
-        DeviceBuffer::new(&context, 1 << 20).unwrap(),
-        DeviceBuffer::new(&context, 1 << 20).unwrap(),
-    ];
+    let mut buffers =
+        [DeviceBuffer::new(&context, 1 << 20).unwrap(), DeviceBuffer::new(&context, 1 << 20).unwrap()];
     let [first, second] = &mut buffers;
-    first
-        .upload(0, &mut from, 0..1 << 20, &stream, "test: order")
-        .unwrap();
+    first.upload(0, &mut from, 0..1 << 20, &stream, "test: order").unwrap();
     other.wait_for(&stream).unwrap();
-    second
-        .copy_from(0, first, 1 << 20, &other, "test: order")
-        .unwrap();
-    second
-        .download(0..1 << 20, &mut to, &other, "test: order")
-        .unwrap();
+    second.copy_from(0, first, 1 << 20, &other, "test: order").unwrap();
+    second.download(0..1 << 20, &mut to, &other, "test: order").unwrap();
     assert!(to.bytes().unwrap().iter().all(|&byte| byte == 7));
     assert!(to.device_address().unwrap().is_some() && from.device_address().unwrap().is_none());
-    let ours: Vec<_> = copies::all()
-        .into_iter()
-        .filter(|copies| copies.purpose == "test: order")
-        .collect();
+    let ours: Vec<_> = copies::all().into_iter().filter(|copies| copies.purpose == "test: order").collect();
     assert_eq!(ours.len(), 3);
-    assert!(
-        ours.iter()
-            .all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20))
-    );
+    assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
 }
 
 #[test]
@@ -231,30 +179,14 @@ fn what_does_not_fit_is_refused() {
     let Some((context, stream)) = device() else { return };
     let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
     let mut host = PinnedBuffer::new(&context, 8).unwrap();
-    assert!(matches!(
-        buffer.upload(9, &mut host, 0..8, &stream, "test"),
-        Err(Error::Argument(_))
-    ));
-    assert!(matches!(
-        buffer.download(0..16, &mut host, &stream, "test"),
-        Err(Error::Argument(_))
-    ));
+    assert!(matches!(buffer.upload(9, &mut host, 0..8, &stream, "test"), Err(Error::Argument(_))));
+    assert!(matches!(buffer.download(0..16, &mut host, &stream, "test"), Err(Error::Argument(_))));
     assert!(buffer.elements_mut(DataType::F32, 0..5).is_err());
-    assert!(matches!(
-        Context::primary(99),
-        Err(Error::Driver {
-            call: "cuDeviceGet",
-            ..
-        })
-    ));
+    assert!(matches!(Context::primary(99), Err(Error::Driver { call: "cuDeviceGet", .. })));
     let preprocessor = Preprocessor::new(&context, infos()[0], specs()[0]).unwrap();
     let image = DeviceImageBuf::new(&context, infos()[1]).unwrap();
     let mut slot = buffer.elements_mut(DataType::F32, 0..4).unwrap();
-    assert!(
-        preprocessor
-            .run(&image.image().unwrap(), &mut slot, &stream)
-            .is_err()
-    );
+    assert!(preprocessor.run(&image.image().unwrap(), &mut slot, &stream).is_err());
 }
 
 #[test]

@@ -33,9 +33,7 @@ fn context() -> Option<Arc<CudaContext>> {
 }
 
 fn video_info(width: u32, height: u32) -> VideoInfo {
-    VideoInfo::builder(gst_video::VideoFormat::Nv12, width, height)
-        .build()
-        .unwrap()
+    VideoInfo::builder(gst_video::VideoFormat::Nv12, width, height).build().unwrap()
 }
 
 /// A frame of a test pattern that `cudaupload` brought to the device in our context, as host bytes before and a buffer.
@@ -46,26 +44,16 @@ fn uploaded(context: &CudaContext) -> Option<(gst::Buffer, gst::Buffer, VideoInf
     }
     let line = "videotestsrc num-buffers=1 pattern=smpte ! video/x-raw,format=NV12,width=642,height=362 ! \
                 tee name=t ! queue ! cudaupload ! video/x-raw(memory:CUDAMemory) ! appsink name=device sync=false t. ! queue ! appsink name=host sync=false";
-    let pipeline = gst::parse::launch(line)
-        .unwrap()
-        .downcast::<gst::Pipeline>()
-        .unwrap();
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
     pipeline.set_context(&context.to_gst().unwrap());
     pipeline.set_state(gst::State::Playing).unwrap();
     let pull = |name: &str| {
-        let sink = pipeline
-            .by_name(name)
-            .unwrap()
-            .downcast::<gst_app::AppSink>()
-            .unwrap();
+        let sink = pipeline.by_name(name).unwrap().downcast::<gst_app::AppSink>().unwrap();
         sink.pull_sample().unwrap()
     };
     let (host, device) = (pull("host"), pull("device"));
     let info = VideoInfo::from_caps(device.caps().unwrap()).unwrap();
-    assert_eq!(
-        MemoryKind::of(device.caps().unwrap().features(0)),
-        Some(MemoryKind::Cuda)
-    );
+    assert_eq!(MemoryKind::of(device.caps().unwrap().features(0)), Some(MemoryKind::Cuda));
     let buffers = (host.buffer_owned().unwrap(), device.buffer_owned().unwrap(), info);
     drop((host, device));
     pipeline.set_state(gst::State::Null).unwrap();
@@ -77,9 +65,7 @@ fn host_image(image: &Image<'_>) -> HostImage {
     let info = *image.info();
     for plane in 0..info.format.planes() {
         for y in 0..info.format.rows(plane, info.height) {
-            copy.image_mut()
-                .row_mut(plane, y)
-                .copy_from_slice(image.row(plane, y));
+            copy.image_mut().row_mut(plane, y).copy_from_slice(image.row(plane, y));
         }
     }
     copy
@@ -92,11 +78,7 @@ fn downloaded(buffer: &gst::BufferRef, info: &VideoInfo) -> HostImage {
     };
     let stream = Stream::new(frame.context()).unwrap();
     let mut staging = PinnedBuffer::for_image(frame.context(), frame.info()).unwrap();
-    frame
-        .read_on(&stream, |image| {
-            image.download(&mut staging, &stream, "test: frame")
-        })
-        .unwrap();
+    frame.read_on(&stream, |image| image.download(&mut staging, &stream, "test: frame")).unwrap();
     host_image(&staging.view_image(*frame.info()).unwrap())
 }
 
@@ -133,27 +115,15 @@ fn an_uploaded_frame_is_preprocessed_as_on_the_cpu() {
         panic!("not CUDA memory")
     };
     let mut slot = tensor.elements_mut(DataType::F32, 0..spec.len()).unwrap();
-    frame
-        .read_on(&stream, |image| preprocessor.run(image, &mut slot, &stream))
-        .unwrap();
+    frame.read_on(&stream, |image| preprocessor.run(image, &mut slot, &stream)).unwrap();
     let mut found = PinnedBuffer::new(context.context(), tensor.len()).unwrap();
-    tensor
-        .download(0..tensor.len(), &mut found, &stream, "test: tensor")
-        .unwrap();
-    let found: Vec<f32> = found
-        .bytes()
-        .unwrap()
-        .as_chunks()
-        .0
-        .iter()
-        .map(|bytes| f32::from_ne_bytes(*bytes))
-        .collect();
+    tensor.download(0..tensor.len(), &mut found, &stream, "test: tensor").unwrap();
+    let found: Vec<f32> =
+        found.bytes().unwrap().as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect();
     let mut expected = vec![0.0; spec.len()];
     let image = Frame::map(&host, &info, MemoryKind::Host).unwrap();
     let mut reference = vision::preprocess::Preprocessor::new(kind, spec).unwrap();
-    reference
-        .run(&image.image().unwrap(), ElementsMut::F32(&mut expected))
-        .unwrap();
+    reference.run(&image.image().unwrap(), ElementsMut::F32(&mut expected)).unwrap();
     assert_eq!(found, expected);
 }
 
@@ -167,31 +137,18 @@ fn a_frame_that_is_ours_is_drawn_on_in_place() {
     let mut painter = Painter::new(context.context()).unwrap();
     let mut copy = device.copy();
     let refused = FrameMut::map(copy.make_mut(), &info, MemoryKind::Cuda);
-    assert!(
-        matches!(refused, Err(FrameError::Shared)),
-        "two buffers hold the memory"
-    );
+    assert!(matches!(refused, Err(FrameError::Shared)), "two buffers hold the memory");
     drop(refused);
     drop(copy);
     let Ok(FrameMut::Cuda(mut frame)) = FrameMut::map(device.get_mut().unwrap(), &info, MemoryKind::Cuda)
     else {
         panic!("the frame should be ours alone");
     };
-    frame
-        .write(|image, stream| painter.draw(&list, image, stream))
-        .unwrap();
+    frame.write(|image, stream| painter.draw(&list, image, stream)).unwrap();
     drop(frame);
-    let mut expected = host_image(
-        &Frame::map(&host, &info, MemoryKind::Host)
-            .unwrap()
-            .image()
-            .unwrap(),
-    );
+    let mut expected = host_image(&Frame::map(&host, &info, MemoryKind::Host).unwrap().image().unwrap());
     list.draw(&mut expected.image_mut());
-    assert_eq!(
-        differences(&downloaded(&device, &info).image(), &expected.image()),
-        0
-    );
+    assert_eq!(differences(&downloaded(&device, &info).image(), &expected.image()), 0);
 }
 
 #[test]
@@ -214,34 +171,25 @@ fn a_shared_frame_is_copied_and_drawn_into_a_pool() {
     to.write(|to, stream| from.read_on(stream, |from| painter.copy_and_draw(&list, from, to, stream)))
         .unwrap();
     drop(to);
-    let mut expected = host_image(
-        &Frame::map(&host, &info, MemoryKind::Host)
-            .unwrap()
-            .image()
-            .unwrap(),
-    );
-    assert_eq!(
-        differences(&downloaded(&device, &info).image(), &expected.image()),
-        0,
-        "the source stays"
-    );
+    let mut expected = host_image(&Frame::map(&host, &info, MemoryKind::Host).unwrap().image().unwrap());
+    assert_eq!(differences(&downloaded(&device, &info).image(), &expected.image()), 0, "the source stays");
     list.draw(&mut expected.image_mut());
-    assert_eq!(
-        differences(&downloaded(&copy, &info).image(), &expected.image()),
-        0
-    );
+    assert_eq!(differences(&downloaded(&copy, &info).image(), &expected.image()), 0);
     drop(copy);
     pool.set_active(false).unwrap();
 }
 
 /// A pipeline whose sink `device` proposes a pool on `stream`, as our elements do.
 fn decoding(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> Option<gst::Pipeline> {
-    if ["x264enc", "nvh264dec", "openh264dec"].into_iter().any(|name| gst::ElementFactory::find(name).is_none()) {
+    if ["x264enc", "nvh264dec", "openh264dec"]
+        .into_iter()
+        .any(|name| gst::ElementFactory::find(name).is_none())
+    {
         println!("SKIPPED: no encoder or decoder");
         return None;
     }
     let line = "videotestsrc num-buffers=8 pattern=smpte ! video/x-raw,format=I420,width=642,height=362 ! \
-                x264enc ! video/x-h264,profile=main ! h264parse ! tee name=t ! queue ! nvh264dec ! \
+                x264enc bframes=0 ! video/x-h264,profile=baseline ! h264parse ! tee name=t ! queue ! nvh264dec ! \
                 video/x-raw(memory:CUDAMemory),format=NV12 ! appsink name=device sync=false \
                 t. ! queue ! openh264dec ! videoconvert ! video/x-raw,format=NV12 ! appsink name=host sync=false";
     let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -266,7 +214,9 @@ fn a_decoder_writes_into_our_pool_on_our_stream() {
         let (device, host) = (sink("device").pull_sample().unwrap(), sink("host").pull_sample().unwrap());
         let info = VideoInfo::from_caps(device.caps().unwrap()).unwrap();
         let buffer = device.buffer().unwrap();
-        let Ok(Frame::Cuda(frame)) = Frame::map(buffer, &info, MemoryKind::Cuda) else { panic!("not CUDA memory") };
+        let Ok(Frame::Cuda(frame)) = Frame::map(buffer, &info, MemoryKind::Cuda) else {
+            panic!("not CUDA memory")
+        };
         assert_eq!(frame.context(), context.context());
         assert_eq!(frame.stream().raw(), stream.stream().raw());
         let expected = Frame::map(host.buffer().unwrap(), &info, MemoryKind::Host).unwrap();
@@ -299,8 +249,5 @@ fn host_memory_is_not_taken_for_cuda_memory() {
     }
     let info = video_info(64, 64);
     let buffer = gst::Buffer::with_size(info.size()).unwrap();
-    assert!(matches!(
-        Frame::map(&buffer, &info, MemoryKind::Cuda),
-        Err(FrameError::Cuda(_))
-    ));
+    assert!(matches!(Frame::map(&buffer, &info, MemoryKind::Cuda), Err(FrameError::Cuda(_))));
 }

@@ -31,10 +31,7 @@ type Table = HashMap<usize, Arc<Context>>;
 
 fn table() -> MutexGuard<'static, Table> {
     static CONTEXTS: OnceLock<Mutex<Table>> = OnceLock::new();
-    CONTEXTS
-        .get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    CONTEXTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Context {
@@ -52,12 +49,7 @@ impl Context {
         let (number, device) = (handle(ordinal)?, Device::new(ordinal)?);
         // SAFETY: writes one handle, which is never released.
         let handle = create(|handle| unsafe { call!(cuDevicePrimaryCtxRetain(handle, number)) })?;
-        let context = Arc::new(Self {
-            handle,
-            device,
-            kernels: OnceLock::new(),
-            _owner: None,
-        });
+        let context = Arc::new(Self { handle, device, kernels: OnceLock::new(), _owner: None });
         table.insert(handle as usize, context.clone());
         Ok(context)
     }
@@ -77,12 +69,8 @@ impl Context {
             return Ok(context.clone());
         }
         let device = Device::new(ordinal_of(handle)?)?;
-        let context = Arc::new(Self {
-            handle,
-            device,
-            kernels: OnceLock::new(),
-            _owner: Some(Box::new(owner)),
-        });
+        let context =
+            Arc::new(Self { handle, device, kernels: OnceLock::new(), _owner: Some(Box::new(owner)) });
         table.insert(handle as usize, context.clone());
         Ok(context)
     }
@@ -127,10 +115,7 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("handle", &self.handle)
-            .field("device", &self.device)
-            .finish()
+        f.debug_struct("Context").field("handle", &self.handle).field("device", &self.device).finish()
     }
 }
 

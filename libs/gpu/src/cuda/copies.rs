@@ -30,12 +30,7 @@ pub struct Copies {
 
 impl fmt::Display for Copies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            direction,
-            purpose,
-            calls,
-            bytes,
-        } = self;
+        let Self { direction, purpose, calls, bytes } = self;
         write!(f, "{direction:?} {purpose}: {bytes} bytes in {calls} copies")
     }
 }
@@ -58,12 +53,7 @@ pub fn record(direction: Direction, purpose: &'static str, bytes: usize) {
 
 /// Every kind of copy since the process started.
 pub fn all() -> Vec<Copies> {
-    let copies = |(&(direction, purpose), &(calls, bytes))| Copies {
-        direction,
-        purpose,
-        calls,
-        bytes,
-    };
+    let copies = |(&(direction, purpose), &(calls, bytes))| Copies { direction, purpose, calls, bytes };
     table().iter().map(copies).collect()
 }
 
@@ -76,17 +66,11 @@ mod tests {
         record(Direction::DeviceToHost, "test: results", 100);
         record(Direction::DeviceToHost, "test: results", 20);
         record(Direction::HostToDevice, "test: results", 7);
-        let find = |direction| {
-            all()
-                .into_iter()
-                .find(|c| c.direction == direction && c.purpose == "test: results")
-        };
+        let find =
+            |direction| all().into_iter().find(|c| c.direction == direction && c.purpose == "test: results");
         let copies = find(Direction::DeviceToHost).unwrap();
         assert_eq!((copies.calls, copies.bytes), (2, 120));
-        assert_eq!(
-            copies.to_string(),
-            "DeviceToHost test: results: 120 bytes in 2 copies"
-        );
+        assert_eq!(copies.to_string(), "DeviceToHost test: results: 120 bytes in 2 copies");
         assert_eq!(find(Direction::HostToDevice).unwrap().bytes, 7);
     }
 }

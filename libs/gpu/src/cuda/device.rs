@@ -76,10 +76,7 @@ impl Device {
             ordinal,
             name: name(device)?,
             uuid: uuid(device)?,
-            capability: (
-                fact(attribute::CAPABILITY_MAJOR)?,
-                fact(attribute::CAPABILITY_MINOR)?,
-            ),
+            capability: (fact(attribute::CAPABILITY_MAJOR)?, fact(attribute::CAPABILITY_MINOR)?),
             multiprocessors: fact(attribute::MULTIPROCESSORS)?,
             memory: memory(device)?,
             integrated: fact(attribute::INTEGRATED)? != 0,
@@ -109,18 +106,8 @@ impl Device {
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            ordinal,
-            name,
-            capability: (major, minor),
-            memory,
-            ..
-        } = self;
-        write!(
-            f,
-            "device {ordinal}: {name}, compute capability {major}.{minor}, {} MiB",
-            memory >> 20
-        )
+        let Self { ordinal, name, capability: (major, minor), memory, .. } = self;
+        write!(f, "device {ordinal}: {name}, compute capability {major}.{minor}, {} MiB", memory >> 20)
     }
 }
 
@@ -152,19 +139,9 @@ fn uuid(device: c_int) -> Result<String, Error> {
     // SAFETY: writes 16 bytes.
     unsafe { call!(cuDeviceGetUuid_v2(&mut bytes, device)) }?;
     let hex = |range: std::ops::Range<usize>| {
-        bytes[range]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+        bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    Ok(format!(
-        "GPU-{}-{}-{}-{}-{}",
-        hex(0..4),
-        hex(4..6),
-        hex(6..8),
-        hex(8..10),
-        hex(10..16)
-    ))
+    Ok(format!("GPU-{}-{}-{}-{}-{}", hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16)))
 }
 
 fn memory(device: c_int) -> Result<usize, Error> {

@@ -132,10 +132,7 @@ fn load() -> Result<Driver, String> {
     // SAFETY: the one flag word that cuInit takes is 0.
     match unsafe { (driver.cuInit)(0) } {
         0 => Ok(driver),
-        code => Err(format!(
-            "the NVIDIA driver does not start: {}",
-            driver.describe(code)
-        )),
+        code => Err(format!("the NVIDIA driver does not start: {}", driver.describe(code))),
     }
 }
 
@@ -145,8 +142,5 @@ fn load() -> Result<Driver, String> {
 /// [`Error::Unavailable`] with what is missing.
 pub(crate) fn driver() -> Result<&'static Driver, Error> {
     static DRIVER: OnceLock<Result<Driver, String>> = OnceLock::new();
-    DRIVER
-        .get_or_init(load)
-        .as_ref()
-        .map_err(|missing| Error::Unavailable(missing.clone()))
+    DRIVER.get_or_init(load).as_ref().map_err(|missing| Error::Unavailable(missing.clone()))
 }

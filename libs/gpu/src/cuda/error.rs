@@ -83,11 +83,7 @@ type Describe = unsafe extern "C" fn(Code, *mut *const c_char) -> Code;
 impl Driver {
     /// Name and description of an error code.
     pub(crate) fn describe(&self, code: Code) -> String {
-        format!(
-            "{} ({code}): {}",
-            text(self.cuGetErrorName, code),
-            text(self.cuGetErrorString, code)
-        )
+        format!("{} ({code}): {}", text(self.cuGetErrorName, code), text(self.cuGetErrorString, code))
     }
 }
 
@@ -107,12 +103,7 @@ pub(crate) fn check(call: &'static str, code: Code) -> Result<(), Error> {
     if code == 0 {
         return Ok(());
     }
-    Err(Error::Driver {
-        call,
-        code,
-        text: driver()?.describe(code),
-        kind: ErrorKind::of(code),
-    })
+    Err(Error::Driver { call, code, text: driver()?.describe(code), kind: ErrorKind::of(code) })
 }
 
 /// Calls `$name` of the driver and checks its answer. Needs an unsafe block around it.
@@ -147,22 +138,9 @@ mod tests {
 
     #[test]
     fn a_message_says_what_to_do() {
-        let (code, text) = (
-            700,
-            "CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access".to_owned(),
-        );
-        let error = Error::Driver {
-            call: "cuEventQuery",
-            code,
-            text,
-            kind: ErrorKind::of(code),
-        };
-        assert!(
-            error
-                .to_string()
-                .starts_with("cuEventQuery: CUDA_ERROR_ILLEGAL_ADDRESS"),
-            "{error}"
-        );
+        let (code, text) = (700, "CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access".to_owned());
+        let error = Error::Driver { call: "cuEventQuery", code, text, kind: ErrorKind::of(code) };
+        assert!(error.to_string().starts_with("cuEventQuery: CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
         assert!(error.to_string().ends_with("restart it"), "{error}");
     }
 }

@@ -34,15 +34,9 @@ pub(crate) struct PlaneLayout {
 
 /// How our own images lie in one piece of memory.
 pub(crate) fn plane_layout(info: &ImageInfo) -> PlaneLayout {
-    let mut layout = PlaneLayout {
-        planes: [(0, 0); 3],
-        length: 0,
-    };
+    let mut layout = PlaneLayout { planes: [(0, 0); 3], length: 0 };
     for index in 0..info.format.planes() {
-        let stride = info
-            .format
-            .row_bytes(index, info.width)
-            .next_multiple_of(ALIGNMENT);
+        let stride = info.format.row_bytes(index, info.width).next_multiple_of(ALIGNMENT);
         layout.planes[index] = (layout.length, stride);
         layout.length += stride * info.format.rows(index, info.height);
     }
@@ -75,16 +69,10 @@ impl<'a> DeviceImage<'a> {
         for (index, slot) in checked.iter_mut().enumerate().take(info.format.planes()) {
             *slot = planes.get(index).copied().unwrap_or_default();
             if slot.address == 0 || slot.stride < info.format.row_bytes(index, info.width) {
-                return Err(Error::Argument(format!(
-                    "plane {index} of {info:?} cannot lie at {slot:?}"
-                )));
+                return Err(Error::Argument(format!("plane {index} of {info:?} cannot lie at {slot:?}")));
             }
         }
-        Ok(Self {
-            info,
-            planes: checked,
-            memory: PhantomData,
-        })
+        Ok(Self { info, planes: checked, memory: PhantomData })
     }
 
     /// Format, size and colorimetry.
@@ -110,11 +98,7 @@ impl<'a> DeviceImage<'a> {
         let layout = plane_layout(&self.info);
         check_length(&self.info, to.len())?;
         let _current = stream.context().enter()?;
-        for (index, (offset, stride)) in layout
-            .planes
-            .into_iter()
-            .enumerate()
-            .take(self.info.format.planes())
+        for (index, (offset, stride)) in layout.planes.into_iter().enumerate().take(self.info.format.planes())
         {
             let copy = self.plane_copy(index, to.start() as usize + offset, stride);
             copies::record(Direction::DeviceToHost, purpose, copy.row_bytes * copy.rows);
@@ -145,9 +129,7 @@ fn check_length(info: &ImageInfo, length: usize) -> Result<(), Error> {
     if length >= needed {
         return Ok(());
     }
-    Err(Error::Argument(format!(
-        "{info:?} takes {needed} bytes, but the buffer has {length}"
-    )))
+    Err(Error::Argument(format!("{info:?} takes {needed} bytes, but the buffer has {length}")))
 }
 
 impl PinnedBuffer {
@@ -166,10 +148,8 @@ impl PinnedBuffer {
     pub fn view_image(&self, info: ImageInfo) -> Result<Image<'_>, Error> {
         check_length(&info, self.len())?;
         let bytes = self.bytes()?;
-        let planes = plane_layout(&info).planes.map(|(offset, stride)| Plane {
-            data: &bytes[offset..],
-            stride,
-        });
+        let planes =
+            plane_layout(&info).planes.map(|(offset, stride)| Plane { data: &bytes[offset..], stride });
         Image::new(info, &planes).map_err(argument)
     }
 
@@ -181,11 +161,8 @@ impl PinnedBuffer {
         let info = *image.info();
         check_length(&info, self.len())?;
         let bytes = self.bytes_mut()?;
-        for (index, (offset, stride)) in plane_layout(&info)
-            .planes
-            .into_iter()
-            .enumerate()
-            .take(info.format.planes())
+        for (index, (offset, stride)) in
+            plane_layout(&info).planes.into_iter().enumerate().take(info.format.planes())
         {
             for y in 0..info.format.rows(index, info.height) {
                 let row = image.row(index, y);
@@ -214,10 +191,7 @@ impl<'a> DeviceImageMut<'a> {
     pub unsafe fn new(info: ImageInfo, planes: &[DevicePlane]) -> Result<Self, Error> {
         // SAFETY: as the caller promises.
         let image = unsafe { DeviceImage::new(info, planes) }?;
-        Ok(Self {
-            image,
-            memory: PhantomData,
-        })
+        Ok(Self { image, memory: PhantomData })
     }
 
     /// The image to read.
@@ -239,10 +213,7 @@ impl DeviceImageBuf {
     /// # Errors
     /// When the device has not enough free memory.
     pub fn new(context: &Arc<Context>, info: ImageInfo) -> Result<Self, Error> {
-        Ok(Self {
-            info,
-            memory: DeviceBuffer::new(context, plane_layout(&info).length)?,
-        })
+        Ok(Self { info, memory: DeviceBuffer::new(context, plane_layout(&info).length)? })
     }
 
     /// The image to read.
@@ -279,10 +250,7 @@ impl DeviceImageBuf {
 
     fn planes(&self) -> [DevicePlane; 3] {
         let start = self.memory.address();
-        let place = |(offset, stride)| DevicePlane {
-            address: start + offset as Address,
-            stride,
-        };
+        let place = |(offset, stride)| DevicePlane { address: start + offset as Address, stride };
         plane_layout(&self.info).planes.map(place)
     }
 }

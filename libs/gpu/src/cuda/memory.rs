@@ -31,19 +31,13 @@ pub(crate) fn element_bytes(data_type: DataType) -> usize {
 }
 
 fn outside(range: &Range<usize>, length: usize) -> Error {
-    Error::Argument(format!(
-        "bytes {range:?} do not lie in a buffer of {length} bytes"
-    ))
+    Error::Argument(format!("bytes {range:?} do not lie in a buffer of {length} bytes"))
 }
 
 /// The `length` bytes from `at` on, if they lie in a buffer of `available` bytes.
 fn within(at: usize, length: usize, available: usize) -> Result<Range<usize>, Error> {
     let range = at..at.saturating_add(length);
-    if range.end <= available {
-        Ok(range)
-    } else {
-        Err(outside(&range, available))
-    }
+    if range.end <= available { Ok(range) } else { Err(outside(&range, available)) }
 }
 
 /// Memory of the device.
@@ -63,11 +57,7 @@ impl DeviceBuffer {
         let mut address = 0;
         // SAFETY: writes one address.
         unsafe { call!(cuMemAlloc_v2(&mut address, length.max(1))) }?;
-        Ok(Self {
-            address,
-            length,
-            context: context.clone(),
-        })
+        Ok(Self { address, length, context: context.clone() })
     }
 
     /// Length in bytes.
@@ -119,14 +109,7 @@ impl DeviceBuffer {
         let _current = self.context.enter()?;
         let (to, host) = (self.address + target.start as Address, from.start.as_ptr());
         // SAFETY: both ranges were checked; the host's stays until `from.busy` has happened.
-        unsafe {
-            call!(cuMemcpyHtoDAsync_v2(
-                to,
-                host.add(source.start).cast(),
-                length,
-                stream.raw()
-            ))
-        }?;
+        unsafe { call!(cuMemcpyHtoDAsync_v2(to, host.add(source.start).cast(), length, stream.raw())) }?;
         from.in_use_by(stream)
     }
 
@@ -218,12 +201,7 @@ impl DeviceElementsMut<'_> {
     /// They must lie in device memory that stays valid, and that nobody else uses, until the work that is given them
     /// is done.
     pub unsafe fn new(address: u64, data_type: DataType, length: usize) -> Self {
-        Self {
-            address,
-            data_type,
-            length,
-            memory: PhantomData,
-        }
+        Self { address, data_type, length, memory: PhantomData }
     }
 
     /// Address of the first one on the device.
@@ -287,13 +265,7 @@ impl PinnedBuffer {
         let start = NonNull::new(start.cast()).ok_or_else(|| outside(&(0..length), 0))?;
         // SAFETY: freshly allocated, `length` bytes long.
         unsafe { start.write_bytes(0, length) };
-        Ok(Self {
-            start,
-            length,
-            context: context.clone(),
-            mapped: flags & DEVICE_MAP != 0,
-            busy: None,
-        })
+        Ok(Self { start, length, context: context.clone(), mapped: flags & DEVICE_MAP != 0, busy: None })
     }
 
     /// Length in bytes.
@@ -337,13 +309,7 @@ impl PinnedBuffer {
         let _current = self.context.enter()?;
         let mut address = 0;
         // SAFETY: mapped memory of ours; writes one address.
-        unsafe {
-            call!(cuMemHostGetDevicePointer_v2(
-                &mut address,
-                self.start.as_ptr().cast(),
-                0
-            ))
-        }?;
+        unsafe { call!(cuMemHostGetDevicePointer_v2(&mut address, self.start.as_ptr().cast(), 0)) }?;
         Ok(Some(address))
     }
 

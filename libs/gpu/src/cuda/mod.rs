@@ -45,10 +45,7 @@ pub fn status() -> Result<Status, Error> {
     // SAFETY: writes one integer.
     unsafe { error::call!(cuDriverGetVersion(&mut version)) }?;
     let version = version.unsigned_abs();
-    Ok(Status {
-        driver: (version / 1000, version % 1000 / 10),
-        devices,
-    })
+    Ok(Status { driver: (version / 1000, version % 1000 / 10), devices })
 }
 
 impl fmt::Display for Status {

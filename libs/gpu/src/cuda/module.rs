@@ -26,11 +26,7 @@ impl Module {
         // SAFETY: terminated text; the log buffer has the length that the options name, and outlives the call.
         match unsafe { (driver.cuModuleLoadDataEx)(&mut module, source.as_ptr().cast(), 2, option, value) } {
             0 => Ok(Self(module)),
-            code => Err(Error::Kernel(format!(
-                "{} {}",
-                driver.describe(code),
-                words(&log)
-            ))),
+            code => Err(Error::Kernel(format!("{} {}", driver.describe(code), words(&log)))),
         }
     }
 
@@ -42,11 +38,7 @@ impl Module {
 }
 
 fn words(log: &[u8]) -> String {
-    CStr::from_bytes_until_nul(log)
-        .unwrap_or_default()
-        .to_string_lossy()
-        .trim()
-        .to_owned()
+    CStr::from_bytes_until_nul(log).unwrap_or_default().to_string_lossy().trim().to_owned()
 }
 
 /// A kernel.

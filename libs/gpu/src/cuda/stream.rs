@@ -37,11 +37,7 @@ impl Stream {
         let _current = context.enter()?;
         // SAFETY: writes one handle.
         let handle = create(|handle| unsafe { call!(cuStreamCreate(handle, NON_BLOCKING)) })?;
-        Ok(Self {
-            handle,
-            context: context.clone(),
-            owner: None,
-        })
+        Ok(Self { handle, context: context.clone(), owner: None })
     }
 
     /// A stream that another library made and `owner` keeps alive; a null `handle` is the default stream.
@@ -53,11 +49,7 @@ impl Stream {
         context: Arc<Context>,
         owner: impl Any + Send + Sync,
     ) -> Self {
-        Self {
-            handle,
-            context,
-            owner: Some(Box::new(owner)),
-        }
+        Self { handle, context, owner: Some(Box::new(owner)) }
     }
 
     /// Its context.
@@ -144,10 +136,7 @@ impl Event {
         let _current = context.enter()?;
         // SAFETY: writes one handle.
         let handle = create(|handle| unsafe { call!(cuEventCreate(handle, flags)) })?;
-        Ok(Self {
-            handle,
-            context: context.clone(),
-        })
+        Ok(Self { handle, context: context.clone() })
     }
 
     /// Happens once the device has done everything that is in `stream` now.
@@ -168,11 +157,7 @@ impl Event {
         let _current = self.context.enter()?;
         // SAFETY: the event is alive.
         let code = unsafe { (super::driver::driver()?.cuEventQuery)(self.handle) };
-        if code == NOT_READY {
-            Ok(false)
-        } else {
-            check("cuEventQuery", code).map(|()| true)
-        }
+        if code == NOT_READY { Ok(false) } else { check("cuEventQuery", code).map(|()| true) }
     }
 
     /// Blocks the thread until it has happened.
@@ -213,10 +198,7 @@ impl Timer {
     /// # Errors
     /// When the driver cannot make its events.
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
-        Ok(Self {
-            start: Event::with_flags(context, 0)?,
-            end: Event::with_flags(context, 0)?,
-        })
+        Ok(Self { start: Event::with_flags(context, 0)?, end: Event::with_flags(context, 0)? })
     }
 
     /// Marks the start in `stream`.
@@ -237,13 +219,7 @@ impl Timer {
         let _current = self.end.context.enter()?;
         let mut milliseconds = 0.0;
         // SAFETY: both events have happened.
-        unsafe {
-            call!(cuEventElapsedTime(
-                &mut milliseconds,
-                self.start.handle,
-                self.end.handle
-            ))
-        }?;
+        unsafe { call!(cuEventElapsedTime(&mut milliseconds, self.start.handle, self.end.handle)) }?;
         Ok(milliseconds * 1000.0)
     }
 }

@@ -80,9 +80,7 @@ impl CudaContext {
     /// # Errors
     /// Never once this exists.
     pub fn announce(&self, element: &impl IsA<gst::Element>) -> Result<(), Error> {
-        let message = gst::message::HaveContext::builder(self.to_gst()?)
-            .src(element.upcast_ref())
-            .build();
+        let message = gst::message::HaveContext::builder(self.to_gst()?).src(element.upcast_ref()).build();
         // An element without a bus has nobody to tell.
         let _ = element.post_message(message);
         Ok(())

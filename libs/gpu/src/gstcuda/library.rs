@@ -76,8 +76,5 @@ fn load() -> Result<GstCuda, String> {
 /// [`Error::Unavailable`] with what is missing.
 pub(super) fn library() -> Result<&'static GstCuda, Error> {
     static GST_CUDA: OnceLock<Result<GstCuda, String>> = OnceLock::new();
-    GST_CUDA
-        .get_or_init(load)
-        .as_ref()
-        .map_err(|missing| Error::Unavailable(missing.clone()))
+    GST_CUDA.get_or_init(load).as_ref().map_err(|missing| Error::Unavailable(missing.clone()))
 }

@@ -51,18 +51,11 @@ impl Mapped<'_> {
         let mut map = MaybeUninit::uninit();
         // SAFETY: alive and of a kind that knows the flag; `map` is written when that succeeds.
         if unsafe { ffi::gst_memory_map(memory, map.as_mut_ptr(), access | MAP_CUDA) } == 0 {
-            return Err(Error::Argument(
-                "the buffer's CUDA memory cannot be mapped".into(),
-            ));
+            return Err(Error::Argument("the buffer's CUDA memory cannot be mapped".into()));
         }
         // SAFETY: written just now.
         let map = unsafe { map.assume_init() };
-        Ok(Self {
-            memory,
-            map,
-            stream,
-            buffer: PhantomData,
-        })
+        Ok(Self { memory, map, stream, buffer: PhantomData })
     }
 
     /// Where the planes lie, which must be within the memory.
@@ -75,10 +68,7 @@ impl Mapped<'_> {
                     self.map.size
                 )));
             }
-            Ok(DevicePlane {
-                address: start + offset as u64,
-                stride,
-            })
+            Ok(DevicePlane { address: start + offset as u64, stride })
         };
         layout.planes.iter().map(place).collect()
     }
@@ -113,10 +103,7 @@ impl Layout {
             Some((offset, stride, length))
         };
         let planes = (0..info.format.planes()).map(plane).collect::<Option<_>>();
-        Ok(Self {
-            info,
-            planes: planes.ok_or_else(|| FrameError::layout(caps))?,
-        })
+        Ok(Self { info, planes: planes.ok_or_else(|| FrameError::layout(caps))? })
     }
 }
 
@@ -182,7 +169,8 @@ pub struct CudaFrameMut<'a> {
 }
 
 impl<'a> CudaFrameMut<'a> {
-    /// Maps `buffer`, which holds a frame of `info`. Waits for nothing and copies nothing.
+    /// Maps `buffer`, which holds a frame of `info`. Waits for nothing and copies nothing. Take the buffer from
+    /// `gst::Buffer::get_mut`: what `make_mut` copies never is ours alone, since it shares the memory.
     ///
     /// # Errors
     /// [`FrameError::Shared`] when someone else holds the buffer's memory too; otherwise as [`CudaFrame::map`].
@@ -191,10 +179,7 @@ impl<'a> CudaFrameMut<'a> {
         if buffer.n_memory() != 1 {
             return Err(FrameError::layout(info));
         }
-        let memory = buffer
-            .peek_memory_mut(0)
-            .map_err(|_| FrameError::Shared)?
-            .as_mut_ptr();
+        let memory = buffer.peek_memory_mut(0).map_err(|_| FrameError::Shared)?.as_mut_ptr();
         // SAFETY: the buffer keeps its memory alive, is borrowed, and the memory is ours alone.
         let mapped = unsafe { Mapped::new(memory, ffi::GST_MAP_READ | ffi::GST_MAP_WRITE) }?;
         // SAFETY: the planes lie in the mapped memory, and all work goes into its own stream.

@@ -30,8 +30,7 @@ pub fn buffer_pool(
     config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
     // SAFETY: the configuration is a structure of ours; it takes a reference to the stream.
     unsafe { (library()?.gst_buffer_pool_config_set_cuda_stream)(config.as_mut_ptr(), stream.raw()) };
-    pool.set_config(config)
-        .map_err(|error| refused(error.to_string()))?;
+    pool.set_config(config).map_err(|error| refused(error.to_string()))?;
     Ok(pool)
 }
 
@@ -50,10 +49,7 @@ pub fn propose(
     let info = info.ok_or_else(|| Error::Argument("the allocation query has no video caps".into()))?;
     let pool = buffer_pool(context, stream, &info, min, 0)?;
     // The pool knows the device's pitch, and with it the size.
-    let size = pool
-        .config()
-        .params()
-        .map_or(info.size() as u32, |(_, size, _, _)| size);
+    let size = pool.config().params().map_or(info.size() as u32, |(_, size, _, _)| size);
     query.add_allocation_pool(Some(&pool), size, min, 0);
     query.add_allocation_meta::<VideoMeta>(None);
     Ok(())

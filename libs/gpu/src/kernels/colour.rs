@@ -55,10 +55,7 @@ pub(super) fn ink(color: Color, info: &ImageInfo) -> [i32; 3] {
     let y = kr * r + (1.0 - kr - kb) * g + kb * b;
     let (black, luma_span, chroma_span) = spans(range, bits(info.format));
     let (black, luma_span, chroma_span) = (black as f32, luma_span as f32, chroma_span as f32);
-    let (grey, max) = (
-        (1 << (bits(info.format) - 1)) as f32,
-        ((1 << bits(info.format)) - 1) as f32,
-    );
+    let (grey, max) = ((1 << (bits(info.format) - 1)) as f32, ((1 << bits(info.format)) - 1) as f32);
     let code = |value: f32| value.round().clamp(0.0, max) as i32;
     let chroma =
         |difference: f32, weight: f32| code(grey + chroma_span * (difference / (2.0 - 2.0 * weight)));

@@ -25,23 +25,14 @@ struct Place {
 }
 
 const fn place(plane: usize, first: usize, step: usize, shift: u32) -> Place {
-    Place {
-        plane,
-        first,
-        step,
-        shift,
-    }
+    Place { plane, first, step, shift }
 }
 
 /// Components in the order R, G, B or Y, U, V; only Y for grey. Alpha or an unused byte comes last.
 fn places(format: PixelFormat) -> Vec<Place> {
     if let Some((offsets, step)) = format.rgb_offsets() {
         let unused = (0..step).filter(|first| !offsets.contains(first));
-        return offsets
-            .into_iter()
-            .chain(unused)
-            .map(|first| place(0, first, step, 0))
-            .collect();
+        return offsets.into_iter().chain(unused).map(|first| place(0, first, step, 0)).collect();
     }
     match format {
         PixelFormat::Nv12 => vec![place(0, 0, 1, 0), place(1, 0, 2, 1), place(1, 1, 2, 1)],

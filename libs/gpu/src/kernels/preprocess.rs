@@ -27,10 +27,7 @@ fn taps(from: usize, to: usize) -> impl Iterator<Item = Tap> {
     let (step, last) = (from as f64 / to as f64, (from - 1) as f64);
     (0..to).map(move |position| {
         let position = ((position as f64 + 0.5) * step - 0.5).clamp(0.0, last);
-        Tap {
-            first: position as u32,
-            weight: (position - position.trunc()) as f32,
-        }
+        Tap { first: position as u32, weight: (position - position.trunc()) as f32 }
     })
 }
 
@@ -76,11 +73,7 @@ impl Params {
     /// Everything that depends on sizes and formats only; `taps` is the address of [`all_taps`].
     pub fn new(source: &ImageInfo, spec: &InputSpec, placement: &Placement, taps: u64) -> Self {
         let convert = source.format.rgb_offsets().is_none();
-        let conversion = if convert {
-            Conversion::new(source)
-        } else {
-            Conversion::default()
-        };
+        let conversion = if convert { Conversion::new(source) } else { Conversion::default() };
         let (channel_stride, pixel_stride) = strides(spec);
         Self {
             components: Default::default(),
@@ -114,20 +107,11 @@ impl Params {
     pub fn with(self, image: &DeviceImage<'_>, out: &DeviceElementsMut<'_>) -> Result<Self, Error> {
         let ([a, b, c, _], count) = components(image);
         let element = element(out.data_type())?;
-        Ok(Self {
-            components: [a, b, c],
-            component_count: count.min(3),
-            out: out.address(),
-            element,
-            ..self
-        })
+        Ok(Self { components: [a, b, c], component_count: count.min(3), out: out.address(), element, ..self })
     }
 
     fn grid(&self) -> (u32, u32) {
-        (
-            self.input_width.div_ceil(BLOCK.0),
-            self.input_height.div_ceil(BLOCK.1),
-        )
+        (self.input_width.div_ceil(BLOCK.0), self.input_height.div_ceil(BLOCK.1))
     }
 }
 
@@ -154,9 +138,7 @@ fn element(data_type: DataType) -> Result<u32, Error> {
         DataType::F32 => Ok(0),
         DataType::F16 => Ok(1),
         DataType::U8 => Ok(2),
-        other => Err(Error::Argument(format!(
-            "a network's input of {other:?} cannot be written"
-        ))),
+        other => Err(Error::Argument(format!("a network's input of {other:?} cannot be written"))),
     }
 }
 
@@ -179,25 +161,12 @@ impl Preprocessor {
     /// When either has no pixels, or the device has not enough memory.
     pub fn new(context: &Arc<Context>, source: ImageInfo, spec: InputSpec) -> Result<Self, Error> {
         if source.width * source.height == 0 || spec.is_empty() {
-            return Err(Error::Argument(format!(
-                "{source:?} cannot become {spec:?}: both must have pixels"
-            )));
+            return Err(Error::Argument(format!("{source:?} cannot become {spec:?}: both must have pixels")));
         }
-        let placement = Placement::new(
-            spec.resize,
-            (source.width, source.height),
-            (spec.width, spec.height),
-        );
+        let placement = Placement::new(spec.resize, (source.width, source.height), (spec.width, spec.height));
         let taps = upload_taps(context, &all_taps(&placement))?;
         let params = Params::new(&source, &spec, &placement, taps.address());
-        Ok(Self {
-            context: context.clone(),
-            source,
-            spec,
-            placement,
-            params,
-            _taps: taps,
-        })
+        Ok(Self { context: context.clone(), source, spec, placement, params, _taps: taps })
     }
 
     /// Where the frame lies in the input.
@@ -242,11 +211,8 @@ impl Preprocessor {
 }
 
 fn upload_taps(context: &Arc<Context>, taps: &[Tap]) -> Result<DeviceBuffer, Error> {
-    let bytes: Vec<u8> = taps
-        .iter()
-        .flat_map(|tap| [tap.first, tap.weight.to_bits()])
-        .flat_map(u32::to_ne_bytes)
-        .collect();
+    let bytes: Vec<u8> =
+        taps.iter().flat_map(|tap| [tap.first, tap.weight.to_bits()]).flat_map(u32::to_ne_bytes).collect();
     let mut staging = PinnedBuffer::new(context, bytes.len())?;
     staging.bytes_mut()?.copy_from_slice(&bytes);
     let mut device = DeviceBuffer::new(context, bytes.len())?;

@@ -28,10 +28,7 @@ unsafe fn run<T>(function: &str, params: &T) {
     let load = || unsafe { Library::new(concat!(env!("OUT_DIR"), "/kernels-host.so")).unwrap() };
     // SAFETY: as the caller promises.
     unsafe {
-        let function = LIBRARY
-            .get_or_init(load)
-            .get::<unsafe extern "C" fn(*const T)>(function)
-            .unwrap();
+        let function = LIBRARY.get_or_init(load).get::<unsafe extern "C" fn(*const T)>(function).unwrap();
         function(params);
     }
 }
@@ -50,11 +47,7 @@ fn preprocess_on_host<T: Clone + Default>(
     data_type: DataType,
 ) -> Vec<T> {
     let (source, mut out) = (image.info, vec![T::default(); spec.len()]);
-    let placement = Placement::new(
-        spec.resize,
-        (source.width, source.height),
-        (spec.width, spec.height),
-    );
+    let placement = Placement::new(spec.resize, (source.width, source.height), (spec.width, spec.height));
     let taps = preprocess::all_taps(&placement);
     // SAFETY: `out` has that many elements of that type.
     let slot = unsafe { DeviceElementsMut::new(out.as_mut_ptr() as u64, data_type, out.len()) };
@@ -66,10 +59,7 @@ fn preprocess_on_host<T: Clone + Default>(
 }
 
 fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
-    Preprocessor::new(image.info, *spec)
-        .unwrap()
-        .run(&image.image(), out)
-        .unwrap();
+    Preprocessor::new(image.info, *spec).unwrap().run(&image.image(), out).unwrap();
 }
 
 #[test]
@@ -94,10 +84,7 @@ fn every_element_type_equals_the_cpu() {
         let mut image = HostImage::noise(infos()[0], seed as u64 + 1);
         let mut halves = vec![f16::ZERO; spec.len()];
         reference(&image, &spec, ElementsMut::F16(&mut halves));
-        assert_eq!(
-            preprocess_on_host::<f16>(&mut image, &spec, DataType::F16),
-            halves
-        );
+        assert_eq!(preprocess_on_host::<f16>(&mut image, &spec, DataType::F16), halves);
         let mut bytes = vec![0u8; spec.len()];
         reference(&image, &spec, ElementsMut::U8(&mut bytes));
         assert_eq!(preprocess_on_host::<u8>(&mut image, &spec, DataType::U8), bytes);
@@ -134,10 +121,7 @@ fn drawing_in_place_equals_the_cpu() {
         let list = scene(24, (info.width, info.height), seed as u64 + 1);
         let mut image = HostImage::noise(info, seed as u64 + 1);
         let expected = painted(&list, &image);
-        assert!(
-            differences(&image.image(), &expected.image()) > 500,
-            "{info:?} should be drawn on"
-        );
+        assert!(differences(&image.image(), &expected.image()) > 500, "{info:?} should be drawn on");
         draw_on_host(&list, &mut image, None);
         assert_eq!(differences(&image.image(), &expected.image()), 0, "{info:?}");
     }

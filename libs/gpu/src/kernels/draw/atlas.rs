@@ -34,18 +34,13 @@ fn sprites(list: &DisplayList) -> impl Iterator<Item = &Arc<Sprite>> {
 impl Atlas {
     /// An empty atlas.
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
-        Ok(Self {
-            memory: DeviceBuffer::new(context, CAPACITY)?,
-            used: 0,
-            places: HashMap::new(),
-        })
+        Ok(Self { memory: DeviceBuffer::new(context, CAPACITY)?, used: 0, places: HashMap::new() })
     }
 
     /// Makes room for every sprite of `list`; returns the first byte of those that come new.
     pub fn make_room(&mut self, list: &DisplayList) -> Result<usize, Error> {
-        let all: HashMap<usize, usize> = sprites(list)
-            .map(|sprite| (key(sprite), sprite.coverage().len()))
-            .collect();
+        let all: HashMap<usize, usize> =
+            sprites(list).map(|sprite| (key(sprite), sprite.coverage().len())).collect();
         let new = all.iter().filter(|(key, _)| !self.places.contains_key(key));
         if self.used + new.map(|(_, length)| length).sum::<usize>() > self.memory.len() {
             self.start_over(all.values().sum())?;

@@ -16,7 +16,7 @@ pub(super) use ops::Encoded;
 
 /// Edge of a tile in pixels, and threads of the block that paints it, as kernels/draw.cu counts on.
 const TILE: u32 = 32;
-const BLOCK: (u32, u32) = (16, 16);
+const BLOCK: (u32, u32) = (256, 1);
 
 /// Display lists that may be on their way to the device at a time.
 const STAGES: usize = 4;
@@ -78,11 +78,7 @@ impl Params {
 
     /// The same, for the tiles of `region` only.
     fn for_tiles(self, region: &[Range<u32>; 2]) -> Self {
-        Self {
-            tile_x: region[0].start,
-            tile_y: region[1].start,
-            ..self
-        }
+        Self { tile_x: region[0].start, tile_y: region[1].start, ..self }
     }
 }
 
@@ -119,9 +115,7 @@ impl Painter {
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
         Ok(Self {
             context: context.clone(),
-            stages: (0..STAGES)
-                .map(|_| PinnedBuffer::new(context, STAGE))
-                .collect::<Result<_, _>>()?,
+            stages: (0..STAGES).map(|_| PinnedBuffer::new(context, STAGE)).collect::<Result<_, _>>()?,
             next: 0,
             list: DeviceBuffer::new(context, STAGE)?,
             atlas: Atlas::new(context)?,
@@ -160,16 +154,10 @@ impl Painter {
     ) -> Result<(), Error> {
         let (info, to) = (from.info(), to.as_image());
         if info != to.info() {
-            return Err(Error::Argument(format!(
-                "{info:?} cannot be copied to {:?}",
-                to.info()
-            )));
+            return Err(Error::Argument(format!("{info:?} cannot be copied to {:?}", to.info())));
         }
         let (encoded, addresses) = self.prepare(list, info, stream)?;
-        let region = [
-            tiles(0.0, info.width as f32, info.width),
-            tiles(0.0, info.height as f32, info.height),
-        ];
+        let region = [tiles(0.0, info.width as f32, info.width), tiles(0.0, info.height as f32, info.height)];
         self.launch(Params::new(from, to, &encoded, addresses), &region, stream)
     }
 
@@ -181,9 +169,7 @@ impl Painter {
         stream: &Stream,
     ) -> Result<(Encoded, [u64; 4]), Error> {
         if *stream.context() != self.context {
-            return Err(Error::Argument(
-                "the stream belongs to another context than the painter".into(),
-            ));
+            return Err(Error::Argument("the stream belongs to another context than the painter".into()));
         }
         stream.wait(&self.last)?;
         let start = self.atlas.make_room(list)?;
@@ -220,9 +206,7 @@ impl Painter {
         }
         self.list.upload(0, stage, 0..length, stream, PURPOSE)?;
         if !masks.is_empty() {
-            self.atlas
-                .memory
-                .upload(start, stage, length..total, stream, SPRITES)?;
+            self.atlas.memory.upload(start, stage, length..total, stream, SPRITES)?;
         }
         Ok(())
     }

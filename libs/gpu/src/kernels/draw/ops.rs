@@ -57,17 +57,11 @@ pub(in crate::kernels) struct Encoded {
 impl Encoded {
     /// Encodes `list` for images of `info`. `place` gives the first byte of a sprite in the atlas.
     pub fn new(list: &DisplayList, info: &ImageInfo, place: impl FnMut(&Arc<Sprite>) -> u32) -> Self {
-        let mut encoder = Encoder {
-            info,
-            place,
-            encoded: Self::default(),
-        };
+        let mut encoder = Encoder { info, place, encoded: Self::default() };
         // Most shapes are a filled inside and a line.
         encoder.encoded.bounds.reserve(2 * list.primitives.len());
         encoder.encoded.ops.reserve(2 * list.primitives.len());
-        list.primitives
-            .iter()
-            .for_each(|primitive| encoder.primitive(primitive));
+        list.primitives.iter().for_each(|primitive| encoder.primitive(primitive));
         encoder.encoded
     }
 
@@ -97,23 +91,13 @@ struct Encoder<'a, F> {
 impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
     fn primitive(&mut self, primitive: &Primitive) {
         match primitive {
-            Primitive::RoundedRect {
-                rect,
-                radius,
-                fill,
-                stroke,
-            } => {
+            Primitive::RoundedRect { rect, radius, fill, stroke } => {
                 let margin = stroke.map_or(0.0, |stroke| stroke.width);
                 if let Some(shape) = rounded_rect(*rect, *radius, margin, self.info) {
                     self.shape(shape, *fill, *stroke);
                 }
             }
-            Primitive::Path {
-                points,
-                closed,
-                fill,
-                stroke,
-            } => {
+            Primitive::Path { points, closed, fill, stroke } => {
                 if let Some(shape) = self.path(points, *closed) {
                     self.shape(shape, fill.filter(|_| *closed), *stroke);
                 }
@@ -129,39 +113,21 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         if let Some(Stroke { width, color }) = stroke {
             let half_width = width.max(0.0) / 2.0;
             let limit = width.clamp(0.0, 1.0);
-            let line = Op {
-                stroke: 1,
-                half_width,
-                limit,
-                ..shape
-            };
+            let line = Op { stroke: 1, half_width, limit, ..shape };
             self.push(line, widened(bounds, half_width + 0.5), color);
         }
     }
 
     /// A path and its bounds; `None` where there are no points or one is not finite.
     fn path(&mut self, points: &[Point], closed: bool) -> Option<(Op, [f32; 4])> {
-        if points.is_empty()
-            || points
-                .iter()
-                .any(|point| !(point.x.is_finite() && point.y.is_finite()))
-        {
+        if points.is_empty() || points.iter().any(|point| !(point.x.is_finite() && point.y.is_finite())) {
             return None;
         }
         let (first, count) = (self.encoded.points.len() as u32, points.len() as u32);
-        self.encoded
-            .points
-            .extend(points.iter().map(|point| [point.x, point.y]));
+        self.encoded.points.extend(points.iter().map(|point| [point.x, point.y]));
         let point = |point: &Point| [point.x, point.y, point.x, point.y];
         let bounds = points.iter().map(point).reduce(around)?;
-        let path = Op {
-            kind: Kind::Path,
-            limit: 1.0,
-            first,
-            count,
-            closed: closed.into(),
-            ..Op::default()
-        };
+        let path = Op { kind: Kind::Path, limit: 1.0, first, count, closed: closed.into(), ..Op::default() };
         Some((path, bounds))
     }
 
@@ -174,15 +140,7 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         let (left, top) = (x as f32, y as f32);
         let bounds = [left, top, left + width as f32, top + height as f32];
         let first = (self.place)(sprite);
-        let mask = Op {
-            kind: Kind::Sprite,
-            first,
-            count: width,
-            x,
-            y,
-            height,
-            ..Op::default()
-        };
+        let mask = Op { kind: Kind::Sprite, first, count: width, x, y, height, ..Op::default() };
         self.push(mask, bounds, color);
     }
 
@@ -192,11 +150,7 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         if right > 0.0 && bottom > 0.0 && left < width && top < height && color.a > 0 {
             let alpha = i32::from(color.a) + i32::from(color.a >> 7);
             self.encoded.bounds.push(Bounds(bounds));
-            self.encoded.ops.push(Op {
-                alpha,
-                ink: ink(color, self.info),
-                ..op
-            });
+            self.encoded.ops.push(Op { alpha, ink: ink(color, self.info), ..op });
         }
     }
 }
@@ -213,16 +167,7 @@ fn widened([left, top, right, bottom]: [f32; 4], margin: f32) -> [f32; 4] {
 /// A box as far as it can be seen: what lies more than `margin` and the radius outside of the frame is cut off, which
 /// keeps the arithmetic precise. `None` for boxes that are empty or not finite.
 fn rounded_rect(rect: Rect, radius: f32, margin: f32, info: &ImageInfo) -> Option<(Op, [f32; 4])> {
-    let numbers = [
-        rect.x,
-        rect.y,
-        rect.width,
-        rect.height,
-        rect.right(),
-        rect.bottom(),
-        radius,
-        margin,
-    ];
+    let numbers = [rect.x, rect.y, rect.width, rect.height, rect.right(), rect.bottom(), radius, margin];
     if numbers.iter().any(|number| !number.is_finite()) || rect.width <= 0.0 || rect.height <= 0.0 {
         return None;
     }
