@@ -25,15 +25,8 @@ const CLANG: [&str; 11] = [
     "-Wno-unknown-cuda-version",
 ];
 const NVCC: [&str; 4] = ["-ptx", "-O3", "-std=c++17", "--fmad=false"];
-const HOST: [&str; 7] = [
-    "-shared",
-    "-fPIC",
-    "-O2",
-    "-std=c++17",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-Wno-unknown-pragmas",
-];
+const HOST: [&str; 7] =
+    ["-shared", "-fPIC", "-O2", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-Wno-unknown-pragmas"];
 
 fn main() {
     println!("cargo::rerun-if-changed=kernels");
