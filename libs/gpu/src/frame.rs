@@ -3,7 +3,8 @@
 use gst_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
 use vision::image::{Image, ImageError, ImageMut, Plane, PlaneMut};
 
-use crate::format;
+use crate::gstcuda::{CudaFrame, CudaFrameMut};
+use crate::{cuda, format};
 
 /// The kinds of memory that frames lie in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,19 +51,31 @@ pub enum FrameError {
         /// Height of the caps.
         height: u32,
     },
+    /// The buffer's memory is not ours alone, so that it must not be drawn on. A copy can be.
+    #[error("someone else holds the frame's memory too")]
+    Shared,
     /// The mapped planes are too small.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// The GPU cannot map it.
+    #[error(transparent)]
+    Cuda(#[from] cuda::Error),
 }
 
-fn map_error(info: &VideoInfo) -> FrameError {
-    FrameError::Map { format: info.format(), width: info.width(), height: info.height() }
+impl FrameError {
+    /// A buffer that does not hold a frame of `info`.
+    pub(crate) fn layout(info: &VideoInfo) -> Self {
+        Self::Map { format: info.format(), width: info.width(), height: info.height() }
+    }
 }
 
 /// A frame mapped for reading.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack, for one mapping")]
 pub enum Frame<'a> {
     /// In host memory.
     Host(VideoFrameRef<&'a gst::BufferRef>),
+    /// In the memory of a CUDA device.
+    Cuda(CudaFrame<'a>),
 }
 
 impl<'a> Frame<'a> {
@@ -74,17 +87,20 @@ impl<'a> Frame<'a> {
         match kind {
             MemoryKind::Host => VideoFrameRef::from_buffer_ref_readable(buffer, info)
                 .map(Self::Host)
-                .map_err(|_| map_error(info)),
-            MemoryKind::Cuda | MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
+                .map_err(|_| FrameError::layout(info)),
+            MemoryKind::Cuda => CudaFrame::map(buffer, info).map(Self::Cuda),
+            MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
         }
     }
 
     /// The frame as an image in host memory. Strides and offsets are those of the buffer's video meta.
     ///
     /// # Errors
-    /// When the pixel format is not supported or a plane is too small.
+    /// When the frame is not in host memory, the pixel format is not supported or a plane is too small.
     pub fn image(&self) -> Result<Image<'_>, FrameError> {
-        let Self::Host(frame) = self;
+        let Self::Host(frame) = self else {
+            return Err(FrameError::Memory(MemoryKind::Cuda));
+        };
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
         let strides = frame.plane_stride();
         let plane = |index: usize| {
@@ -97,9 +113,12 @@ impl<'a> Frame<'a> {
 }
 
 /// A frame mapped for drawing on.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack, for one mapping")]
 pub enum FrameMut<'a> {
     /// In host memory.
     Host(VideoFrameRef<&'a mut gst::BufferRef>),
+    /// In the memory of a CUDA device.
+    Cuda(CudaFrameMut<'a>),
 }
 
 impl<'a> FrameMut<'a> {
@@ -107,21 +126,28 @@ impl<'a> FrameMut<'a> {
     ///
     /// # Errors
     /// As [`Frame::map`]; also when the buffer's memory is not writable.
-    pub fn map(buffer: &'a mut gst::BufferRef, info: &VideoInfo, kind: MemoryKind) -> Result<Self, FrameError> {
+    pub fn map(
+        buffer: &'a mut gst::BufferRef,
+        info: &VideoInfo,
+        kind: MemoryKind,
+    ) -> Result<Self, FrameError> {
         match kind {
             MemoryKind::Host => VideoFrameRef::from_buffer_ref_writable(buffer, info)
                 .map(Self::Host)
-                .map_err(|_| map_error(info)),
-            MemoryKind::Cuda | MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
+                .map_err(|_| FrameError::layout(info)),
+            MemoryKind::Cuda => CudaFrameMut::map(buffer, info).map(Self::Cuda),
+            MemoryKind::Nvmm => Err(FrameError::Memory(kind)),
         }
     }
 
     /// The frame as an image in host memory.
     ///
     /// # Errors
-    /// When the pixel format is not supported or a plane is too small.
+    /// When the frame is not in host memory, the pixel format is not supported or a plane is too small.
     pub fn image_mut(&mut self) -> Result<ImageMut<'_>, FrameError> {
-        let Self::Host(frame) = self;
+        let Self::Host(frame) = self else {
+            return Err(FrameError::Memory(MemoryKind::Cuda));
+        };
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
         let strides: Vec<usize> = frame.plane_stride().iter().map(|&stride| stride as usize).collect();
         let planes = frame.planes_data_mut().into_iter().zip(strides);

@@ -1,0 +1,22 @@
+// The kernels' arithmetic run by the CPU: what src/kernels/tests.rs compares with libs/vision.
+#include "draw.h"
+#include "preprocess.h"
+
+extern "C" void host_preprocess(const PreprocessParams *p) {
+  for (u32 y = 0; y < p->input_height; y++)
+    for (u32 x = 0; x < p->input_width; x++) preprocess_pixel(*p, x, y);
+}
+
+static void draw_block(const DrawParams &p, u32 x, u32 y) {
+  Block block = {x, y, {}, false};
+  load_block(p, block);
+  Region tile = tile_at(x / TILE * TILE, y / TILE * TILE), patch = patch_at(x / 16 * 16, y / 8 * 8);
+  for (u32 op = 0; op < p.op_count; op++)
+    if (touches(p, op, tile) && touches(p, op, patch)) paint(p, p.ops[op], block);
+  if (!p.in_place || block.painted) store_block(p, block);
+}
+
+extern "C" void host_draw(const DrawParams *p) {
+  for (u32 y = 0; y < p->height; y += 2)
+    for (u32 x = 0; x < p->width; x += 2) draw_block(*p, x, y);
+}

@@ -1,0 +1,366 @@
+//! Device memory, pinned host memory, and copies between them.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+
+use vision::tensor::DataType;
+
+use super::context::Context;
+use super::copies::{self, Direction};
+use super::driver::Address;
+use super::error::{Error, call};
+use super::stream::{Event, Stream};
+
+/// `CU_MEMHOSTALLOC_PORTABLE`: pinned for every context.
+const PORTABLE: u32 = 1;
+/// `CU_MEMHOSTALLOC_DEVICEMAP`: the device can reach it.
+const DEVICE_MAP: u32 = 2;
+
+/// Bytes of one element.
+pub(crate) fn element_bytes(data_type: DataType) -> usize {
+    match data_type {
+        DataType::U8 => 1,
+        DataType::F16 => 2,
+        DataType::F32 | DataType::I32 => 4,
+        DataType::I64 => 8,
+    }
+}
+
+fn outside(range: &Range<usize>, length: usize) -> Error {
+    Error::Argument(format!("bytes {range:?} do not lie in a buffer of {length} bytes"))
+}
+
+/// The `length` bytes from `at` on, if they lie in a buffer of `available` bytes.
+fn within(at: usize, length: usize, available: usize) -> Result<Range<usize>, Error> {
+    let range = at..at.saturating_add(length);
+    if range.end <= available { Ok(range) } else { Err(outside(&range, available)) }
+}
+
+/// Memory of the device.
+pub struct DeviceBuffer {
+    address: Address,
+    length: usize,
+    context: Arc<Context>,
+}
+
+impl DeviceBuffer {
+    /// `length` bytes of whatever was there before.
+    ///
+    /// # Errors
+    /// When the device has not enough free memory.
+    pub fn new(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
+        let _current = context.enter()?;
+        let mut address = 0;
+        // SAFETY: writes one address.
+        unsafe { call!(cuMemAlloc_v2(&mut address, length.max(1))) }?;
+        Ok(Self { address, length, context: context.clone() })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Its address on the device.
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Its context.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Sets every byte, in the order of `stream`.
+    ///
+    /// # Errors
+    /// When the context is lost.
+    pub fn fill(&mut self, byte: u8, stream: &Stream) -> Result<(), Error> {
+        let _current = self.context.enter()?;
+        // SAFETY: the whole of our own memory.
+        unsafe { call!(cuMemsetD8Async(self.address, byte, self.length, stream.raw())) }
+    }
+
+    /// Copies bytes `range` of `from` to byte `at` and after, in the order of `stream`.
+    ///
+    /// # Errors
+    /// When either is too short, or the context is lost.
+    pub fn upload(
+        &mut self,
+        at: usize,
+        from: &mut PinnedBuffer,
+        range: Range<usize>,
+        stream: &Stream,
+        purpose: &'static str,
+    ) -> Result<(), Error> {
+        let length = range.len();
+        let source = within(range.start, length, from.length)?;
+        let target = within(at, length, self.length)?;
+        copies::record(Direction::HostToDevice, purpose, length);
+        let _current = self.context.enter()?;
+        let (to, host) = (self.address + target.start as Address, from.start.as_ptr());
+        // SAFETY: both ranges were checked; the host's stays until `from.busy` has happened.
+        unsafe { call!(cuMemcpyHtoDAsync_v2(to, host.add(source.start).cast(), length, stream.raw())) }?;
+        from.in_use_by(stream)
+    }
+
+    /// Copies `range` to the start of `to`, in the order of `stream`.
+    ///
+    /// # Errors
+    /// When either is too short, or the context is lost.
+    pub fn download(
+        &self,
+        range: Range<usize>,
+        to: &mut PinnedBuffer,
+        stream: &Stream,
+        purpose: &'static str,
+    ) -> Result<(), Error> {
+        let source = within(range.start, range.len(), self.length)?;
+        within(0, range.len(), to.length)?;
+        copies::record(Direction::DeviceToHost, purpose, range.len());
+        let _current = self.context.enter()?;
+        let (from, host) = (self.address + source.start as Address, to.start.as_ptr());
+        // SAFETY: both ranges were checked; the host's stays until `to.busy` has happened.
+        unsafe { call!(cuMemcpyDtoHAsync_v2(host.cast(), from, range.len(), stream.raw())) }?;
+        to.in_use_by(stream)
+    }
+
+    /// Copies `length` bytes of `from`, from its start, to byte `at` and after, in the order of `stream`.
+    ///
+    /// # Errors
+    /// When either is too short, or the context is lost.
+    pub fn copy_from(
+        &mut self,
+        at: usize,
+        from: &DeviceBuffer,
+        length: usize,
+        stream: &Stream,
+        purpose: &'static str,
+    ) -> Result<(), Error> {
+        within(0, length, from.length)?;
+        let target = within(at, length, self.length)?;
+        copies::record(Direction::DeviceToDevice, purpose, length);
+        let _current = self.context.enter()?;
+        let to = self.address + target.start as Address;
+        // SAFETY: both ranges were checked.
+        unsafe { call!(cuMemcpyDtoDAsync_v2(to, from.address, length, stream.raw())) }
+    }
+
+    /// Elements `range` of type `data_type`, to write.
+    ///
+    /// # Errors
+    /// When the buffer is too short.
+    pub fn elements_mut(
+        &mut self,
+        data_type: DataType,
+        range: Range<usize>,
+    ) -> Result<DeviceElementsMut<'_>, Error> {
+        let size = element_bytes(data_type);
+        let bytes = within(range.start * size, range.len() * size, self.length)?;
+        // SAFETY: inside our own memory, which the result borrows.
+        Ok(unsafe { DeviceElementsMut::new(self.address + bytes.start as Address, data_type, range.len()) })
+    }
+}
+
+impl Drop for DeviceBuffer {
+    fn drop(&mut self) {
+        let _current = self.context.enter();
+        // SAFETY: ours; the driver waits for the work that uses it.
+        let _ = unsafe { call!(cuMemFree_v2(self.address)) };
+    }
+}
+
+impl fmt::Debug for DeviceBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceBuffer({:#x}, {} bytes)", self.address, self.length)
+    }
+}
+
+/// The elements of a tensor in device memory, to write.
+#[derive(Debug)]
+pub struct DeviceElementsMut<'a> {
+    address: Address,
+    data_type: DataType,
+    length: usize,
+    memory: PhantomData<&'a mut ()>,
+}
+
+impl DeviceElementsMut<'_> {
+    /// `length` elements of type `data_type` at `address`.
+    ///
+    /// # Safety
+    /// They must lie in device memory that stays valid, and that nobody else uses, until the work that is given them
+    /// is done.
+    pub unsafe fn new(address: u64, data_type: DataType, length: usize) -> Self {
+        Self { address, data_type, length, memory: PhantomData }
+    }
+
+    /// Address of the first one on the device.
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Their type.
+    pub fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// Host memory that the device copies from and to by itself. Knows when the device is done with it.
+pub struct PinnedBuffer {
+    start: NonNull<u8>,
+    length: usize,
+    context: Arc<Context>,
+    mapped: bool,
+    /// Happens when the device is done with it.
+    busy: Option<Event>,
+}
+
+// SAFETY: it owns its memory.
+unsafe impl Send for PinnedBuffer {}
+// SAFETY: a shared one is only read.
+unsafe impl Sync for PinnedBuffer {}
+
+impl PinnedBuffer {
+    /// `length` zero bytes.
+    ///
+    /// # Errors
+    /// When the host has not enough memory.
+    pub fn new(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
+        Self::with_flags(context, length, PORTABLE)
+    }
+
+    /// `length` zero bytes that the device can also reach in place: [`PinnedBuffer::device_address`].
+    ///
+    /// # Errors
+    /// When the host has not enough memory.
+    pub fn mapped(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
+        Self::with_flags(context, length, PORTABLE | DEVICE_MAP)
+    }
+
+    fn with_flags(context: &Arc<Context>, length: usize, flags: u32) -> Result<Self, Error> {
+        let _current = context.enter()?;
+        let mut start: *mut c_void = null_mut();
+        // SAFETY: writes one pointer.
+        unsafe { call!(cuMemHostAlloc(&mut start, length.max(1), flags)) }?;
+        let start = NonNull::new(start.cast()).ok_or_else(|| outside(&(0..length), 0))?;
+        // SAFETY: freshly allocated, `length` bytes long.
+        unsafe { start.write_bytes(0, length) };
+        Ok(Self { start, length, context: context.clone(), mapped: flags & DEVICE_MAP != 0, busy: None })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The bytes, once the device is done with them.
+    ///
+    /// # Errors
+    /// When the device's work on them failed.
+    pub fn bytes(&self) -> Result<&[u8], Error> {
+        self.wait()?;
+        // SAFETY: our own initialised memory, which the device does not write while it is borrowed.
+        Ok(unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) })
+    }
+
+    /// The bytes to write, once the device is done with them.
+    ///
+    /// # Errors
+    /// When the device's work on them failed.
+    pub fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        self.wait()?;
+        // SAFETY: our own initialised memory, which the device does not use while it is borrowed.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) })
+    }
+
+    /// Where the device reaches it, if it was made by [`PinnedBuffer::mapped`].
+    ///
+    /// # Errors
+    /// When the context is lost.
+    pub fn device_address(&self) -> Result<Option<u64>, Error> {
+        if !self.mapped {
+            return Ok(None);
+        }
+        let _current = self.context.enter()?;
+        let mut address = 0;
+        // SAFETY: mapped memory of ours; writes one address.
+        unsafe { call!(cuMemHostGetDevicePointer_v2(&mut address, self.start.as_ptr().cast(), 0)) }?;
+        Ok(Some(address))
+    }
+
+    /// Remembers that what is now in `stream` uses these bytes.
+    ///
+    /// # Errors
+    /// When the context is lost.
+    pub fn in_use_by(&mut self, stream: &Stream) -> Result<(), Error> {
+        let event = match self.busy.take() {
+            Some(event) => event,
+            None => Event::new(stream.context())?,
+        };
+        event.record(stream)?;
+        self.busy = Some(event);
+        Ok(())
+    }
+
+    /// Where the bytes start, for copies that this crate makes.
+    pub(super) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    fn wait(&self) -> Result<(), Error> {
+        self.busy.as_ref().map_or(Ok(()), Event::synchronize)
+    }
+}
+
+impl Drop for PinnedBuffer {
+    fn drop(&mut self) {
+        // A device that fails here uses the bytes no more.
+        let _ = self.wait();
+        let _current = self.context.enter();
+        // SAFETY: ours, and no longer in use.
+        let _ = unsafe { call!(cuMemFreeHost(self.start.as_ptr().cast())) };
+    }
+}
+
+impl fmt::Debug for PinnedBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedBuffer({:?}, {} bytes)", self.start, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_checked() {
+        assert_eq!(within(4, 4, 8), Ok(4..8));
+        assert!(within(4, 5, 8).is_err());
+        assert!(within(usize::MAX, 2, 8).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The CUDA driver behind a safe API.
+//!
+//! Everything is asynchronous and ordered by streams. Every object keeps its context alive, every call makes its own
+//! context current and restores the thread's, every copy says who makes it and why ([`copies`]), and every failure
+//! goes through one funnel ([`Error`]). The default stream belongs to others: nothing here uses it unless a frame does.
+
+pub mod copies;
+
+mod context;
+mod device;
+mod driver;
+mod error;
+mod image;
+mod memory;
+mod module;
+mod stream;
+
+use std::fmt;
+
+pub use context::Context;
+pub use device::{Device, HostAccess};
+pub use error::{Error, ErrorKind};
+pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
+pub use memory::{DeviceBuffer, DeviceElementsMut, PinnedBuffer};
+pub use stream::{Event, Stream, Timer};
+
+pub(crate) use module::{Function, Module};
+
+/// What CUDA offers in this process.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// CUDA version of the driver, such as (13, 0).
+    pub driver: (u32, u32),
+    /// Every device, in the driver's order.
+    pub devices: Vec<Device>,
+}
+
+/// Loads the driver, if that has not happened yet, and asks for its devices. Creates no context.
+///
+/// # Errors
+/// [`Error::Unavailable`] with what is missing: the driver, a newer driver, or a device.
+pub fn status() -> Result<Status, Error> {
+    let devices = Device::all()?;
+    let mut version = 0;
+    // SAFETY: writes one integer.
+    unsafe { error::call!(cuDriverGetVersion(&mut version)) }?;
+    let version = version.unsigned_abs();
+    Ok(Status { driver: (version / 1000, version % 1000 / 10), devices })
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CUDA {}.{}", self.driver.0, self.driver.1)?;
+        self.devices.iter().try_for_each(|device| write!(f, "; {device}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_gpu_is_told_what_is_missing() {
+        match status() {
+            Ok(status) => assert!(!status.devices.is_empty()),
+            Err(Error::Unavailable(missing)) => {
+                assert!(missing.contains("NVIDIA") || missing.contains("device"))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

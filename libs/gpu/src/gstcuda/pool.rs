@@ -1,0 +1,56 @@
+//! Pools of CUDA memory: what upstream is asked to decode into, and where copies for drawing come from.
+
+use gst::glib::translate::from_glib_full;
+use gst::prelude::*;
+use gst_video::{VideoInfo, VideoMeta};
+
+use super::context::{CudaContext, CudaStream};
+use super::library::library;
+use crate::cuda::Error;
+
+/// A pool of at least `min` and at most `max` (0: any number of) frames of `info`, written in the order of `stream`.
+/// Not active yet.
+///
+/// # Errors
+/// When the library cannot make such a pool.
+pub fn buffer_pool(
+    context: &CudaContext,
+    stream: &CudaStream,
+    info: &VideoInfo,
+    min: u32,
+    max: u32,
+) -> Result<gst::BufferPool, Error> {
+    let refused = |reason: String| Error::Argument(format!("no pool of CUDA memory for {info:?}: {reason}"));
+    let caps = info.to_caps().map_err(|error| refused(error.to_string()))?;
+    // SAFETY: the context is alive; the result is a new reference.
+    let pool: gst::BufferPool =
+        unsafe { from_glib_full((library()?.gst_cuda_buffer_pool_new)(context.raw())) };
+    let mut config = pool.config();
+    config.set_params(Some(&caps), info.size() as u32, min, max);
+    config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
+    // SAFETY: the configuration is a structure of ours; it takes a reference to the stream.
+    unsafe { (library()?.gst_buffer_pool_config_set_cuda_stream)(config.as_mut_ptr(), stream.raw()) };
+    pool.set_config(config).map_err(|error| refused(error.to_string()))?;
+    Ok(pool)
+}
+
+/// Proposes a pool for the frames that an allocation query asks about, `min` of which may be held downstream, and says
+/// that strides and offsets are taken from the video meta. Decoders use the pool and its stream.
+///
+/// # Errors
+/// When the query has no video caps, or the library cannot make the pool.
+pub fn propose(
+    query: &mut gst::query::Allocation,
+    context: &CudaContext,
+    stream: &CudaStream,
+    min: u32,
+) -> Result<(), Error> {
+    let info = query.get().0.and_then(|caps| VideoInfo::from_caps(caps).ok());
+    let info = info.ok_or_else(|| Error::Argument("the allocation query has no video caps".into()))?;
+    let pool = buffer_pool(context, stream, &info, min, 0)?;
+    // The pool knows the device's pitch, and with it the size.
+    let size = pool.config().params().map_or(info.size() as u32, |(_, size, _, _)| size);
+    query.add_allocation_pool(Some(&pool), size, min, 0);
+    query.add_allocation_meta::<VideoMeta>(None);
+    Ok(())
+}

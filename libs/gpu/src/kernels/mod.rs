@@ -1,0 +1,34 @@
+//! What the GPU computes: frames into network inputs, display lists onto frames. The arithmetic is that of
+//! `vision::preprocess` and `vision::draw`, operation by operation, so that both give the same bytes.
+
+mod colour;
+mod component;
+mod draw;
+mod preprocess;
+
+#[cfg(test)]
+mod tests;
+
+pub use draw::Painter;
+pub use preprocess::Preprocessor;
+
+use crate::cuda::{Error, Function, Module};
+
+const PREPROCESS: &str = include_str!(concat!(env!("OUT_DIR"), "/preprocess.ptx"));
+const DRAW: &str = include_str!(concat!(env!("OUT_DIR"), "/draw.ptx"));
+
+/// The kernels, compiled for one context.
+pub(crate) struct Kernels {
+    preprocess: Function,
+    draw: Function,
+}
+
+impl Kernels {
+    /// Compiles them for the current context.
+    pub fn load() -> Result<Self, Error> {
+        Ok(Self {
+            preprocess: Module::load(PREPROCESS)?.function(c"preprocess")?,
+            draw: Module::load(DRAW)?.function(c"draw")?,
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! The kernels' arithmetic, run by the CPU, against `vision`.
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::sync::{Arc, OnceLock};
+
+use half::f16;
+use libloading::Library;
+use vision::draw::{DisplayList, Sprite};
+use vision::geometry::Placement;
+use vision::image::ImageInfo;
+use vision::preprocess::{InputSpec, Preprocessor};
+use vision::tensor::{DataType, ElementsMut};
+
+use super::draw::{self, Encoded};
+use super::preprocess;
+use crate::cuda::{DeviceElementsMut, DeviceImage, DevicePlane};
+use common::{HostImage, differences, infos, nothing, scene, specs};
+
+/// Runs `function` of the kernels' arithmetic.
+///
+/// # Safety
+/// It must take a pointer to a `T` whose addresses lie in host memory.
+unsafe fn run<T>(function: &str, params: &T) {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    // SAFETY: our own library, without initialisers.
+    let load = || unsafe { Library::new(concat!(env!("OUT_DIR"), "/kernels-host.so")).unwrap() };
+    // SAFETY: as the caller promises.
+    unsafe {
+        let function = LIBRARY.get_or_init(load).get::<unsafe extern "C" fn(*const T)>(function).unwrap();
+        function(params);
+    }
+}
+
+/// `image` as if its memory were a device's.
+fn device_image(image: &mut HostImage) -> DeviceImage<'_> {
+    let plane = |(address, stride)| DevicePlane { address, stride };
+    let planes: Vec<_> = image.addresses().into_iter().map(plane).collect();
+    // SAFETY: read by the CPU only.
+    unsafe { DeviceImage::new(image.info, &planes) }.unwrap()
+}
+
+fn preprocess_on_host<T: Clone + Default>(
+    image: &mut HostImage,
+    spec: &InputSpec,
+    data_type: DataType,
+) -> Vec<T> {
+    let (source, mut out) = (image.info, vec![T::default(); spec.len()]);
+    let placement = Placement::new(spec.resize, (source.width, source.height), (spec.width, spec.height));
+    let taps = preprocess::all_taps(&placement);
+    // SAFETY: `out` has that many elements of that type.
+    let slot = unsafe { DeviceElementsMut::new(out.as_mut_ptr() as u64, data_type, out.len()) };
+    let params = preprocess::Params::new(&source, spec, &placement, taps.as_ptr() as u64);
+    let params = params.with(&device_image(image), &slot).unwrap();
+    // SAFETY: it takes these parameters, and image, taps and slot are alive.
+    unsafe { run("host_preprocess", &params) };
+    out
+}
+
+fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
+    Preprocessor::new(image.info, *spec).unwrap().run(&image.image(), out).unwrap();
+}
+
+#[test]
+fn preprocessing_equals_the_cpu_bit_by_bit() {
+    for (seed, info) in infos().into_iter().enumerate() {
+        let mut image = HostImage::noise(info, seed as u64 + 1);
+        for spec in specs() {
+            let mut expected = vec![0.0f32; spec.len()];
+            reference(&image, &spec, ElementsMut::F32(&mut expected));
+            assert_eq!(
+                preprocess_on_host::<f32>(&mut image, &spec, DataType::F32),
+                expected,
+                "{info:?} {spec:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_element_type_equals_the_cpu() {
+    for (seed, spec) in specs().into_iter().enumerate() {
+        let mut image = HostImage::noise(infos()[0], seed as u64 + 1);
+        let mut halves = vec![f16::ZERO; spec.len()];
+        reference(&image, &spec, ElementsMut::F16(&mut halves));
+        assert_eq!(preprocess_on_host::<f16>(&mut image, &spec, DataType::F16), halves);
+        let mut bytes = vec![0u8; spec.len()];
+        reference(&image, &spec, ElementsMut::U8(&mut bytes));
+        assert_eq!(preprocess_on_host::<u8>(&mut image, &spec, DataType::U8), bytes);
+    }
+}
+
+/// Paints `list` from `from` to `to`, or in place where `to` is `None`.
+fn draw_on_host(list: &DisplayList, from: &mut HostImage, to: Option<&mut HostImage>) {
+    let mut atlas = Vec::new();
+    let place = |sprite: &Arc<Sprite>| {
+        let first = atlas.len() as u32;
+        atlas.extend_from_slice(sprite.coverage());
+        first
+    };
+    let encoded = Encoded::new(list, &from.info, place);
+    let [bounds, ops, points] = encoded.bytes().map(|part| part.as_ptr() as u64);
+    let addresses = [bounds, ops, points, atlas.as_ptr() as u64];
+    let from = device_image(from);
+    let to = to.map(device_image);
+    let params = draw::Params::new(&from, to.as_ref().unwrap_or(&from), &encoded, addresses);
+    // SAFETY: it takes these parameters, and images, ops, points and masks are alive.
+    unsafe { run("host_draw", &params) };
+}
+
+fn painted(list: &DisplayList, image: &HostImage) -> HostImage {
+    let mut expected = image.clone();
+    list.draw(&mut expected.image_mut());
+    expected
+}
+
+#[test]
+fn drawing_in_place_equals_the_cpu() {
+    for (seed, info) in infos().into_iter().enumerate() {
+        let list = scene(24, (info.width, info.height), seed as u64 + 1);
+        let mut image = HostImage::noise(info, seed as u64 + 1);
+        let expected = painted(&list, &image);
+        assert!(differences(&image.image(), &expected.image()) > 500, "{info:?} should be drawn on");
+        draw_on_host(&list, &mut image, None);
+        assert_eq!(differences(&image.image(), &expected.image()), 0, "{info:?}");
+    }
+}
+
+#[test]
+fn copying_and_drawing_equals_the_cpu() {
+    for (seed, info) in infos().into_iter().enumerate() {
+        let list = scene(9, (info.width, info.height), seed as u64 + 50);
+        let mut image = HostImage::noise(info, seed as u64 + 1);
+        let (expected, mut copy) = (painted(&list, &image), HostImage::noise(info, 99));
+        draw_on_host(&list, &mut image, Some(&mut copy));
+        assert_eq!(differences(&copy.image(), &expected.image()), 0, "{info:?}");
+    }
+}
+
+#[test]
+fn what_draws_nothing_is_not_sent() {
+    let info: ImageInfo = infos()[0];
+    assert_eq!(Encoded::new(&nothing(), &info, |_| 0), Encoded::default());
+}

@@ -1,0 +1,202 @@
+//! On a CUDA device: copies, order, kernels against `vision`. Skipped where there is none.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, reason = "each test uses a part")]
+mod common;
+
+use std::sync::Arc;
+
+use common::{HostImage, differences, info, infos, nothing, scene, specs};
+use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, Event, PinnedBuffer, Stream, copies, status};
+use gpu::kernels::{Painter, Preprocessor};
+use half::f16;
+use vision::image::PixelFormat;
+use vision::preprocess::InputSpec;
+use vision::tensor::{DataType, ElementsMut};
+
+/// The first device's primary context and a stream, or `None` and a note.
+fn device() -> Option<(Arc<Context>, Stream)> {
+    if let Err(Error::Unavailable(reason)) = status() {
+        println!("SKIPPED: no CUDA device ({reason})");
+        return None;
+    }
+    let context = Context::primary(0).unwrap();
+    let stream = Stream::new(&context).unwrap();
+    Some((context, stream))
+}
+
+/// `image` in device memory.
+fn upload(image: &HostImage, context: &Arc<Context>, stream: &Stream) -> DeviceImageBuf {
+    let mut staging = PinnedBuffer::for_image(context, &image.info).unwrap();
+    staging.store_image(&image.image()).unwrap();
+    let mut device = DeviceImageBuf::new(context, image.info).unwrap();
+    device.upload(&mut staging, stream, "test: upload").unwrap();
+    device
+}
+
+/// Bytes that differ between an image in device memory and one in host memory.
+fn device_differences(device: &DeviceImageBuf, expected: &HostImage, stream: &Stream) -> usize {
+    let mut staging = PinnedBuffer::for_image(stream.context(), &expected.info).unwrap();
+    device.image().unwrap().download(&mut staging, stream, "test: download").unwrap();
+    differences(&staging.view_image(expected.info).unwrap(), &expected.image())
+}
+
+/// One slot of an input tensor as the device writes it.
+fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: usize) -> Option<Vec<u8>> {
+    let (context, stream) = device()?;
+    let source = upload(image, &context, &stream);
+    let preprocessor = Preprocessor::new(&context, image.info, *spec).unwrap();
+    let mut tensor = DeviceBuffer::new(&context, spec.len() * size).unwrap();
+    tensor.fill(0xff, &stream).unwrap();
+    let mut slot = tensor.elements_mut(data_type, 0..spec.len()).unwrap();
+    preprocessor.run(&source.image().unwrap(), &mut slot, &stream).unwrap();
+    let mut host = PinnedBuffer::new(&context, tensor.len()).unwrap();
+    tensor.download(0..tensor.len(), &mut host, &stream, "test: tensor").unwrap();
+    Some(host.bytes().unwrap().to_vec())
+}
+
+fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
+    let mut preprocessor = vision::preprocess::Preprocessor::new(image.info, *spec).unwrap();
+    preprocessor.run(&image.image(), out).unwrap();
+}
+
+#[test]
+fn preprocessing_equals_the_cpu_bit_by_bit() {
+    for (seed, info) in infos().into_iter().enumerate() {
+        let image = HostImage::noise(info, seed as u64 + 1);
+        for spec in specs() {
+            let Some(bytes) = preprocessed(&image, &spec, DataType::F32, 4) else {
+                return;
+            };
+            let mut expected = vec![0.0f32; spec.len()];
+            reference(&image, &spec, ElementsMut::F32(&mut expected));
+            let found: Vec<f32> =
+                bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect();
+            assert_eq!(found, expected, "{info:?} {spec:?}");
+        }
+    }
+}
+
+#[test]
+fn every_element_type_equals_the_cpu() {
+    let (image, spec) = (HostImage::noise(infos()[0], 5), specs()[3]);
+    let Some(bytes) = preprocessed(&image, &spec, DataType::F16, 2) else {
+        return;
+    };
+    let mut expected = vec![f16::ZERO; spec.len()];
+    reference(&image, &spec, ElementsMut::F16(&mut expected));
+    let found: Vec<f16> = bytes.as_chunks().0.iter().map(|bytes| f16::from_ne_bytes(*bytes)).collect();
+    assert_eq!(found, expected);
+    let mut expected = vec![0u8; spec.len()];
+    reference(&image, &spec, ElementsMut::U8(&mut expected));
+    assert_eq!(preprocessed(&image, &spec, DataType::U8, 1), Some(expected));
+}
+
+#[test]
+fn drawing_in_place_equals_the_cpu() {
+    let Some((context, stream)) = device() else { return };
+    let mut painter = Painter::new(&context).unwrap();
+    for (seed, info) in infos().into_iter().enumerate() {
+        // More shapes than one round of the kernel lists.
+        for count in [24, 700] {
+            let list = scene(count, (info.width, info.height), seed as u64 + 1);
+            let mut image = HostImage::noise(info, seed as u64 + 1);
+            let mut device = upload(&image, &context, &stream);
+            painter.draw(&list, &mut device.image_mut().unwrap(), &stream).unwrap();
+            list.draw(&mut image.image_mut());
+            assert_eq!(device_differences(&device, &image, &stream), 0, "{count} shapes on {info:?}");
+        }
+    }
+}
+
+#[test]
+fn copying_and_drawing_equals_the_cpu_and_leaves_the_source() {
+    let Some((context, stream)) = device() else { return };
+    let mut painter = Painter::new(&context).unwrap();
+    for (seed, info) in infos().into_iter().enumerate() {
+        let list = scene(12, (info.width, info.height), seed as u64 + 60);
+        let mut image = HostImage::noise(info, seed as u64 + 1);
+        let source = upload(&image, &context, &stream);
+        let mut copy = upload(&HostImage::noise(info, 99), &context, &stream);
+        painter
+            .copy_and_draw(&list, &source.image().unwrap(), &mut copy.image_mut().unwrap(), &stream)
+            .unwrap();
+        assert_eq!(device_differences(&source, &image, &stream), 0, "source, {info:?}");
+        list.draw(&mut image.image_mut());
+        assert_eq!(device_differences(&copy, &image, &stream), 0, "copy, {info:?}");
+    }
+}
+
+#[test]
+fn a_list_of_nothing_draws_nothing() {
+    let Some((context, stream)) = device() else { return };
+    let image = HostImage::noise(infos()[0], 3);
+    let mut device = upload(&image, &context, &stream);
+    let mut painter = Painter::new(&context).unwrap();
+    painter.draw(&nothing(), &mut device.image_mut().unwrap(), &stream).unwrap();
+    assert_eq!(device_differences(&device, &image, &stream), 0);
+}
+
+#[test]
+fn draws_on_two_streams_share_one_painter() {
+    let Some((context, first)) = device() else { return };
+    let streams = [first, Stream::new(&context).unwrap()];
+    let mut painter = Painter::new(&context).unwrap();
+    let info = info(PixelFormat::Nv12, (640, 360));
+    for round in 0..40 {
+        let (list, stream) = (scene(60, (640, 360), round + 1), &streams[round as usize % 2]);
+        let mut image = HostImage::noise(info, round + 1);
+        let mut device = upload(&image, &context, stream);
+        painter.draw(&list, &mut device.image_mut().unwrap(), stream).unwrap();
+        list.draw(&mut image.image_mut());
+        assert_eq!(device_differences(&device, &image, stream), 0, "round {round}");
+    }
+}
+
+#[test]
+fn copies_are_ordered_and_counted() {
+    let Some((context, stream)) = device() else { return };
+    let other = Stream::new(&context).unwrap();
+    let (mut from, mut to) =
+        (PinnedBuffer::new(&context, 1 << 20).unwrap(), PinnedBuffer::mapped(&context, 1 << 20).unwrap());
+    from.bytes_mut().unwrap().fill(7);
+    let mut buffers =
+        [DeviceBuffer::new(&context, 1 << 20).unwrap(), DeviceBuffer::new(&context, 1 << 20).unwrap()];
+    let [first, second] = &mut buffers;
+    first.upload(0, &mut from, 0..1 << 20, &stream, "test: order").unwrap();
+    other.wait_for(&stream).unwrap();
+    second.copy_from(0, first, 1 << 20, &other, "test: order").unwrap();
+    second.download(0..1 << 20, &mut to, &other, "test: order").unwrap();
+    assert!(to.bytes().unwrap().iter().all(|&byte| byte == 7));
+    assert!(to.device_address().unwrap().is_some() && from.device_address().unwrap().is_none());
+    let ours: Vec<_> = copies::all().into_iter().filter(|copies| copies.purpose == "test: order").collect();
+    assert_eq!(ours.len(), 3);
+    assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let Some((context, stream)) = device() else { return };
+    let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
+    let mut host = PinnedBuffer::new(&context, 8).unwrap();
+    assert!(matches!(buffer.upload(9, &mut host, 0..8, &stream, "test"), Err(Error::Argument(_))));
+    assert!(matches!(buffer.download(0..16, &mut host, &stream, "test"), Err(Error::Argument(_))));
+    assert!(buffer.elements_mut(DataType::F32, 0..5).is_err());
+    assert!(matches!(Context::primary(99), Err(Error::Driver { call: "cuDeviceGet", .. })));
+    let preprocessor = Preprocessor::new(&context, infos()[0], specs()[0]).unwrap();
+    let image = DeviceImageBuf::new(&context, infos()[1]).unwrap();
+    let mut slot = buffer.elements_mut(DataType::F32, 0..4).unwrap();
+    assert!(preprocessor.run(&image.image().unwrap(), &mut slot, &stream).is_err());
+}
+
+#[test]
+fn the_primary_context_is_one_per_process() {
+    let Some((context, stream)) = device() else { return };
+    assert!(Arc::ptr_eq(&context, &Context::primary(0).unwrap()));
+    let event = Event::new(&context).unwrap();
+    event.record(&stream).unwrap();
+    event.synchronize().unwrap();
+    assert!(event.has_happened().unwrap());
+    let (free, total) = context.memory().unwrap();
+    assert!(free <= total && total <= context.device().memory);
+}
