@@ -1,4 +1,5 @@
 //! The element `oshaannotate`, on detections made by hand: what it draws, what it reports, what it leaves alone.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 

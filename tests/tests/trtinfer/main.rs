@@ -1,4 +1,5 @@
 //! The element `trtinfer`: the frames that come in go out, in order and untouched, with what the network saw in them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod description;
 mod events;
