@@ -1,4 +1,5 @@
-//! Pipelines that are started, stopped, changed and thrown away at any moment: nothing hangs, nothing is left behind.
+//! Pipelines that are started, stopped, changed and thrown away at any moment: nothing hangs, nothing is left
+//! behind.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::process::Command;
@@ -22,7 +23,8 @@ static CLIP: LazyLock<(tempfile::TempDir, String)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mjpeg").display().to_string();
     let line = format!(
-        "videotestsrc num-buffers=30 ! video/x-raw,width=96,height=64,framerate=30/1 ! jpegenc ! filesink location={path}"
+        "videotestsrc num-buffers=30 ! video/x-raw,width=96,height=64,framerate=30/1 ! jpegenc ! \
+         filesink location={path}"
     );
     assert_eq!(Pipeline::new(&line).unwrap().play().unwrap(), Ok(()));
     (folder, path)
@@ -31,7 +33,8 @@ static CLIP: LazyLock<(tempfile::TempDir, String)> = LazyLock::new(|| {
 /// From an encoded clip to `sink`, by way of both elements.
 fn line(properties: &str, sink: &str) -> String {
     format!(
-        "filesrc location={} ! image/jpeg,framerate=30/1 ! jpegparse ! jpegdec ! trtinfer name=infer model={} max-detections=5 {properties} ! \
+        "filesrc location={} ! image/jpeg,framerate=30/1 ! jpegparse ! jpegdec ! \
+         trtinfer name=infer model={} max-detections=5 {properties} ! \
          oshaannotate ! {sink}",
         CLIP.1,
         model("yolo-dynamic")

@@ -1,4 +1,4 @@
-//! The element `oshaannotate`, on detections made by hand: what it draws, what it reports, what it leaves alone.
+//! The element `oshaannotate`, on detections made by hand: what it draws, reports and leaves alone.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
@@ -281,8 +281,8 @@ mod drawing {
     #[test]
     fn the_stock_overlay_draws_the_same_metas() {
         let line = format!(
-            "videotestsrc num-buffers=10 ! video/x-raw,format=BGRA,width=320,height=240 ! trtinfer name=infer model={} ! \
-             objectdetectionoverlay ! fakesink name=sink",
+            "videotestsrc num-buffers=10 ! video/x-raw,format=BGRA,width=320,height=240 ! \
+             trtinfer name=infer model={} ! objectdetectionoverlay ! fakesink name=sink",
             model("yolo")
         );
         let pipeline = Pipeline::new(&line).unwrap();

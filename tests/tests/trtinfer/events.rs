@@ -121,7 +121,8 @@ fn a_flush_drops_what_is_under_way_and_the_stream_goes_on() {
 fn the_size_and_the_format_may_change_on_the_way() {
     let source = |format: &str, width: u32| {
         format!(
-            "videotestsrc num-buffers=20 ! video/x-raw,format={format},width={width},height=64,framerate=30/1 ! c."
+            "videotestsrc num-buffers=20 ! \
+             video/x-raw,format={format},width={width},height=64,framerate=30/1 ! c."
         )
     };
     let line =

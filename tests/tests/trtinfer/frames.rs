@@ -56,7 +56,8 @@ fn frames_leave_as_they_came_whatever_the_schedule() {
     }
 }
 
-/// The tiny model with a batch of exactly four: the name of the first dimension gives way to a number of as many bytes.
+/// The tiny model with a batch of exactly four: the name of the first dimension gives way to a number of as many
+/// bytes.
 fn batch_of_four() -> (tempfile::TempDir, String) {
     let mut bytes = std::fs::read(model("yolo-dynamic")).unwrap();
     let (name, four) = (b"\x0a\x07\x12\x05batch", b"\x0a\x07\x08\x84\x80\x80\x80\x80\x00");

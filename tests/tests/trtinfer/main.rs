@@ -1,4 +1,4 @@
-//! The element `trtinfer`: the frames that come in go out, in order and untouched, with what the network saw in them.
+//! The element `trtinfer`: the frames that come in go out, in order and untouched, with what the network saw.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod description;

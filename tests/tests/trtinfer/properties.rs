@@ -62,8 +62,8 @@ fn classes_are_chosen_by_name_or_index() {
     }
 }
 
-/// Whether boxes of one class, or else of different classes, overlap by more than `iou`. Boxes that the border of the
-/// picture cuts do not count: they were larger when they were compared.
+/// Whether boxes of one class, or else of different classes, overlap by more than `iou`. Boxes that the border of
+/// the picture cuts do not count: they were larger when they were compared.
 fn overlap(objects: &[Object], same_class: bool, iou: f32) -> bool {
     let whole = |object: &&Object| {
         let [left, top, right, bottom] = object.corners;

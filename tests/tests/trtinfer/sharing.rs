@@ -1,5 +1,6 @@
 //! Several elements in one pipeline.
 
+use gst_osha_tests::Pipeline;
 use gst_osha_tests::record::Record;
 
 use super::{infer, moving, play};
@@ -35,7 +36,8 @@ fn a_second_element_that_skips_leaves_what_the_first_one_saw() {
 #[test]
 fn the_other_branch_of_a_tee_sees_nothing_of_it() {
     let line = format!(
-        "{} ! tee name=t ! queue ! {} ! fakesink async=false  t. ! queue ! identity name=other ! fakesink async=false",
+        "{} ! tee name=t ! queue ! {} ! fakesink async=false \
+         t. ! queue ! identity name=other ! fakesink async=false",
         moving(100),
         infer("")
     );
