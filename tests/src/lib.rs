@@ -154,7 +154,8 @@ pub struct Delivered {
 /// When the line is wrong or the pipeline hangs.
 pub fn collect(line: &str) -> Result<Delivered> {
     let pipeline = Pipeline::new(line)?;
-    let sink = pipeline.element("out")?.downcast::<gst_app::AppSink>().map_err(|_| anyhow!("out is no appsink"))?;
+    let sink =
+        pipeline.element("out")?.downcast::<gst_app::AppSink>().map_err(|_| anyhow!("out is no appsink"))?;
     sink.set_property("sync", false);
     let (sender, receiver) = std::sync::mpsc::channel();
     sink.set_callbacks(

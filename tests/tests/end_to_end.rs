@@ -1,4 +1,5 @@
 //! The shipped clip through the documented pipeline, scored against its ground truth.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::fs;
 
@@ -28,14 +29,21 @@ struct TruthViolation {
 
 fn truth_frames() -> Vec<Vec<Object>> {
     let text = fs::read_to_string(repository().join("tests/data/site.truth.jsonl")).unwrap();
-    let object = |TruthObject { class, rect: [x, y, w, h] }| Object { class, score: 1.0, corners: [x, y, x + w, y + h] };
+    let object = |TruthObject { class, rect: [x, y, w, h] }| Object {
+        class,
+        score: 1.0,
+        corners: [x, y, x + w, y + h],
+    };
     text.lines()
-        .map(|line| serde_json::from_str::<TruthFrame>(line).unwrap().objects.into_iter().map(object).collect())
+        .map(|line| {
+            serde_json::from_str::<TruthFrame>(line).unwrap().objects.into_iter().map(object).collect()
+        })
         .collect()
 }
 
 fn truth_violations() -> Vec<TruthViolation> {
-    serde_json::from_str(&fs::read_to_string(repository().join("tests/data/site.violations.json")).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(repository().join("tests/data/site.violations.json")).unwrap())
+        .unwrap()
 }
 
 struct Run {
@@ -55,7 +63,8 @@ fn run() -> Run {
     ))
     .unwrap();
     assert_eq!(delivered.error, None);
-    let frame = |sample: &gst::Sample| objects::of(sample.buffer().unwrap()).expect("every frame was inferred");
+    let frame =
+        |sample: &gst::Sample| objects::of(sample.buffer().unwrap()).expect("every frame was inferred");
     let text = fs::read_to_string(log).unwrap();
     Run {
         frames: delivered.samples.iter().map(frame).collect(),
@@ -101,7 +110,8 @@ fn detections_and_violations_are_the_true_ones() {
     assert_eq!(run.frames.len(), truth.len(), "frames out");
 
     let hits: usize = run.frames.iter().zip(&truth).map(|(found, truth)| hits(found, truth)).sum();
-    let (found, real): (usize, usize) = (run.frames.iter().map(Vec::len).sum(), truth.iter().map(Vec::len).sum());
+    let (found, real): (usize, usize) =
+        (run.frames.iter().map(Vec::len).sum(), truth.iter().map(Vec::len).sum());
     let (precision, recall) = (hits as f64 / found as f64, hits as f64 / real as f64);
     eprintln!("precision {precision:.3}, recall {recall:.3} of {real} objects in {} frames", truth.len());
     assert!(precision >= 0.9, "precision {precision:.3}");
@@ -116,7 +126,10 @@ fn detections_and_violations_are_the_true_ones() {
     assert!(ends.iter().all(|violation| !violation.citation.is_empty()));
 
     let summary = run.events.last().map(|event| &event.body);
-    assert!(matches!(summary, Some(Body::Summary(summary)) if summary.frames == truth.len() as u64), "{summary:?}");
+    assert!(
+        matches!(summary, Some(Body::Summary(summary)) if summary.frames == truth.len() as u64),
+        "{summary:?}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Detections against the usual Python way, for every output layout. `tests/golden/README.md` tells how those came about.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use gst_osha_tests::objects::{self, Object};
 use gst_osha_tests::{collect, file, repository};
@@ -50,7 +51,8 @@ fn object(expected: &Expected) -> Object {
 fn agreement(format: &str, extra: &str) -> (usize, usize) {
     let mut totals = (0, 0);
     for golden in goldens() {
-        let (expected, found) = (golden.detections.iter().map(object).collect::<Vec<_>>(), found(&golden, format, extra));
+        let (expected, found) =
+            (golden.detections.iter().map(object).collect::<Vec<_>>(), found(&golden, format, extra));
         let matched = objects::matched(&expected, &found, 1.0, 0.01);
         let larger = expected.len().max(found.len());
         if matched < larger {
@@ -103,7 +105,8 @@ fn the_decoders_frames_agree_with_the_reference() {
     .unwrap();
     let (mut matched, mut all) = (0, 0);
     for GoldenFrame { frame, detections } in &golden.frames {
-        let found = objects::of(delivered.samples[*frame].buffer().unwrap()).expect("every frame was inferred");
+        let found =
+            objects::of(delivered.samples[*frame].buffer().unwrap()).expect("every frame was inferred");
         let expected: Vec<Object> = detections.iter().map(object).collect();
         matched += objects::matched(&expected, &found, 3.0, 0.05);
         all += expected.len().max(found.len());

@@ -1,4 +1,5 @@
 //! Every documented pipeline is run: `pipelines/*.launch` and each `gst-launch-1.0` line of the README.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -31,7 +32,8 @@ fn run(line: &str, folder: &Path) -> Output {
 }
 
 fn assert_ran(line: &str, output: &Output) {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}\nended with {}:\n{text}", output.status);
     assert!(!text.contains("WARN") && !text.contains("CRITICAL"), "{line}\nwarned:\n{text}");
 }
@@ -90,7 +92,9 @@ fn live_rtp() {
     let receiver = "timeout -s INT 25 gst-launch-1.0 -e $(grep -v '^#' pipelines/live-rtp.launch)";
     let sender = "gst-launch-1.0 -q filesrc location=tests/data/site.mp4 ! qtdemux ! h264parse ! \
                   rtph264pay config-interval=1 ! udpsink host=127.0.0.1 port=5004";
-    let line = format!("{receiver} > out/log 2>&1 & sleep 1; {sender}; sleep 3; pkill -INT -P $! ; wait $!; cat out/log");
+    let line = format!(
+        "{receiver} > out/log 2>&1 & sleep 1; {sender}; sleep 3; pkill -INT -P $! ; wait $!; cat out/log"
+    );
     let output = run(&line, folder.path());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!text.contains("ERROR") && !text.contains("CRITICAL"), "{text}");

@@ -15,11 +15,7 @@ const SHAPE: [usize; 3] = [1, 84, 8400];
 
 fn info(name: &str, shape: &[usize]) -> TensorInfo {
     let shape = shape.iter().copied().map(Some).collect();
-    TensorInfo {
-        name: name.into(),
-        data_type: DataType::F32,
-        shape,
-    }
+    TensorInfo { name: name.into(), data_type: DataType::F32, shape }
 }
 
 /// Boxes all over the input; one position in a hundred is sure of a class.
@@ -41,10 +37,7 @@ fn decode(criterion: &mut Criterion) {
     let (single, options) = (output(), Options::default());
     let half: Vec<f16> = single.iter().copied().map(f16::from_f32).collect();
     for (name, elements) in [("F32", Elements::F32(&single)), ("F16", Elements::F16(&half))] {
-        let outputs = [TensorView {
-            shape: SHAPE.to_vec(),
-            elements,
-        }];
+        let outputs = [TensorView { shape: SHAPE.to_vec(), elements }];
         criterion.bench_function(&format!("yolo 84x8400 {name}"), |bencher| {
             bencher.iter(|| head.decode(&outputs, 0, &placement, &options));
         });

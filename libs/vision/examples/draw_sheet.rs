@@ -13,12 +13,8 @@ use vision::image::{Colorimetry, Image, ImageInfo, ImageMut, Matrix, PixelFormat
 
 const SIZES: [(usize, usize); 5] = [(320, 240), (640, 360), (1280, 720), (1920, 1080), (3840, 2160)];
 const FORMATS: [PixelFormat; 3] = [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Rgb];
-const BACKGROUNDS: [(&str, Background); 4] = [
-    ("site", site),
-    ("bright", bright),
-    ("dark", dark),
-    ("noise", noise),
-];
+const BACKGROUNDS: [(&str, Background); 4] =
+    [("site", site), ("bright", bright), ("dark", dark), ("noise", noise)];
 
 /// R, G, B of a point, both coordinates from 0 to 1.
 type Background = fn(f32, f32) -> [f32; 3];
@@ -58,12 +54,7 @@ fn people((width, height): (usize, usize)) -> Vec<Annotation> {
         detail: detail.map(Into::into),
     };
     vec![
-        person(
-            at(0.06, 0.40, 0.13, 0.52),
-            State::Compliant,
-            "Worker 1  0.97",
-            Some("hard hat · vest"),
-        ),
+        person(at(0.06, 0.40, 0.13, 0.52), State::Compliant, "Worker 1  0.97", Some("hard hat · vest")),
         person(at(0.10, 0.40, 0.05, 0.08), State::Compliant, "", None),
         person(
             at(0.30, 0.34, 0.14, 0.60),
@@ -71,18 +62,8 @@ fn people((width, height): (usize, usize)) -> Vec<Annotation> {
             "Worker 3  0.93",
             Some("no hard hat · 29 CFR 1926.100(a)"),
         ),
-        person(
-            at(0.52, 0.55, 0.09, 0.33),
-            State::Unknown,
-            "Worker 4  0.58",
-            Some("head not visible"),
-        ),
-        person(
-            at(0.57, 0.52, 0.09, 0.36),
-            State::Compliant,
-            "Worker 5  0.91",
-            None,
-        ),
+        person(at(0.52, 0.55, 0.09, 0.33), State::Unknown, "Worker 4  0.58", Some("head not visible")),
+        person(at(0.57, 0.52, 0.09, 0.36), State::Compliant, "Worker 5  0.91", None),
         person(
             at(0.61, 0.56, 0.08, 0.32),
             State::Violation,
@@ -105,10 +86,7 @@ fn banner(edge: Edge) -> Banner {
         "Worker 6 · no vest · 29 CFR 1926.201(a) · 0.8 s",
         "Worker 8 · no harness · 29 CFR 1926.501(b)(1) · 12.6 s",
     ];
-    Banner {
-        lines: lines.map(Into::into).into(),
-        edge,
-    }
+    Banner { lines: lines.map(Into::into).into(), edge }
 }
 
 /// Sky, ground and scaffolding.
@@ -134,17 +112,11 @@ fn dark(x: f32, y: f32) -> [f32; 3] {
 }
 
 fn noise(x: f32, y: f32) -> [f32; 3] {
-    [
-        hash(x * 313.0, y * 317.0),
-        hash(x * 331.0 + 7.0, y * 337.0),
-        hash(x * 347.0, y * 349.0 + 3.0),
-    ]
+    [hash(x * 313.0, y * 317.0), hash(x * 331.0 + 7.0, y * 337.0), hash(x * 347.0, y * 349.0 + 3.0)]
 }
 
 fn hash(x: f32, y: f32) -> f32 {
-    ((x.floor() * 12.9898 + y.floor() * 78.233).sin() * 43758.547)
-        .fract()
-        .abs()
+    ((x.floor() * 12.9898 + y.floor() * 78.233).sin() * 43758.547).fract().abs()
 }
 
 /// The bytes of one frame.
@@ -155,31 +127,16 @@ struct Frame {
 
 impl Frame {
     fn new(format: PixelFormat, (width, height): (usize, usize), background: Background) -> Self {
-        let colorimetry = Colorimetry {
-            matrix: Matrix::Bt709,
-            range: Range::Limited,
-        };
-        let info = ImageInfo {
-            format,
-            width,
-            height,
-            colorimetry,
-        };
+        let colorimetry = Colorimetry { matrix: Matrix::Bt709, range: Range::Limited };
+        let info = ImageInfo { format, width, height, colorimetry };
         let planes = (0..format.planes()).map(|plane| {
             let stride = format.row_bytes(plane, width);
             (vec![0; stride * format.rows(plane, height)], stride)
         });
-        let mut frame = Self {
-            info,
-            planes: planes.collect(),
-        };
+        let mut frame = Self { info, planes: planes.collect() };
         for y in 0..height {
             for x in 0..width {
-                frame.set(
-                    x,
-                    y,
-                    background(x as f32 / width as f32, y as f32 / height as f32),
-                );
+                frame.set(x, y, background(x as f32 / width as f32, y as f32 / height as f32));
             }
         }
         frame
@@ -198,21 +155,14 @@ impl Frame {
         let (column, row) = (x / 2, y / 2);
         for (index, value) in chroma.into_iter().enumerate() {
             let interleaved = self.info.format == PixelFormat::Nv12;
-            let (plane, offset) = if interleaved {
-                (1, 2 * column + index)
-            } else {
-                (1 + index, column)
-            };
+            let (plane, offset) = if interleaved { (1, 2 * column + index) } else { (1 + index, column) };
             let (data, stride) = &mut self.planes[plane];
             data[row * *stride + offset] = value;
         }
     }
 
     fn image(&mut self) -> Result<ImageMut<'_>, Box<dyn Error>> {
-        let planes = self.planes.iter_mut().map(|(data, stride)| PlaneMut {
-            data,
-            stride: *stride,
-        });
+        let planes = self.planes.iter_mut().map(|(data, stride)| PlaneMut { data, stride: *stride });
         Ok(ImageMut::new(self.info, planes)?)
     }
 
@@ -220,14 +170,8 @@ impl Frame {
         if self.info.format == PixelFormat::Rgb {
             return Ok(self.planes[0].0.clone());
         }
-        let planes: Vec<_> = self
-            .planes
-            .iter()
-            .map(|(data, stride)| Plane {
-                data,
-                stride: *stride,
-            })
-            .collect();
+        let planes: Vec<_> =
+            self.planes.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
         let image = Image::new(self.info, &planes)?;
         let pixels = (0..self.info.height).flat_map(|y| (0..self.info.width).map(move |x| (x, y)));
         Ok(pixels.flat_map(|(x, y)| rgb_at(&image, x, y)).collect())

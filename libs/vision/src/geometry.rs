@@ -16,22 +16,12 @@ pub struct Rect {
 impl Rect {
     /// From two corners.
     pub fn from_corners(left: f32, top: f32, right: f32, bottom: f32) -> Self {
-        Self {
-            x: left,
-            y: top,
-            width: right - left,
-            height: bottom - top,
-        }
+        Self { x: left, y: top, width: right - left, height: bottom - top }
     }
 
     /// From centre and size.
     pub fn from_centre(cx: f32, cy: f32, width: f32, height: f32) -> Self {
-        Self {
-            x: cx - width / 2.0,
-            y: cy - height / 2.0,
-            width,
-            height,
-        }
+        Self { x: cx - width / 2.0, y: cy - height / 2.0, width, height }
     }
 
     /// Right edge.
@@ -113,13 +103,7 @@ impl Placement {
         let (source_w, source_h) = (source.0 as f64, source.1 as f64);
         let (fit_x, fit_y) = (input.0 as f64 / source_w, input.1 as f64 / source_h);
         if resize == Resize::Stretch {
-            return Self {
-                scale: (fit_x as f32, fit_y as f32),
-                offset: (0, 0),
-                size: input,
-                input,
-                source,
-            };
+            return Self { scale: (fit_x as f32, fit_y as f32), offset: (0, 0), size: input, input, source };
         }
         let fit = fit_x.min(fit_y);
         let scaled = |length: f64, limit: usize| ((length * fit).round_ties_even() as usize).clamp(1, limit);
@@ -131,13 +115,7 @@ impl Placement {
             Resize::TopLeft => (0, 0),
             _ => (before(size.0, input.0), before(size.1, input.1)),
         };
-        Self {
-            scale: (fit as f32, fit as f32),
-            offset,
-            size,
-            input,
-            source,
-        }
+        Self { scale: (fit as f32, fit as f32), offset, size, input, source }
     }
 
     /// A box in input pixels, in source pixels.
@@ -174,14 +152,8 @@ mod tests {
 
     #[test]
     fn half_a_pixel_of_padding_goes_right() {
-        assert_eq!(
-            Placement::new(Resize::Letterbox, (639, 640), (640, 640)).offset,
-            (0, 0)
-        );
-        assert_eq!(
-            Placement::new(Resize::Letterbox, (637, 640), (640, 640)).offset,
-            (1, 0)
-        );
+        assert_eq!(Placement::new(Resize::Letterbox, (639, 640), (640, 640)).offset, (0, 0));
+        assert_eq!(Placement::new(Resize::Letterbox, (637, 640), (640, 640)).offset, (1, 0));
     }
 
     #[test]

@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn a_plane_that_is_too_small_is_refused() {
         let data = [0u8; 11];
-        let error = Image::new(info(PixelFormat::Gray8, 4, 3), &[Plane { data: &data, stride: 4 }]).unwrap_err();
+        let error =
+            Image::new(info(PixelFormat::Gray8, 4, 3), &[Plane { data: &data, stride: 4 }]).unwrap_err();
         assert!(error.to_string().contains("needs 12 bytes"), "{error}");
         assert!(Image::new(info(PixelFormat::Nv12, 4, 2), &[Plane { data: &data, stride: 4 }]).is_err());
     }

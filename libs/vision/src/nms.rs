@@ -19,10 +19,7 @@ pub fn suppress(detections: Vec<Detection>, iou: f32, class_agnostic: bool, limi
             break;
         }
         let rival = |other: &Detection| class_agnostic || other.class == detection.class;
-        if !kept
-            .iter()
-            .any(|other| rival(other) && other.rect.iou(&detection.rect) > iou)
-        {
+        if !kept.iter().any(|other| rival(other) && other.rect.iou(&detection.rect) > iou) {
             kept.push(detection);
         }
     }
@@ -35,26 +32,13 @@ mod tests {
     use crate::geometry::Rect;
 
     fn detection(x: f32, score: f32, class: usize) -> Detection {
-        Detection {
-            rect: Rect {
-                x,
-                y: 0.0,
-                width: 10.0,
-                height: 10.0,
-            },
-            score,
-            class,
-        }
+        Detection { rect: Rect { x, y: 0.0, width: 10.0, height: 10.0 }, score, class }
     }
 
     #[test]
     fn the_surest_of_a_group_stays() {
         let kept = suppress(
-            vec![
-                detection(0.0, 0.5, 0),
-                detection(1.0, 0.9, 0),
-                detection(50.0, 0.3, 0),
-            ],
+            vec![detection(0.0, 0.5, 0), detection(1.0, 0.9, 0), detection(50.0, 0.3, 0)],
             0.5,
             false,
             9,
@@ -65,15 +49,8 @@ mod tests {
     #[test]
     fn a_suppressed_box_suppresses_nothing() {
         // 0 and 8 barely overlap; 4 overlaps both by 0.43.
-        let chain = vec![
-            detection(0.0, 0.9, 0),
-            detection(4.0, 0.8, 0),
-            detection(8.0, 0.7, 0),
-        ];
-        assert_eq!(
-            suppress(chain, 0.4, false, 9),
-            [detection(0.0, 0.9, 0), detection(8.0, 0.7, 0)]
-        );
+        let chain = vec![detection(0.0, 0.9, 0), detection(4.0, 0.8, 0), detection(8.0, 0.7, 0)];
+        assert_eq!(suppress(chain, 0.4, false, 9), [detection(0.0, 0.9, 0), detection(8.0, 0.7, 0)]);
     }
 
     #[test]
@@ -92,11 +69,7 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_earlier_and_the_limit_holds() {
-        let pair = vec![
-            detection(1.0, 0.9, 0),
-            detection(0.0, 0.9, 0),
-            detection(80.0, 0.1, 0),
-        ];
+        let pair = vec![detection(1.0, 0.9, 0), detection(0.0, 0.9, 0), detection(80.0, 0.1, 0)];
         assert_eq!(suppress(pair, 0.5, false, 1), [detection(1.0, 0.9, 0)]);
     }
 }

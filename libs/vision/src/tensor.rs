@@ -27,10 +27,8 @@ pub type Dim = Option<usize>;
 
 /// A declared shape as people read it: `[?, 84, 8400]`.
 pub fn show_shape(shape: &[Dim]) -> String {
-    let dims: Vec<_> = shape
-        .iter()
-        .map(|dim| dim.map_or_else(|| "?".into(), |size| size.to_string()))
-        .collect();
+    let dims: Vec<_> =
+        shape.iter().map(|dim| dim.map_or_else(|| "?".into(), |size| size.to_string())).collect();
     format!("[{}]", dims.join(", "))
 }
 
@@ -47,13 +45,7 @@ pub struct TensorInfo {
 
 impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` {:?} {}",
-            self.name,
-            self.data_type,
-            show_shape(&self.shape)
-        )
+        write!(f, "`{}` {:?} {}", self.name, self.data_type, show_shape(&self.shape))
     }
 }
 
@@ -164,10 +156,7 @@ mod tests {
             Elements::I64(&[1, 2, 3]),
         ];
         for elements in all {
-            let view = TensorView {
-                shape: vec![3],
-                elements,
-            };
+            let view = TensorView { shape: vec![3], elements };
             assert_eq!(view.floats(1..3).unwrap()[..], [2.0, 3.0], "{elements:?}");
             assert_eq!(view.floats(2..4), None, "{elements:?}");
         }
@@ -175,11 +164,7 @@ mod tests {
 
     #[test]
     fn open_dimensions_show() {
-        let info = TensorInfo {
-            name: "x".into(),
-            data_type: DataType::F32,
-            shape: vec![None, Some(3)],
-        };
+        let info = TensorInfo { name: "x".into(), data_type: DataType::F32, shape: vec![None, Some(3)] };
         assert_eq!(info.to_string(), "`x` F32 [?, 3]");
     }
 }

@@ -48,14 +48,8 @@ fn data_type(name: &str) -> DataType {
 }
 
 fn tensor_info(value: &Value) -> TensorInfo {
-    let shape = array(&value["shape"])
-        .map(|dim| dim.as_u64().map(|size| size as usize))
-        .collect();
-    TensorInfo {
-        name: text(&value["name"]).into(),
-        data_type: data_type(text(&value["type"])),
-        shape,
-    }
+    let shape = array(&value["shape"]).map(|dim| dim.as_u64().map(|size| size as usize)).collect();
+    TensorInfo { name: text(&value["name"]).into(), data_type: data_type(text(&value["type"])), shape }
 }
 
 fn tensor_infos(value: &Value) -> Vec<TensorInfo> {
@@ -64,13 +58,8 @@ fn tensor_infos(value: &Value) -> Vec<TensorInfo> {
 
 fn contract(golden: &Value) -> Contract {
     let metadata: BTreeMap<_, _> = golden["metadata"].as_object().unwrap().iter().collect();
-    let metadata = metadata
-        .into_iter()
-        .map(|(key, value)| (key.clone(), text(value).into()))
-        .collect();
-    let sidecar = golden["sidecar"]
-        .as_str()
-        .map(|text| Sidecar::parse(text).unwrap());
+    let metadata = metadata.into_iter().map(|(key, value)| (key.clone(), text(value).into())).collect();
+    let sidecar = golden["sidecar"].as_str().map(|text| Sidecar::parse(text).unwrap());
     let (inputs, outputs) = (tensor_infos(&golden["inputs"]), tensor_infos(&golden["outputs"]));
     Contract::recognise(&inputs, &outputs, &metadata, sidecar.as_ref(), None).unwrap()
 }
@@ -101,10 +90,7 @@ impl Owned {
             Self::I32(values) => Elements::I32(values),
             Self::I64(values) => Elements::I64(values),
         };
-        TensorView {
-            shape: shape.to_vec(),
-            elements,
-        }
+        TensorView { shape: shape.to_vec(), elements }
     }
 }
 
@@ -117,9 +103,8 @@ fn stored(model: &str, golden: &Value) -> Vec<(Vec<usize>, Owned)> {
     let bytes = read_bytes(&format!("outputs/{model}.bin"));
     let mut rest = bytes.as_slice();
     let read = |output: &Value| {
-        let shape: Vec<usize> = array(&output["returned"])
-            .map(|dim| dim.as_u64().unwrap() as usize)
-            .collect();
+        let shape: Vec<usize> =
+            array(&output["returned"]).map(|dim| dim.as_u64().unwrap() as usize).collect();
         let data_type = data_type(text(&output["type"]));
         let size = match data_type {
             DataType::F16 => 2,
@@ -166,11 +151,7 @@ fn compare(model: &str, contract: &Contract, found: &[Detection], expected: &Val
 
 fn options(expected: &Value) -> Options {
     let number = |key: &str| expected[key].as_f64().unwrap() as f32;
-    Options {
-        confidence: number("confidence"),
-        iou: number("iou"),
-        ..Options::default()
-    }
+    Options { confidence: number("confidence"), iou: number("iou"), ..Options::default() }
 }
 
 #[test]
@@ -181,28 +162,17 @@ fn heads_find_what_the_reference_finds() {
         assert_eq!(contract.image.spec.resize, resize(&golden["resize"]), "{model}");
         let tensors = stored(model, &golden);
         let outputs: Vec<_> = tensors.iter().map(|(shape, owned)| owned.view(shape)).collect();
-        let InputSpec {
-            width,
-            height,
-            resize,
-            ..
-        } = contract.image.spec;
+        let InputSpec { width, height, resize, .. } = contract.image.spec;
         let placement = Placement::new(resize, (333, 517), (width, height));
         let expected = read_json(&format!("detections/{model}.{}.json", text(&golden["image"])));
-        let found = contract
-            .head
-            .decode(&outputs, 0, &placement, &options(&expected))
-            .unwrap();
+        let found = contract.head.decode(&outputs, 0, &placement, &options(&expected)).unwrap();
         compare(model, &contract, &found, &expected);
     }
 }
 
 fn pixel_format(name: &str) -> PixelFormat {
     let named = |format: &PixelFormat| format!("{format:?}").eq_ignore_ascii_case(name);
-    PixelFormat::ALL
-        .into_iter()
-        .find(named)
-        .unwrap_or_else(|| panic!("format {name}"))
+    PixelFormat::ALL.into_iter().find(named).unwrap_or_else(|| panic!("format {name}"))
 }
 
 fn image_info(case: &Value) -> ImageInfo {
@@ -211,19 +181,10 @@ fn image_info(case: &Value) -> ImageInfo {
         "bt709" => Matrix::Bt709,
         _ => Matrix::Bt2020,
     };
-    let range = if text(&case["range"]) == "full" {
-        Range::Full
-    } else {
-        Range::Limited
-    };
+    let range = if text(&case["range"]) == "full" { Range::Full } else { Range::Limited };
     let (width, height) = pair(&case["source"]);
     let format = pixel_format(text(&case["format"]));
-    ImageInfo {
-        format,
-        width,
-        height,
-        colorimetry: Colorimetry { matrix, range },
-    }
+    ImageInfo { format, width, height, colorimetry: Colorimetry { matrix, range } }
 }
 
 /// The planes of a frame without padding between rows.
@@ -245,10 +206,7 @@ fn difference(tensor: &[f32], expected: &[u8]) -> (f32, f32) {
     };
     let differences: Vec<f32> = expected.iter().enumerate().map(off).collect();
     let largest = differences.iter().copied().fold(0.0, f32::max);
-    (
-        largest,
-        differences.iter().sum::<f32>() / differences.len() as f32,
-    )
+    (largest, differences.iter().sum::<f32>() / differences.len() as f32)
 }
 
 #[test]
@@ -258,24 +216,15 @@ fn frames_become_the_tensors_of_the_reference() {
     for case in array(&cases) {
         let (frame, after) = rest.split_at(case["frame"].as_u64().unwrap() as usize);
         let (width, height) = pair(&case["input"]);
-        let spec = InputSpec {
-            resize: resize(&case["resize"]),
-            ..InputSpec::new(width, height)
-        };
+        let spec = InputSpec { resize: resize(&case["resize"]), ..InputSpec::new(width, height) };
         let (expected, after) = after.split_at(spec.len());
         rest = after;
         let info = image_info(case);
         let mut tensor = vec![f32::NAN; spec.len()];
         let image = Image::new(info, &planes(&info, frame)).unwrap();
-        Preprocessor::new(info, spec)
-            .unwrap()
-            .run(&image, ElementsMut::F32(&mut tensor))
-            .unwrap();
+        Preprocessor::new(info, spec).unwrap().run(&image, ElementsMut::F32(&mut tensor)).unwrap();
         let (largest, mean) = difference(&tensor, expected);
-        assert!(
-            largest < 1.01 && mean < 0.02,
-            "{case}: at most {largest}, {mean} in the mean"
-        );
+        assert!(largest < 1.01 && mean < 0.02, "{case}: at most {largest}, {mean} in the mean");
     }
     assert!(rest.is_empty());
 }

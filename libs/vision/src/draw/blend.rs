@@ -15,10 +15,7 @@ pub(super) struct Painter<'a, 'b> {
 impl<'a, 'b> Painter<'a, 'b> {
     /// A painter for `image`.
     pub fn new(image: &'a mut ImageMut<'b>) -> Self {
-        Self {
-            image,
-            blocks: BlockRow::default(),
-        }
+        Self { image, blocks: BlockRow::default() }
     }
 
     /// Width and height of the image in pixels.
@@ -126,24 +123,15 @@ struct Ink {
 impl Ink {
     fn new(color: Color, format: PixelFormat, colorimetry: Colorimetry) -> Self {
         if let Some((offsets, size)) = format.rgb_offsets() {
-            return Self {
-                full: packed(color, offsets, size),
-                chroma: Vec::new(),
-            };
+            return Self { full: packed(color, offsets, size), chroma: Vec::new() };
         }
         let bits = if format == PixelFormat::P010 { 10 } else { 8 };
         let [y, u, v] = ycbcr(color, colorimetry, bits);
         let (full, chroma) = match format {
             PixelFormat::P010 => (Samples::Words1([y]), vec![Samples::Words2([u, v])]),
             PixelFormat::Nv12 => (Samples::Bytes1([y]), vec![Samples::Bytes2([u, v])]),
-            PixelFormat::I420 => (
-                Samples::Bytes1([y]),
-                vec![Samples::Bytes1([u]), Samples::Bytes1([v])],
-            ),
-            PixelFormat::Yv12 => (
-                Samples::Bytes1([y]),
-                vec![Samples::Bytes1([v]), Samples::Bytes1([u])],
-            ),
+            PixelFormat::I420 => (Samples::Bytes1([y]), vec![Samples::Bytes1([u]), Samples::Bytes1([v])]),
+            PixelFormat::Yv12 => (Samples::Bytes1([y]), vec![Samples::Bytes1([v]), Samples::Bytes1([u])]),
             _ => (Samples::Bytes1([y]), Vec::new()),
         };
         Self { full, chroma }
@@ -153,20 +141,14 @@ impl Ink {
     fn blend(&self, image: &mut ImageMut<'_>, row: usize, blocks: &BlockRow) {
         let height = image.info().height;
         let upper = image.row_mut(0, 2 * row);
-        blocks
-            .runs()
-            .for_each(|run| self.full.blend(upper, run.x, run.top));
+        blocks.runs().for_each(|run| self.full.blend(upper, run.x, run.top));
         if 2 * row + 1 < height {
             let lower = image.row_mut(0, 2 * row + 1);
-            blocks
-                .runs()
-                .for_each(|run| self.full.blend(lower, run.x, run.bottom));
+            blocks.runs().for_each(|run| self.full.blend(lower, run.x, run.bottom));
         }
         for (index, samples) in self.chroma.iter().enumerate() {
             let samples_row = image.row_mut(index + 1, row);
-            blocks
-                .runs()
-                .for_each(|run| samples.blend(samples_row, run.x / 2, run.chroma));
+            blocks.runs().for_each(|run| samples.blend(samples_row, run.x / 2, run.chroma));
         }
     }
 }
@@ -178,11 +160,7 @@ fn packed(color: Color, offsets: [usize; 3], size: usize) -> Samples {
         (bytes[offset], mask[offset]) = (value.into(), u16::MAX);
     }
     let [a, b, c, _] = bytes;
-    if size == 3 {
-        Samples::Bytes3([a, b, c])
-    } else {
-        Samples::Bytes4(bytes, mask)
-    }
+    if size == 3 { Samples::Bytes3([a, b, c]) } else { Samples::Bytes4(bytes, mask) }
 }
 
 /// Y, U and V of a colour in code values of `bits` bits.

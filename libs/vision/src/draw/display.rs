@@ -125,23 +125,13 @@ impl DisplayList {
 impl Primitive {
     fn draw(&self, painter: &mut Painter<'_, '_>) {
         match self {
-            Self::RoundedRect {
-                rect,
-                radius,
-                fill,
-                stroke,
-            } => {
+            Self::RoundedRect { rect, radius, fill, stroke } => {
                 let margin = stroke.map_or(0.0, |stroke| stroke.width);
                 if let Some(shape) = RoundedRect::new(*rect, *radius, margin, painter.size()) {
                     draw_shape(&shape, *fill, *stroke, painter);
                 }
             }
-            Self::Path {
-                points,
-                closed,
-                fill,
-                stroke,
-            } => {
+            Self::Path { points, closed, fill, stroke } => {
                 if let Some(shape) = Path::new(points, *closed) {
                     draw_shape(&shape, fill.filter(|_| *closed), *stroke, painter);
                 }

@@ -78,14 +78,8 @@ impl BlockRow {
     fn extend_run(&mut self, column: usize, count: usize) {
         let start = self.top.len() / 2;
         match self.runs.last_mut() {
-            Some(Run {
-                column: first,
-                blocks,
-            }) if *first + blocks.len() == column => blocks.end += count,
-            _ => self.runs.push(Run {
-                column,
-                blocks: start..start + count,
-            }),
+            Some(Run { column: first, blocks }) if *first + blocks.len() == column => blocks.end += count,
+            _ => self.runs.push(Run { column, blocks: start..start + count }),
         }
     }
 
@@ -124,12 +118,7 @@ impl BlockRow {
         self.runs.iter().map(|Run { column, blocks }| {
             let pixels = 2 * blocks.start..2 * blocks.end;
             let (top, bottom) = (&self.top[pixels.clone()], &self.bottom[pixels]);
-            Weights {
-                x: 2 * column,
-                top,
-                bottom,
-                chroma: &self.chroma[blocks.clone()],
-            }
+            Weights { x: 2 * column, top, bottom, chroma: &self.chroma[blocks.clone()] }
         })
     }
 }
@@ -145,12 +134,7 @@ pub(super) struct Region<'a, S> {
 impl<'a, S: Shape> Region<'a, S> {
     /// The inside of `shape`.
     pub fn fill(shape: &'a S) -> Self {
-        Self {
-            shape,
-            half_width: None,
-            limit: shape.thickness(),
-            core: shape.core(0.5),
-        }
+        Self { shape, half_width: None, limit: shape.thickness(), core: shape.core(0.5) }
     }
 
     /// A line `width` pixels wide along the outline of `shape`.
@@ -220,12 +204,7 @@ impl<S: Shape> Mask for Region<'_, S> {
     fn bounds(&self) -> Rect {
         let margin = self.half_width.unwrap_or(0.0) + 0.5;
         let Rect { x, y, width, height } = self.shape.bounds();
-        Rect {
-            x: x - margin,
-            y: y - margin,
-            width: width + 2.0 * margin,
-            height: height + 2.0 * margin,
-        }
+        Rect { x: x - margin, y: y - margin, width: width + 2.0 * margin, height: height + 2.0 * margin }
     }
 
     fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
@@ -265,11 +244,7 @@ impl PlacedSprite<'_> {
             into.resize(end.min(into.len() + before), 0);
             let visible = &bytes[skipped.min(width)..];
             let visible = &visible[..visible.len().min(end - into.len())];
-            into.extend(
-                visible
-                    .iter()
-                    .map(|byte| u16::from(*byte) + u16::from(*byte >> 7)),
-            );
+            into.extend(visible.iter().map(|byte| u16::from(*byte) + u16::from(*byte >> 7)));
         }
         into.resize(end, 0);
     }

@@ -34,9 +34,8 @@ impl RoundedRect {
     /// off, which keeps the arithmetic precise. `None` for boxes that are empty or not finite.
     pub fn new(rect: Rect, radius: f32, margin: f32, size: (usize, usize)) -> Option<Self> {
         let Rect { x, y, width, height } = rect;
-        let finite = [x, y, width, height, rect.right(), rect.bottom(), radius, margin]
-            .iter()
-            .all(|v| v.is_finite());
+        let finite =
+            [x, y, width, height, rect.right(), rect.bottom(), radius, margin].iter().all(|v| v.is_finite());
         if !finite || width <= 0.0 || height <= 0.0 {
             return None;
         }
@@ -70,12 +69,7 @@ impl Shape for RoundedRect {
     fn core(&self, depth: f32) -> Rect {
         let inset = self.radius.max(depth);
         let Rect { x, y, width, height } = self.rect;
-        Rect {
-            x: x + inset,
-            y: y + inset,
-            width: width - 2.0 * inset,
-            height: height - 2.0 * inset,
-        }
+        Rect { x: x + inset, y: y + inset, width: width - 2.0 * inset, height: height - 2.0 * inset }
     }
 
     fn thickness(&self) -> f32 {
@@ -92,24 +86,14 @@ pub(super) struct Path<'a> {
 impl<'a> Path<'a> {
     /// A path; `None` where there are no points or one is not finite.
     pub fn new(points: &'a [Point], closed: bool) -> Option<Self> {
-        let finite = points
-            .iter()
-            .all(|point| point.x.is_finite() && point.y.is_finite());
+        let finite = points.iter().all(|point| point.x.is_finite() && point.y.is_finite());
         (finite && !points.is_empty()).then_some(Self { points, closed })
     }
 
     /// Every line, the closing one first (for an open path: a line from its first point to itself).
     fn segments(&self) -> impl Iterator<Item = (Point, Point)> {
-        let start = if self.closed {
-            self.points.last()
-        } else {
-            self.points.first()
-        };
-        start
-            .into_iter()
-            .chain(self.points)
-            .zip(self.points)
-            .map(|(from, to)| (*from, *to))
+        let start = if self.closed { self.points.last() } else { self.points.first() };
+        start.into_iter().chain(self.points).zip(self.points).map(|(from, to)| (*from, *to))
     }
 }
 
@@ -117,12 +101,7 @@ impl Shape for Path<'_> {
     fn bounds(&self) -> Rect {
         let mut corners = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
         for Point { x, y } in self.points {
-            corners = [
-                corners[0].min(*x),
-                corners[1].min(*y),
-                corners[2].max(*x),
-                corners[3].max(*y),
-            ];
+            corners = [corners[0].min(*x), corners[1].min(*y), corners[2].max(*x), corners[3].max(*y)];
         }
         Rect::from_corners(corners[0], corners[1], corners[2], corners[3])
     }
@@ -142,11 +121,7 @@ fn squared_distance(point: Point, from: Point, to: Point) -> f32 {
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let (px, py) = (point.x - from.x, point.y - from.y);
     let length = dx * dx + dy * dy;
-    let along = if length > 0.0 {
-        ((px * dx + py * dy) / length).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let along = if length > 0.0 { ((px * dx + py * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
     (px - along * dx).powi(2) + (py - along * dy).powi(2)
 }
 

@@ -19,31 +19,15 @@ struct Frame {
 impl Frame {
     /// All samples hold `value`: for P010 in the upper bits.
     fn new(format: PixelFormat, width: usize, height: usize, value: u8) -> Self {
-        let info = ImageInfo {
-            format,
-            width,
-            height,
-            colorimetry: Colorimetry::default(),
-        };
-        let word = if format == PixelFormat::P010 {
-            vec![0, value]
-        } else {
-            vec![value]
-        };
+        let info = ImageInfo { format, width, height, colorimetry: Colorimetry::default() };
+        let word = if format == PixelFormat::P010 { vec![0, value] } else { vec![value] };
         let plane = |plane: usize| {
-            let mut row: Vec<u8> = word
-                .iter()
-                .copied()
-                .cycle()
-                .take(format.row_bytes(plane, width))
-                .collect();
+            let mut row: Vec<u8> =
+                word.iter().copied().cycle().take(format.row_bytes(plane, width)).collect();
             row.extend([MARK; PADDING]);
             row.repeat(format.rows(plane, height))
         };
-        Self {
-            info,
-            planes: (0..format.planes()).map(plane).collect(),
-        }
+        Self { info, planes: (0..format.planes()).map(plane).collect() }
     }
 
     fn stride(&self, plane: usize) -> usize {
@@ -52,16 +36,9 @@ impl Frame {
 
     fn draw(&mut self, primitives: &[Primitive]) -> &Self {
         let strides: Vec<_> = (0..self.planes.len()).map(|plane| self.stride(plane)).collect();
-        let planes = self
-            .planes
-            .iter_mut()
-            .zip(strides)
-            .map(|(data, stride)| PlaneMut { data, stride });
+        let planes = self.planes.iter_mut().zip(strides).map(|(data, stride)| PlaneMut { data, stride });
         let mut image = ImageMut::new(self.info, planes).unwrap();
-        DisplayList {
-            primitives: primitives.to_vec(),
-        }
-        .draw(&mut image);
+        DisplayList { primitives: primitives.to_vec() }.draw(&mut image);
         self
     }
 
@@ -89,9 +66,7 @@ impl Frame {
     fn padding_is_intact(&self) -> bool {
         let intact = |plane: usize| {
             let stride = self.stride(plane);
-            self.planes[plane]
-                .chunks(stride)
-                .all(|row| row[stride - PADDING..] == [MARK; PADDING])
+            self.planes[plane].chunks(stride).all(|row| row[stride - PADDING..] == [MARK; PADDING])
         };
         (0..self.planes.len()).all(intact)
     }
@@ -102,21 +77,11 @@ fn rect(x: f32, y: f32, width: f32, height: f32) -> Rect {
 }
 
 fn fill(rect: Rect, color: Color) -> Primitive {
-    Primitive::RoundedRect {
-        rect,
-        radius: 0.0,
-        fill: Some(color),
-        stroke: None,
-    }
+    Primitive::RoundedRect { rect, radius: 0.0, fill: Some(color), stroke: None }
 }
 
 fn stroke(rect: Rect, radius: f32, width: f32, color: Color) -> Primitive {
-    Primitive::RoundedRect {
-        rect,
-        radius,
-        fill: None,
-        stroke: Some(Stroke { width, color }),
-    }
+    Primitive::RoundedRect { rect, radius, fill: None, stroke: Some(Stroke { width, color }) }
 }
 
 fn points(points: &[(f32, f32)]) -> Vec<Point> {
@@ -124,12 +89,7 @@ fn points(points: &[(f32, f32)]) -> Vec<Point> {
 }
 
 fn polygon(corners: &[(f32, f32)], color: Color) -> Primitive {
-    Primitive::Path {
-        points: points(corners),
-        closed: true,
-        fill: Some(color),
-        stroke: None,
-    }
+    Primitive::Path { points: points(corners), closed: true, fill: Some(color), stroke: None }
 }
 
 fn polyline(corners: &[(f32, f32)], width: f32, color: Color) -> Primitive {
@@ -148,21 +108,9 @@ fn mixture(text: &mut TextCache) -> Vec<Primitive> {
     vec![
         fill(rect(1.3, 2.6, 9.7, 5.1), RED),
         stroke(rect(3.0, 1.0, 20.4, 12.2), 3.0, 2.5, blue),
-        polygon(
-            &[(2.0, 3.0), (17.5, 6.0), (8.0, 14.0)],
-            Color::rgb(240, 200, 40).with_alpha(128),
-        ),
-        polyline(
-            &[(20.0, 1.0), (22.5, 9.0), (12.0, 13.0)],
-            1.5,
-            RED.with_alpha(200),
-        ),
-        Primitive::Sprite {
-            x: 3,
-            y: 11,
-            sprite,
-            color: Color::WHITE,
-        },
+        polygon(&[(2.0, 3.0), (17.5, 6.0), (8.0, 14.0)], Color::rgb(240, 200, 40).with_alpha(128)),
+        polyline(&[(20.0, 1.0), (22.5, 9.0), (12.0, 13.0)], 1.5, RED.with_alpha(200)),
+        Primitive::Sprite { x: 3, y: 11, sprite, color: Color::WHITE },
     ]
 }
 
@@ -172,17 +120,10 @@ fn red_has_its_code_values() {
     for format in [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Yv12] {
         let mut frame = Frame::new(format, 4, 4, 128);
         frame.draw(std::slice::from_ref(&all));
-        assert_eq!(
-            [frame.yuv(0, 0), frame.yuv(3, 3)],
-            [[63, 102, 240]; 2],
-            "{format:?}"
-        );
+        assert_eq!([frame.yuv(0, 0), frame.yuv(3, 3)], [[63, 102, 240]; 2], "{format:?}");
     }
     let mut frame = Frame::new(PixelFormat::Nv12, 4, 4, 128);
-    frame.info.colorimetry = Colorimetry {
-        matrix: Matrix::Bt601,
-        range: Range::Full,
-    };
+    frame.info.colorimetry = Colorimetry { matrix: Matrix::Bt601, range: Range::Full };
     assert_eq!(frame.draw(&[all]).yuv(1, 1), [76, 85, 255]);
 }
 
@@ -190,10 +131,7 @@ fn red_has_its_code_values() {
 fn ten_bits_have_their_own_code_values() {
     let mut frame = Frame::new(PixelFormat::P010, 2, 2, 128);
     frame.draw(&[fill(rect(0.0, 0.0, 2.0, 2.0), RED)]);
-    assert_eq!(
-        [frame.code(0, 0, 0), frame.code(1, 0, 0), frame.code(1, 1, 0)],
-        [250, 409, 960]
-    );
+    assert_eq!([frame.code(0, 0, 0), frame.code(1, 0, 0), frame.code(1, 1, 0)], [250, 409, 960]);
 }
 
 #[test]
@@ -239,36 +177,19 @@ fn shortcuts_do_not_change_what_is_covered() {
         compare(
             &shape,
             None,
-            &Primitive::RoundedRect {
-                rect,
-                radius,
-                fill: Some(Color::WHITE),
-                stroke: None,
-            },
+            &Primitive::RoundedRect { rect, radius, fill: Some(Color::WHITE), stroke: None },
         );
         compare(&shape, Some(width), &stroke(rect, radius, width, Color::WHITE));
     }
     let points =
         [(5.0, 4.0), (60.0, 9.5), (33.0, 20.0), (50.0, 70.0), (-8.0, 30.0)].map(|(x, y)| Point { x, y });
     for closed in [true, false] {
-        let line = Some(Stroke {
-            width: 2.6,
-            color: Color::WHITE,
-        });
-        let path = Primitive::Path {
-            points: points.to_vec(),
-            closed,
-            fill: None,
-            stroke: line,
-        };
+        let line = Some(Stroke { width: 2.6, color: Color::WHITE });
+        let path = Primitive::Path { points: points.to_vec(), closed, fill: None, stroke: line };
         compare(&Path::new(&points, closed).unwrap(), Some(2.6), &path);
     }
-    let path = Primitive::Path {
-        points: points.to_vec(),
-        closed: true,
-        fill: Some(Color::WHITE),
-        stroke: None,
-    };
+    let path =
+        Primitive::Path { points: points.to_vec(), closed: true, fill: Some(Color::WHITE), stroke: None };
     compare(&Path::new(&points, true).unwrap(), None, &path);
 }
 
@@ -277,10 +198,7 @@ fn compare(shape: &impl Shape, width: Option<f32>, primitive: &Primitive) {
     let mut frame = Frame::new(PixelFormat::Rgb, 64, 48, 0);
     frame.draw(std::slice::from_ref(primitive));
     for (x, y) in (0..48).flat_map(|y| (0..64).map(move |x| (x, y))) {
-        let distance = shape.distance(Point {
-            x: x as f32 + 0.5,
-            y: y as f32 + 0.5,
-        });
+        let distance = shape.distance(Point { x: x as f32 + 0.5, y: y as f32 + 0.5 });
         let (edge, limit) = match width {
             Some(width) => (distance.abs() - width / 2.0, width.min(1.0)),
             None => (distance, shape.thickness()),
@@ -305,24 +223,16 @@ fn rgb_and_yuv_agree() {
 }
 
 fn agrees_with_rgb(format: PixelFormat, primitives: &[Primitive]) {
-    let (mut rgb, mut yuv) = (
-        Frame::new(PixelFormat::Rgb, 25, 15, 85),
-        Frame::new(format, 25, 15, 128),
-    );
+    let (mut rgb, mut yuv) = (Frame::new(PixelFormat::Rgb, 25, 15, 85), Frame::new(format, 25, 15, 128));
     yuv.planes[0] = Frame::new(PixelFormat::Gray8, 25, 15, 16 + 219 / 3).planes[0].clone();
     rgb.draw(primitives);
     yuv.draw(primitives);
     for (x, y) in (0..15).flat_map(|y| (0..25).map(move |x| (x, y))) {
         let [u, v] = chroma(&rgb, x, y);
         let (found, expected) = (yuv.yuv(x, y), [luma(&rgb, x, y), u, v]);
-        let near = found
-            .iter()
-            .zip(expected)
-            .all(|(found, wanted)| (f32::from(*found) - wanted).abs() <= 1.5);
-        assert!(
-            near,
-            "{found:?} for {expected:?} at {x},{y} of {primitives:?} in {format:?}"
-        );
+        let near =
+            found.iter().zip(expected).all(|(found, wanted)| (f32::from(*found) - wanted).abs() <= 1.5);
+        assert!(near, "{found:?} for {expected:?} at {x},{y} of {primitives:?} in {format:?}");
     }
 }
 
@@ -351,18 +261,13 @@ fn chroma(frame: &Frame, x: usize, y: usize) -> [f32; 2] {
 #[test]
 fn ten_bits_agree_with_eight() {
     let primitives = mixture(&mut TextCache::new().unwrap());
-    let (mut eight, mut ten) = (
-        Frame::new(PixelFormat::Nv12, 25, 15, 90),
-        Frame::new(PixelFormat::P010, 25, 15, 90),
-    );
+    let (mut eight, mut ten) =
+        (Frame::new(PixelFormat::Nv12, 25, 15, 90), Frame::new(PixelFormat::P010, 25, 15, 90));
     eight.draw(&primitives);
     ten.draw(&primitives);
     for (plane, width, height) in [(0, 25, 15), (1, 26, 8)] {
         for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
-            let (a, b) = (
-                f32::from(eight.at(plane, x, y)),
-                f32::from(ten.code(plane, x, y)) / 4.0,
-            );
+            let (a, b) = (f32::from(eight.at(plane, x, y)), f32::from(ten.code(plane, x, y)) / 4.0);
             assert!((a - b).abs() <= 1.5, "{a} {b} in plane {plane} at {x},{y}");
         }
     }
@@ -381,16 +286,9 @@ fn packed_formats_hold_the_same_colours() {
         frame.draw(&primitives);
         for (x, y) in (0..15).flat_map(|y| (0..25).map(move |x| (x, y))) {
             let found = offsets.map(|offset| frame.at(0, size * x + offset, y));
-            assert_eq!(
-                found,
-                [0, 1, 2].map(|channel| expected.at(0, 3 * x + channel, y)),
-                "{format:?}"
-            );
+            assert_eq!(found, [0, 1, 2].map(|channel| expected.at(0, 3 * x + channel, y)), "{format:?}");
             let other = 6 - offsets.iter().sum::<usize>();
-            assert!(
-                size == 3 || frame.at(0, size * x + other, y) == 90,
-                "{format:?} lost its fourth byte"
-            );
+            assert!(size == 3 || frame.at(0, size * x + other, y) == 90, "{format:?} lost its fourth byte");
         }
     }
 }
@@ -404,10 +302,7 @@ fn padding_stays() {
             let mut frame = before.clone();
             frame.draw(&primitives);
             assert!(frame.padding_is_intact(), "{format:?} {width}x{height}");
-            assert!(
-                width < 3 || frame != before,
-                "{format:?} {width}x{height}: nothing was drawn"
-            );
+            assert!(width < 3 || frame != before, "{format:?} {width}x{height}: nothing was drawn");
         }
     }
 }
@@ -415,9 +310,7 @@ fn padding_stays() {
 #[test]
 fn what_cannot_be_seen_changes_nothing() {
     let nan = f32::NAN;
-    let sprite = TextCache::new()
-        .unwrap()
-        .line("far away", 12.0, Weight::Medium, 100.0);
+    let sprite = TextCache::new().unwrap().line("far away", 12.0, Weight::Medium, 100.0);
     let mut primitives = vec![
         polygon(&[], RED),
         polygon(&[(nan, 1.0), (2.0, 2.0), (3.0, 9.0)], RED),
@@ -429,23 +322,12 @@ fn what_cannot_be_seen_changes_nothing() {
         stroke(rect(1.0, 1.0, 4.0, 4.0), 1.0, nan, RED),
         fill(rect(1.0, 1.0, 4.0, 4.0), RED.with_alpha(0)),
     ];
-    let hidden = [
-        (0.0, 4.0),
-        (4.0, 0.0),
-        (-3.0, 3.0),
-        (nan, 3.0),
-        (f32::INFINITY, 3.0),
-    ];
+    let hidden = [(0.0, 4.0), (4.0, 0.0), (-3.0, 3.0), (nan, 3.0), (f32::INFINITY, 3.0)];
     primitives.extend(hidden.map(|(width, height)| fill(rect(1.0, 1.0, width, height), RED)));
     let away = [(-60.0, 1.0), (9.0, 1.0), (1.0, 1e30), (-1e30, 1.0), (nan, 1.0)];
     primitives.extend(away.map(|(x, y)| fill(rect(x, y, 3.0, 3.0), RED)));
     let corners = [(i32::MIN, 3), (i32::MAX, i32::MAX), (3, i32::MIN), (-500, 4)];
-    primitives.extend(corners.map(|(x, y)| Primitive::Sprite {
-        x,
-        y,
-        sprite: sprite.clone(),
-        color: RED,
-    }));
+    primitives.extend(corners.map(|(x, y)| Primitive::Sprite { x, y, sprite: sprite.clone(), color: RED }));
     for format in PixelFormat::ALL {
         for (width, height) in [(9, 7), (1, 1), (2, 1)] {
             for primitive in &primitives {
@@ -478,10 +360,8 @@ fn extremes_do_no_harm() {
             polyline(&[(-far, 2.0), (far, 3.0)], far, RED),
             polyline(&[(1.0, 1.0)], inf, RED),
         ]);
-        frame.draw(&[
-            stroke(rect(-far, 1.0, far, far), far, far, RED),
-            fill(rect(-max, -max, inf, max), RED),
-        ]);
+        frame
+            .draw(&[stroke(rect(-far, 1.0, far, far), far, far, RED), fill(rect(-max, -max, inf, max), RED)]);
     }
     assert!(frame.padding_is_intact());
 }

@@ -131,18 +131,8 @@ impl TextCache {
     /// # Errors
     /// When a bundled font cannot be read.
     pub fn with_capacity(capacity: usize) -> Result<Self, FontError> {
-        let (medium, semi_bold) = (
-            FontRef::try_from_slice(MEDIUM)?,
-            FontRef::try_from_slice(SEMI_BOLD)?,
-        );
-        Ok(Self {
-            medium,
-            semi_bold,
-            entries: HashMap::new(),
-            capacity,
-            bytes: 0,
-            clock: 0,
-        })
+        let (medium, semi_bold) = (FontRef::try_from_slice(MEDIUM)?, FontRef::try_from_slice(SEMI_BOLD)?);
+        Ok(Self { medium, semi_bold, entries: HashMap::new(), capacity, bytes: 0, clock: 0 })
     }
 
     /// Bytes of the masks that are kept.
@@ -153,17 +143,8 @@ impl TextCache {
     /// One line of text, `size` pixels to the em. What is wider than `max_width` pixels ends in an ellipsis; control
     /// characters count as spaces.
     pub fn line(&mut self, text: &str, size: f32, weight: Weight, max_width: f32) -> Arc<Sprite> {
-        let size = if size.is_nan() {
-            *SIZES.start()
-        } else {
-            size.clamp(*SIZES.start(), *SIZES.end())
-        };
-        let key = Key {
-            text: text.to_owned(),
-            size: size.to_bits(),
-            weight,
-            width: max_width as u32,
-        };
+        let size = if size.is_nan() { *SIZES.start() } else { size.clamp(*SIZES.start(), *SIZES.end()) };
+        let key = Key { text: text.to_owned(), size: size.to_bits(), weight, width: max_width as u32 };
         self.clock += 1;
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.used = self.clock;
@@ -184,13 +165,7 @@ impl TextCache {
 
     fn insert(&mut self, key: Key, sprite: Arc<Sprite>) {
         self.bytes += sprite.coverage.len();
-        self.entries.insert(
-            key,
-            Entry {
-                sprite,
-                used: self.clock,
-            },
-        );
+        self.entries.insert(key, Entry { sprite, used: self.clock });
         if self.bytes > self.capacity {
             self.shrink();
         }
@@ -198,28 +173,17 @@ impl TextCache {
 
     /// Drops what was not used for longest, until half of the capacity is free.
     fn shrink(&mut self) {
-        let mut ages: Vec<_> = self
-            .entries
-            .values()
-            .map(|entry| (entry.used, entry.sprite.coverage.len()))
-            .collect();
+        let mut ages: Vec<_> =
+            self.entries.values().map(|entry| (entry.used, entry.sprite.coverage.len())).collect();
         ages.sort_unstable_by(|a, b| b.cmp(a));
         let mut kept = 0;
         let fits = |(_, bytes): &&(u64, usize)| {
             kept += bytes;
             kept <= self.capacity / 2
         };
-        let oldest = ages
-            .iter()
-            .take_while(fits)
-            .last()
-            .map_or(self.clock, |(used, _)| *used);
+        let oldest = ages.iter().take_while(fits).last().map_or(self.clock, |(used, _)| *used);
         self.entries.retain(|_, entry| entry.used >= oldest);
-        self.bytes = self
-            .entries
-            .values()
-            .map(|entry| entry.sprite.coverage.len())
-            .sum();
+        self.bytes = self.entries.values().map(|entry| entry.sprite.coverage.len()).sum();
     }
 }
 
@@ -240,29 +204,21 @@ struct Placed {
 impl<'a> Typesetter<'a> {
     fn new(font: &'a FontRef<'static>, size: f32) -> Self {
         let scale = size * font.height_unscaled() / font.units_per_em().unwrap_or(1.0);
-        Self {
-            font,
-            scale: scale.into(),
-        }
+        Self { font, scale: scale.into() }
     }
 
     fn set(&self, text: &str, max_width: f32) -> Sprite {
         let glyphs = self.fit(self.place(text), max_width);
         let outlines: Vec<_> = glyphs.iter().filter_map(|placed| self.outline(placed)).collect();
         let advance = glyphs.last().map_or(0.0, |placed| placed.end);
-        Sprite {
-            advance,
-            ..ink(&outlines)
-        }
+        Sprite { advance, ..ink(&outlines) }
     }
 
     /// The glyphs of `text` side by side, with kerning.
     fn place(&self, text: &str) -> Vec<Placed> {
         let mut placed = Vec::new();
         for character in text.chars().take(LONGEST) {
-            let glyph = self
-                .font
-                .glyph_id(if character.is_control() { ' ' } else { character });
+            let glyph = self.font.glyph_id(if character.is_control() { ' ' } else { character });
             placed.push(self.after(placed.last(), glyph));
         }
         placed
@@ -271,11 +227,7 @@ impl<'a> Typesetter<'a> {
     fn after(&self, last: Option<&Placed>, glyph: GlyphId) -> Placed {
         let font = self.font.as_scaled(self.scale);
         let start = last.map_or(0.0, |last| last.end + font.kern(last.glyph, glyph));
-        Placed {
-            glyph,
-            start,
-            end: start + font.h_advance(glyph),
-        }
+        Placed { glyph, start, end: start + font.h_advance(glyph) }
     }
 
     /// Replaces what does not fit by an ellipsis.
@@ -296,9 +248,7 @@ impl<'a> Typesetter<'a> {
     }
 
     fn outline(&self, placed: &Placed) -> Option<OutlinedGlyph> {
-        let glyph = placed
-            .glyph
-            .with_scale_and_position(self.scale, point(placed.start, 0.0));
+        let glyph = placed.glyph.with_scale_and_position(self.scale, point(placed.start, 0.0));
         self.font.outline_glyph(glyph)
     }
 }
@@ -324,14 +274,7 @@ fn ink(outlines: &[OutlinedGlyph]) -> Sprite {
             *pixel = pixel.saturating_add((amount.clamp(0.0, 1.0).powf(STRENGTH) * 255.0).round() as u8);
         });
     }
-    Sprite {
-        left: all.min.x as i32,
-        top: all.min.y as i32,
-        width,
-        height,
-        coverage,
-        advance: 0.0,
-    }
+    Sprite { left: all.min.x as i32, top: all.min.y as i32, width, height, coverage, advance: 0.0 }
 }
 
 #[cfg(test)]
@@ -339,10 +282,7 @@ mod tests {
     use super::*;
 
     fn width(text: &str) -> f32 {
-        TextCache::new()
-            .unwrap()
-            .line(text, 32.0, Weight::SemiBold, 1e6)
-            .advance()
+        TextCache::new().unwrap().line(text, 32.0, Weight::SemiBold, 1e6).advance()
     }
 
     #[test]
@@ -378,12 +318,7 @@ mod tests {
     fn what_is_too_wide_ends_in_an_ellipsis() {
         let mut cache = TextCache::new().unwrap();
         let short = cache.line("no hard hat…", 16.0, Weight::Medium, 1e6);
-        let cut = cache.line(
-            "no hard hat · 29 CFR",
-            16.0,
-            Weight::Medium,
-            short.advance() + 4.0,
-        );
+        let cut = cache.line("no hard hat · 29 CFR", 16.0, Weight::Medium, short.advance() + 4.0);
         assert_eq!(cut, short);
         assert_eq!(cache.line("anything", 16.0, Weight::Medium, 3.0).width(), 0);
     }
@@ -396,18 +331,8 @@ mod tests {
             *cache.line("a b", 16.0, Weight::Medium, 1e6)
         );
         assert_eq!(cache.line("", 16.0, Weight::Medium, 1e6).width(), 0);
-        assert!(
-            cache
-                .line(&"x".repeat(100_000), f32::NAN, Weight::Medium, f32::INFINITY)
-                .width()
-                < 4096
-        );
-        assert!(
-            cache
-                .line("安全帽 👷", f32::INFINITY, Weight::Medium, 1e6)
-                .width()
-                > 0
-        );
+        assert!(cache.line(&"x".repeat(100_000), f32::NAN, Weight::Medium, f32::INFINITY).width() < 4096);
+        assert!(cache.line("安全帽 👷", f32::INFINITY, Weight::Medium, 1e6).width() > 0);
     }
 
     #[test]

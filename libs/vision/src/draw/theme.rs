@@ -98,14 +98,7 @@ mod tests {
 
     #[test]
     fn text_is_legible_at_every_size() {
-        let sizes = [
-            (320, 240),
-            (640, 360),
-            (1280, 720),
-            (1920, 1080),
-            (3840, 2160),
-            (1080, 1920),
-        ];
+        let sizes = [(320, 240), (640, 360), (1280, 720), (1920, 1080), (3840, 2160), (1080, 1920)];
         let titles = sizes.map(|(width, height)| Theme::for_frame(width, height).title);
         for (title, expected) in titles.into_iter().zip([11.0, 11.0, 15.84, 23.76, 47.52, 23.76]) {
             assert!((title - expected).abs() < 1.0, "{title} for {expected}");
@@ -114,13 +107,7 @@ mod tests {
 
     #[test]
     fn colours_differ_in_lightness() {
-        let Palette {
-            compliant,
-            violation,
-            unknown,
-            neutral,
-            ..
-        } = Palette::default();
+        let Palette { compliant, violation, unknown, neutral, .. } = Palette::default();
         let lightness = |color: Color| {
             0.2126 * f32::from(color.r) + 0.7152 * f32::from(color.g) + 0.0722 * f32::from(color.b)
         };

@@ -25,14 +25,8 @@ pub(super) struct BoxFormat {
 }
 
 impl BoxFormat {
-    pub const CENTRE: Self = Self {
-        corners: Corners::Centre,
-        normalised: false,
-    };
-    pub const CORNERS: Self = Self {
-        corners: Corners::LeftTop,
-        normalised: false,
-    };
+    pub const CENTRE: Self = Self { corners: Corners::Centre, normalised: false };
+    pub const CORNERS: Self = Self { corners: Corners::LeftTop, normalised: false };
 
     /// The box in pixels of an `input` (width, height).
     pub fn rect(self, [a, b, c, d]: [f32; 4], input: (usize, usize)) -> Rect {
@@ -64,16 +58,8 @@ pub(super) struct Output {
 impl Output {
     /// An error that says that this output is not `expected`.
     pub fn error(&self, outputs: &[TensorView<'_>], image: usize, expected: impl Into<String>) -> HeadError {
-        let found = outputs
-            .get(self.index)
-            .map(|view| view.shape.clone())
-            .unwrap_or_default();
-        HeadError::Shape {
-            output: self.name.clone(),
-            expected: expected.into(),
-            image,
-            found,
-        }
+        let found = outputs.get(self.index).map(|view| view.shape.clone()).unwrap_or_default();
+        HeadError::Shape { output: self.name.clone(), expected: expected.into(), image, found }
     }
 }
 
@@ -87,8 +73,5 @@ pub(super) fn class_index(value: f32, first: usize, known: Option<usize>) -> Res
     if index >= 0.0 && index < limit as f32 && index.fract() == 0.0 {
         return Ok(index as usize);
     }
-    Err(HeadError::Class {
-        found: value.to_string(),
-        classes: limit,
-    })
+    Err(HeadError::Class { found: value.to_string(), classes: limit })
 }

@@ -35,11 +35,7 @@ impl Dense {
         options: &Options,
     ) -> Result<Vec<Detection>, HeadError> {
         let (values, positions) = self.image(outputs, image)?;
-        let cells = if self.grid {
-            grid(input, positions)
-        } else {
-            Some(Vec::new())
-        };
+        let cells = if self.grid { grid(input, positions) } else { Some(Vec::new()) };
         let cells = cells.ok_or_else(|| self.error(outputs, image, input))?;
         let best = self.best(&values, positions, options.confidence);
         let sure = (0..positions).filter(|&at| best.scores[at] > options.confidence);
@@ -47,16 +43,9 @@ impl Dense {
             let numbers = [0, 1, 2, 3].map(|index| values[self.at(positions, at, index)]);
             let numbers = cells.get(at).map_or(numbers, |cell| cell.decode(numbers));
             let rect = self.format.rect(numbers, input);
-            Detection {
-                rect,
-                score: best.scores[at],
-                class: best.classes[at] as usize,
-            }
+            Detection { rect, score: best.scores[at], class: best.classes[at] as usize }
         };
-        Ok(sure
-            .map(detection)
-            .filter(|detection| options.wants(detection))
-            .collect())
+        Ok(sure.map(detection).filter(|detection| options.wants(detection)).collect())
     }
 
     /// Numbers for each position.
@@ -80,11 +69,7 @@ impl Dense {
             let length = width * positions;
             Some((view.floats(image * length..(image + 1) * length)?, positions))
         });
-        let expected = if self.planes {
-            format!("[B, {width}, N]")
-        } else {
-            format!("[B, N, {width}]")
-        };
+        let expected = if self.planes { format!("[B, {width}, N]") } else { format!("[B, N, {width}]") };
         found.ok_or_else(|| self.output.error(outputs, image, expected))
     }
 
@@ -95,18 +80,11 @@ impl Dense {
 
     /// Where number `index` of a position lies.
     fn at(&self, positions: usize, position: usize, index: usize) -> usize {
-        if self.planes {
-            index * positions + position
-        } else {
-            position * self.width() + index
-        }
+        if self.planes { index * positions + position } else { position * self.width() + index }
     }
 
     fn best(&self, values: &[f32], positions: usize, confidence: f32) -> Best {
-        let mut best = Best {
-            scores: vec![0.0; positions],
-            classes: vec![0; positions],
-        };
+        let mut best = Best { scores: vec![0.0; positions], classes: vec![0; positions] };
         if self.planes {
             best_of_planes(&values[4 * positions..], positions, &mut best);
         } else {
@@ -118,11 +96,7 @@ impl Dense {
     fn best_of_rows(&self, values: &[f32], confidence: f32, best: &mut Best) {
         let slots = best.scores.iter_mut().zip(&mut best.classes);
         for (row, (score, class)) in values.chunks_exact(self.width()).zip(slots) {
-            let (objectness, scores) = if self.objectness {
-                (row[4], &row[5..])
-            } else {
-                (1.0, &row[4..])
-            };
+            let (objectness, scores) = if self.objectness { (row[4], &row[5..]) } else { (1.0, &row[4..]) };
             // A class score is 1 at most, so what this skips cannot reach the threshold.
             if objectness > confidence {
                 let (index, highest) = highest(scores);
@@ -138,12 +112,7 @@ fn best_of_planes(planes: &[f32], positions: usize, best: &mut Best) {
     let blocks = best.scores.chunks_mut(BLOCK).zip(best.classes.chunks_mut(BLOCK));
     for (block, (scores, classes)) in blocks.enumerate() {
         for (class, plane) in planes.chunks_exact(positions).enumerate() {
-            raise(
-                &plane[block * BLOCK..][..scores.len()],
-                class as u32,
-                scores,
-                classes,
-            );
+            raise(&plane[block * BLOCK..][..scores.len()], class as u32, scores, classes);
         }
     }
 }
@@ -160,11 +129,7 @@ fn raise(plane: &[f32], class: u32, scores: &mut [f32], classes: &mut [u32]) {
 /// The first of the highest scores above 0 and its index.
 fn highest(scores: &[f32]) -> (u32, f32) {
     let first = |best: (u32, f32), (index, &score): (usize, &f32)| {
-        if score > best.1 {
-            (index as u32, score)
-        } else {
-            best
-        }
+        if score > best.1 { (index as u32, score) } else { best }
     };
     scores.iter().enumerate().fold((0, 0.0), first)
 }
@@ -181,12 +146,7 @@ impl Cell {
     /// Centre and size in input pixels from an offset in cells and the logarithm of a size in cells.
     fn decode(&self, [x, y, width, height]: [f32; 4]) -> [f32; 4] {
         let stride = self.stride;
-        [
-            (x + self.x) * stride,
-            (y + self.y) * stride,
-            width.exp() * stride,
-            height.exp() * stride,
-        ]
+        [(x + self.x) * stride, (y + self.y) * stride, width.exp() * stride, height.exp() * stride]
     }
 }
 
@@ -194,15 +154,9 @@ impl Cell {
 pub(super) fn strides(input: (usize, usize), positions: usize, anchors: usize) -> Option<&'static [usize]> {
     const LEVELS: [&[usize]; 2] = [&[8, 16, 32], &[8, 16, 32, 64]];
     let cells = |strides: &&&[usize]| {
-        strides
-            .iter()
-            .map(|stride| (input.0 / stride) * (input.1 / stride))
-            .sum::<usize>()
+        strides.iter().map(|stride| (input.0 / stride) * (input.1 / stride)).sum::<usize>()
     };
-    LEVELS
-        .iter()
-        .find(|strides| cells(strides) * anchors == positions)
-        .copied()
+    LEVELS.iter().find(|strides| cells(strides) * anchors == positions).copied()
 }
 
 /// The cells of all grids over an `input` (width, height), if they are `positions` many.

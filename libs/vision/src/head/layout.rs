@@ -73,13 +73,7 @@ impl Head {
     /// # Errors
     /// When none or several fit, or the one that `hints` names does not.
     pub fn recognise(outputs: &[TensorInfo], hints: &Hints) -> Result<Self, LayoutError> {
-        let shown = || {
-            outputs
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let shown = || outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let guess = match hints.kind {
             Some(kind) => Guess::Kind(kind),
             None => guess(outputs, hints),
@@ -87,10 +81,7 @@ impl Head {
         match guess {
             Guess::Kind(kind) => match (build(kind, outputs, hints), hints.kind) {
                 (Some(decoder), _) => Ok(Self { kind, decoder }),
-                (None, Some(kind)) => Err(LayoutError::Misfit {
-                    kind,
-                    outputs: shown(),
-                }),
+                (None, Some(kind)) => Err(LayoutError::Misfit { kind, outputs: shown() }),
                 (None, None) => Err(LayoutError::Unknown { outputs: shown() }),
             },
             Guess::Ambiguous => Err(LayoutError::Ambiguous { outputs: shown() }),
@@ -125,11 +116,8 @@ fn guess_single(first: Dim, second: Dim, hints: &Hints) -> Guess {
     if hints.end_to_end && second == Some(6) {
         return Guess::Kind(HeadKind::EndToEnd);
     }
-    let transposed = |first, second| {
-        hints
-            .classes
-            .is_some_and(|count| first != 4 + count && second == 4 + count)
-    };
+    let transposed =
+        |first, second| hints.classes.is_some_and(|count| first != 4 + count && second == 4 + count);
     match (first, second) {
         (Some(values), Some(positions)) if values < positions && !transposed(values, positions) => {
             Guess::Kind(HeadKind::Yolo)
@@ -166,41 +154,24 @@ const MOST_QUERIES: usize = 1000;
 
 /// The only output of rank 3, if the others are at most the undecoded grids that old exporters add.
 fn single(outputs: &[TensorInfo]) -> Option<(Output, &TensorInfo)> {
-    let (index, info) = outputs
-        .iter()
-        .enumerate()
-        .find(|(_, info)| info.shape.len() == 3)?;
-    let rest = outputs
-        .iter()
-        .enumerate()
-        .all(|(other, info)| other == index || info.shape.len() == 5);
+    let (index, info) = outputs.iter().enumerate().find(|(_, info)| info.shape.len() == 3)?;
+    let rest = outputs.iter().enumerate().all(|(other, info)| other == index || info.shape.len() == 5);
     rest.then(|| (output(outputs, index), info))
 }
 
 fn output(outputs: &[TensorInfo], index: usize) -> Output {
-    Output {
-        index,
-        name: outputs[index].name.clone(),
-    }
+    Output { index, name: outputs[index].name.clone() }
 }
 
 /// The output whose name contains `part`.
 fn find(outputs: &[TensorInfo], part: &str) -> Option<Output> {
-    let index = outputs
-        .iter()
-        .position(|info| info.name.to_ascii_lowercase().contains(part))?;
+    let index = outputs.iter().position(|info| info.name.to_ascii_lowercase().contains(part))?;
     Some(output(outputs, index))
 }
 
 /// Boxes, scores and classes, by name or else by shape and type.
 fn triple(outputs: &[TensorInfo]) -> Option<[Output; 3]> {
-    let named = || {
-        Some([
-            find(outputs, "box")?,
-            find(outputs, "scores")?,
-            find_classes(outputs)?,
-        ])
-    };
+    let named = || Some([find(outputs, "box")?, find(outputs, "scores")?, find_classes(outputs)?]);
     let [boxes, scores, classes] = named().or_else(|| typed(outputs))?;
     let rank = |output: &Output| outputs[output.index].shape.len();
     let four = outputs[boxes.index].shape.last() == Some(&Some(4));
@@ -224,9 +195,7 @@ fn typed(outputs: &[TensorInfo]) -> Option<[Output; 3]> {
 
 /// Rows of six and their counts.
 fn paddle(outputs: &[TensorInfo]) -> Option<[Output; 2]> {
-    let rows = outputs
-        .iter()
-        .position(|info| info.shape.len() == 2 && info.shape[1] == Some(6))?;
+    let rows = outputs.iter().position(|info| info.shape.len() == 2 && info.shape[1] == Some(6))?;
     let counts = outputs.iter().position(|info| info.shape.len() == 1)?;
     (outputs.len() == 2).then(|| [rows, counts].map(|index| output(outputs, index)))
 }
@@ -240,15 +209,9 @@ fn build(kind: HeadKind, outputs: &[TensorInfo], hints: &Hints) -> Option<Decode
         HeadKind::RtDetr => rt_detr(outputs, hints),
         HeadKind::Detr => lists(outputs, hints, BoxFormat::CORNERS, 0),
         HeadKind::Torchvision => lists(outputs, hints, BoxFormat::CORNERS, 1),
-        HeadKind::Tensorflow => lists(
-            outputs,
-            hints,
-            BoxFormat {
-                corners: Corners::TopLeft,
-                normalised: true,
-            },
-            1,
-        ),
+        HeadKind::Tensorflow => {
+            lists(outputs, hints, BoxFormat { corners: Corners::TopLeft, normalised: true }, 1)
+        }
         HeadKind::Paddle => counted(outputs, hints),
     }
 }
@@ -274,63 +237,33 @@ fn yolo(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
         },
         (None, None) => return None,
     };
-    let classes = if planes { first } else { second }?
-        .checked_sub(4)
-        .filter(|&classes| classes > 0)?;
+    let classes = if planes { first } else { second }?.checked_sub(4).filter(|&classes| classes > 0)?;
     let format = BoxFormat::CENTRE;
-    Some(Decoder::Dense(Dense {
-        output,
-        planes,
-        objectness: false,
-        grid: false,
-        format,
-        classes,
-    }))
+    Some(Decoder::Dense(Dense { output, planes, objectness: false, grid: false, format, classes }))
 }
 
 fn objectness(outputs: &[TensorInfo], grid: bool) -> Option<Decoder> {
     let (output, _, values) = dims(outputs)?;
     let classes = values?.checked_sub(5).filter(|&classes| classes > 0)?;
     let format = BoxFormat::CENTRE;
-    Some(Decoder::Dense(Dense {
-        output,
-        planes: false,
-        objectness: true,
-        grid,
-        format,
-        classes,
-    }))
+    Some(Decoder::Dense(Dense { output, planes: false, objectness: true, grid, format, classes }))
 }
 
 fn rt_detr(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
     let (output, _, values) = dims(outputs)?;
-    let format = BoxFormat {
-        corners: Corners::Centre,
-        normalised: true,
-    };
+    let format = BoxFormat { corners: Corners::Centre, normalised: true };
     let two_scores = hints.classes == Some(2) && !hints.rt_detr_rows;
     if values == Some(6) && !two_scores {
         return rows(outputs, hints, format);
     }
     let classes = values?.checked_sub(4).filter(|&classes| classes > 0)?;
-    Some(Decoder::Dense(Dense {
-        output,
-        planes: false,
-        objectness: false,
-        grid: false,
-        format,
-        classes,
-    }))
+    Some(Decoder::Dense(Dense { output, planes: false, objectness: false, grid: false, format, classes }))
 }
 
 fn rows(outputs: &[TensorInfo], hints: &Hints, format: BoxFormat) -> Option<Decoder> {
     let (output, _, width) = dims(outputs)?;
     let width = width.filter(|&width| width == 6)?;
-    let column = |first| Column {
-        output: output.clone(),
-        first,
-        width,
-    };
+    let column = |first| Column { output: output.clone(), first, width };
     Some(Decoder::Lists(Lists {
         boxes: column(0),
         scores: column(4),
@@ -346,11 +279,7 @@ fn rows(outputs: &[TensorInfo], hints: &Hints, format: BoxFormat) -> Option<Deco
 fn lists(outputs: &[TensorInfo], hints: &Hints, format: BoxFormat, first_class: usize) -> Option<Decoder> {
     let [boxes, scores, classes] = triple(outputs)?;
     let batched = outputs[boxes.index].shape.len() == 3;
-    let column = |output, width| Column {
-        output,
-        first: 0,
-        width,
-    };
+    let column = |output, width| Column { output, first: 0, width };
     Some(Decoder::Lists(Lists {
         boxes: column(boxes, 4),
         scores: column(scores, 1),
@@ -365,9 +294,5 @@ fn lists(outputs: &[TensorInfo], hints: &Hints, format: BoxFormat, first_class: 
 
 fn counted(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
     let [rows, counts] = paddle(outputs)?;
-    Some(Decoder::Counted(Counted {
-        rows,
-        counts,
-        known_classes: hints.classes,
-    }))
+    Some(Decoder::Counted(Counted { rows, counts, known_classes: hints.classes }))
 }

@@ -31,18 +31,10 @@ impl Column {
             let length = count * self.width;
             (image < batch && rest.iter().product::<usize>() == self.width).then_some(())?;
             let values = view.floats(image * length..(image + 1) * length)?;
-            Some(Rows {
-                values,
-                first: self.first,
-                width: self.width,
-                count: *count,
-            })
+            Some(Rows { values, first: self.first, width: self.width, count: *count })
         });
         let (batch, width) = (if batched { "B, " } else { "" }, self.width);
-        rows.ok_or_else(|| {
-            self.output
-                .error(outputs, image, format!("[{batch}N] rows of {width} numbers"))
-        })
+        rows.ok_or_else(|| self.output.error(outputs, image, format!("[{batch}N] rows of {width} numbers")))
     }
 }
 
@@ -88,43 +80,23 @@ impl Lists {
         let boxes = self.boxes.rows(outputs, image, self.batched)?;
         let scores = self.scores.rows(outputs, image, self.batched)?;
         let classes = self.classes.rows(outputs, image, self.batched)?;
-        let rows = [&boxes, &scores, &classes]
-            .map(|rows| rows.count)
-            .into_iter()
-            .min()
-            .unwrap_or_default();
-        let rows = self
-            .counted(outputs, image)?
-            .map_or(rows, |count| count.min(rows));
+        let rows = [&boxes, &scores, &classes].map(|rows| rows.count).into_iter().min().unwrap_or_default();
+        let rows = self.counted(outputs, image)?.map_or(rows, |count| count.min(rows));
         let detection = |row: usize| {
-            let rect = self
-                .format
-                .rect([0, 1, 2, 3].map(|index| boxes.get(row, index)), input);
+            let rect = self.format.rect([0, 1, 2, 3].map(|index| boxes.get(row, index)), input);
             let class = class_index(classes.get(row, 0), self.first_class, self.known_classes)?;
-            Ok(Detection {
-                rect,
-                score: scores.get(row, 0),
-                class,
-            })
+            Ok(Detection { rect, score: scores.get(row, 0), class })
         };
-        collect(
-            (0..rows)
-                .filter(|&row| scores.get(row, 0) > options.confidence)
-                .map(detection),
-            options,
-        )
+        collect((0..rows).filter(|&row| scores.get(row, 0) > options.confidence).map(detection), options)
     }
 
     fn counted(&self, outputs: &[TensorView<'_>], image: usize) -> Result<Option<usize>, HeadError> {
         let Some(output) = &self.count else {
             return Ok(None);
         };
-        let found = outputs
-            .get(output.index)
-            .and_then(|view| Some(view.floats(image..image + 1)?[0] as usize));
-        found
-            .map(Some)
-            .ok_or_else(|| output.error(outputs, image, "[B] counts"))
+        let found =
+            outputs.get(output.index).and_then(|view| Some(view.floats(image..image + 1)?[0] as usize));
+        found.map(Some).ok_or_else(|| output.error(outputs, image, "[B] counts"))
     }
 }
 
@@ -145,39 +117,23 @@ impl Counted {
         options: &Options,
     ) -> Result<Vec<Detection>, HeadError> {
         const WIDTH: usize = 6;
-        let range = self
-            .range(outputs, image)
-            .ok_or_else(|| self.counts.error(outputs, image, "[B] counts"))?;
-        let rows = outputs
-            .get(self.rows.index)
-            .and_then(|view| view.floats(range.start * WIDTH..range.end * WIDTH));
-        let rows = rows.ok_or_else(|| {
-            self.rows
-                .error(outputs, image, format!("[{} or more, 6]", range.end))
-        })?;
+        let range =
+            self.range(outputs, image).ok_or_else(|| self.counts.error(outputs, image, "[B] counts"))?;
+        let rows =
+            outputs.get(self.rows.index).and_then(|view| view.floats(range.start * WIDTH..range.end * WIDTH));
+        let rows =
+            rows.ok_or_else(|| self.rows.error(outputs, image, format!("[{} or more, 6]", range.end)))?;
         let detection = |row: &[f32]| {
             let rect = BoxFormat::CORNERS.rect([row[2], row[3], row[4], row[5]], (0, 0));
-            Ok(Detection {
-                rect,
-                score: row[1],
-                class: class_index(row[0], 0, self.known_classes)?,
-            })
+            Ok(Detection { rect, score: row[1], class: class_index(row[0], 0, self.known_classes)? })
         };
-        collect(
-            rows.chunks_exact(WIDTH)
-                .filter(|row| row[1] > options.confidence)
-                .map(detection),
-            options,
-        )
+        collect(rows.chunks_exact(WIDTH).filter(|row| row[1] > options.confidence).map(detection), options)
     }
 
     /// The rows of one image.
     fn range(&self, outputs: &[TensorView<'_>], image: usize) -> Option<Range<usize>> {
         let counts = outputs.get(self.counts.index)?.floats(0..image + 1)?;
-        let start = counts[..image]
-            .iter()
-            .map(|&count| count as usize)
-            .fold(0, usize::saturating_add);
+        let start = counts[..image].iter().map(|&count| count as usize).fold(0, usize::saturating_add);
         let end = start.checked_add(counts[image] as usize)?;
         (end <= usize::MAX / 8).then_some(start..end)
     }
@@ -187,7 +143,5 @@ fn collect(
     detections: impl Iterator<Item = Result<Detection, HeadError>>,
     options: &Options,
 ) -> Result<Vec<Detection>, HeadError> {
-    detections
-        .filter(|found| found.as_ref().map_or(true, |detection| options.wants(detection)))
-        .collect()
+    detections.filter(|found| found.as_ref().map_or(true, |detection| options.wants(detection))).collect()
 }

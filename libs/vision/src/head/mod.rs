@@ -68,13 +68,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            confidence: 0.25,
-            iou: 0.7,
-            max_detections: 300,
-            classes: None,
-            class_agnostic: false,
-        }
+        Self { confidence: 0.25, iou: 0.7, max_detections: 300, classes: None, class_agnostic: false }
     }
 }
 
@@ -82,13 +76,9 @@ impl Options {
     /// Whether a sure enough box is wanted: its numbers are finite and its class is one of those asked for.
     fn wants(&self, detection: &Detection) -> bool {
         let rect = detection.rect;
-        let finite = [rect.x, rect.y, rect.width, rect.height, detection.score]
-            .iter()
-            .all(|value| value.is_finite());
-        let class = self
-            .classes
-            .as_ref()
-            .is_none_or(|classes| classes.contains(&detection.class));
+        let finite =
+            [rect.x, rect.y, rect.width, rect.height, detection.score].iter().all(|value| value.is_finite());
+        let class = self.classes.as_ref().is_none_or(|classes| classes.contains(&detection.class));
         finite && class
     }
 }
@@ -167,26 +157,16 @@ impl Head {
             Decoder::Counted(counted) => counted.decode(outputs, image, options),
         }?;
         let kept = if self.kind.needs_nms() {
-            nms::suppress(
-                candidates,
-                options.iou,
-                options.class_agnostic,
-                options.max_detections,
-            )
+            nms::suppress(candidates, options.iou, options.class_agnostic, options.max_detections)
         } else {
             nms::surest(candidates, options.max_detections)
         };
-        Ok(kept
-            .into_iter()
-            .filter_map(|detection| to_source(detection, placement))
-            .collect())
+        Ok(kept.into_iter().filter_map(|detection| to_source(detection, placement)).collect())
     }
 }
 
 fn to_source(detection: Detection, placement: &Placement) -> Option<Detection> {
     let (width, height) = placement.source;
-    let rect = placement
-        .to_source(detection.rect)
-        .clamp(width as f32, height as f32);
+    let rect = placement.to_source(detection.rect).clamp(width as f32, height as f32);
     (rect.area() > 0.0).then_some(Detection { rect, ..detection })
 }

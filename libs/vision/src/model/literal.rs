@@ -8,9 +8,7 @@ use std::str::Chars;
 /// # Errors
 /// What is wrong, in words.
 pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
-    let mut parser = Parser {
-        rest: text.chars().peekable(),
-    };
+    let mut parser = Parser { rest: text.chars().peekable() };
     let names = match parser.next() {
         Some('[') => parser.list(']'),
         Some('(') => parser.list(')'),
@@ -44,8 +42,7 @@ impl Parser<'_> {
     }
 
     fn finish(&mut self) -> Result<(), String> {
-        self.next()
-            .map_or(Ok(()), |found| Err(format!("expected the end, found `{found}`")))
+        self.next().map_or(Ok(()), |found| Err(format!("expected the end, found `{found}`")))
     }
 
     fn list(&mut self, close: char) -> Result<Vec<String>, String> {
@@ -85,8 +82,7 @@ impl Parser<'_> {
             Some('\'' | '"') => self.string()?,
             _ => std::iter::from_fn(|| self.rest.next_if(char::is_ascii_digit)).collect(),
         };
-        text.parse()
-            .map_err(|_| format!("expected a class number as key, found `{text}`"))
+        text.parse().map_err(|_| format!("expected a class number as key, found `{text}`"))
     }
 
     fn string(&mut self) -> Result<String, String> {
@@ -128,9 +124,7 @@ impl Parser<'_> {
     }
 
     fn hexadecimal(&mut self, digits: usize) -> Result<u32, String> {
-        let text: String = (0..digits)
-            .map_while(|_| self.rest.next_if(char::is_ascii_hexdigit))
-            .collect();
+        let text: String = (0..digits).map_while(|_| self.rest.next_if(char::is_ascii_hexdigit)).collect();
         match u32::from_str_radix(&text, 16) {
             Ok(code) if text.len() == digits => Ok(code),
             _ => Err(format!("expected {digits} hexadecimal digits, found `{text}`")),
@@ -141,14 +135,10 @@ impl Parser<'_> {
 /// The names of entries numbered from 0 without gaps.
 fn in_order(mut entries: Vec<(usize, String)>) -> Result<Vec<String>, String> {
     entries.sort_by_key(|&(key, _)| key);
-    match entries
-        .iter()
-        .enumerate()
-        .find(|&(index, &(key, _))| index != key)
-    {
-        Some((index, (key, _))) => Err(format!(
-            "expected class number {index}, found {key}: number them from 0 without gaps"
-        )),
+    match entries.iter().enumerate().find(|&(index, &(key, _))| index != key) {
+        Some((index, (key, _))) => {
+            Err(format!("expected class number {index}, found {key}: number them from 0 without gaps"))
+        }
         None => Ok(entries.into_iter().map(|(_, name)| name).collect()),
     }
 }

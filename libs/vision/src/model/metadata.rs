@@ -9,10 +9,7 @@ pub(super) struct Metadata<'a>(pub &'a BTreeMap<String, String>);
 
 impl Metadata<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .get(key)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.0.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     fn parsed<T>(
@@ -23,11 +20,7 @@ impl Metadata<'_> {
         let Some(found) = self.get(key) else {
             return Ok(None);
         };
-        let error = |problem| ContractError::Metadata {
-            key,
-            found: found.into(),
-            problem,
-        };
+        let error = |problem| ContractError::Metadata { key, found: found.into(), problem };
         parse(found).map(Some).map_err(error)
     }
 
@@ -46,22 +39,15 @@ impl Metadata<'_> {
     pub fn names(&self) -> Result<Option<Vec<String>>, ContractError> {
         self.parsed("names", |text| {
             let names = literal::names(text)?;
-            if names.is_empty() {
-                Err("expected at least one class name".into())
-            } else {
-                Ok(names)
-            }
+            if names.is_empty() { Err("expected at least one class name".into()) } else { Ok(names) }
         })
     }
 
     /// Input height and width.
     pub fn image_size(&self) -> Result<Option<(usize, usize)>, ContractError> {
         self.parsed("imgsz", |text| {
-            let numbers: Result<Vec<usize>, _> = text
-                .trim_matches(['[', ']', '(', ')'])
-                .split(',')
-                .map(number)
-                .collect();
+            let numbers: Result<Vec<usize>, _> =
+                text.trim_matches(['[', ']', '(', ')']).split(',').map(number).collect();
             match numbers.as_deref() {
                 Ok([size]) => Ok((*size, *size)),
                 Ok([height, width]) => Ok((*height, *width)),
@@ -84,32 +70,22 @@ impl Metadata<'_> {
 
     /// Whether overlapping boxes are suppressed in the graph.
     pub fn end_to_end(&self) -> bool {
-        let yes = |key| {
-            self.get(key)
-                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        };
+        let yes = |key| self.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         yes("end2end") || yes("nms") || self.argument("nms").is_some_and(|value| value == "true")
     }
 
     /// An entry of the exporter's arguments, in lower case.
     fn argument(&self, name: &str) -> Option<String> {
-        let plain: String = self
-            .get("args")?
-            .chars()
-            .filter(|c| !matches!(c, '{' | '}' | '\'' | '"' | ' '))
-            .collect();
+        let plain: String =
+            self.get("args")?.chars().filter(|c| !matches!(c, '{' | '}' | '\'' | '"' | ' ')).collect();
         let pairs = plain.split(',').filter_map(|pair| pair.split_once(':'));
-        pairs
-            .into_iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.to_ascii_lowercase())
+        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_ascii_lowercase())
     }
 
     /// Whether the model is an RT-DETR.
     pub fn rt_detr(&self) -> bool {
         let says = |key| {
-            self.get(key)
-                .is_some_and(|text| text.to_ascii_lowercase().replace('-', "").contains("rtdetr"))
+            self.get(key).is_some_and(|text| text.to_ascii_lowercase().replace('-', "").contains("rtdetr"))
         };
         says("head") || says("description")
     }

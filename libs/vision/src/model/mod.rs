@@ -37,13 +37,7 @@ pub struct ImageInput {
 impl ImageInput {
     /// The tensor's shape for a batch of `batch` images.
     pub fn shape(&self, batch: usize) -> [usize; 4] {
-        let InputSpec {
-            width,
-            height,
-            channels,
-            layout,
-            ..
-        } = self.spec;
+        let InputSpec { width, height, channels, layout, .. } = self.spec;
         match layout {
             Layout::Nchw => [batch, channels.count(), height, width],
             Layout::Nhwc => [batch, height, width, channels.count()],
@@ -118,10 +112,7 @@ impl Contract {
 
     /// The name of class `class`; `class7` if nobody names it.
     pub fn label(&self, class: usize) -> String {
-        self.labels
-            .get(class)
-            .cloned()
-            .unwrap_or_else(|| format!("class{class}"))
+        self.labels.get(class).cloned().unwrap_or_else(|| format!("class{class}"))
     }
 }
 
@@ -137,21 +128,10 @@ impl Labels {
         sidecar: Option<Vec<String>>,
         metadata: Option<Vec<String>>,
     ) -> Self {
-        let sources = [
-            (file, "the labels file"),
-            (sidecar, "the sidecar file"),
-            (metadata, "the model's metadata"),
-        ];
-        let chosen = sources.into_iter().find_map(|(names, source)| {
-            Some(Self {
-                names: names?,
-                source,
-            })
-        });
-        chosen.unwrap_or(Self {
-            names: Vec::new(),
-            source: "nothing",
-        })
+        let sources =
+            [(file, "the labels file"), (sidecar, "the sidecar file"), (metadata, "the model's metadata")];
+        let chosen = sources.into_iter().find_map(|(names, source)| Some(Self { names: names?, source }));
+        chosen.unwrap_or(Self { names: Vec::new(), source: "nothing" })
     }
 
     fn count(&self) -> Option<usize> {
@@ -160,10 +140,7 @@ impl Labels {
 
     /// Some detectors count the background as class 0, and some lists of labels name it.
     fn start_with_background(&self) -> bool {
-        let first = self
-            .names
-            .first()
-            .map(|name| name.trim_matches('_').to_ascii_lowercase());
+        let first = self.names.first().map(|name| name.trim_matches('_').to_ascii_lowercase());
         matches!(first.as_deref(), Some("background" | "bg" | "???" | "n/a"))
     }
 
@@ -171,12 +148,9 @@ impl Labels {
         let by_output = channels.map(|count| (count, "the outputs have that many score channels"));
         let expected = by_output.or(named.map(|count| (count, "the model's metadata name that many")));
         match (expected, self.count()) {
-            (Some((expected, reason)), Some(found)) if expected != found => Err(ContractError::Labels {
-                expected,
-                reason,
-                found,
-                source_of_labels: self.source,
-            }),
+            (Some((expected, reason)), Some(found)) if expected != found => {
+                Err(ContractError::Labels { expected, reason, found, source_of_labels: self.source })
+            }
             _ => Ok(()),
         }
     }
@@ -186,9 +160,7 @@ fn hints(metadata: &Metadata<'_>, sidecar: &Sidecar, labels: &Labels, shape: &Im
     Hints {
         kind: sidecar.head,
         classes: labels.count(),
-        first_class: sidecar
-            .first_class
-            .or(labels.start_with_background().then_some(0)),
+        first_class: sidecar.first_class.or(labels.start_with_background().then_some(0)),
         input: (shape.width, shape.height),
         end_to_end: metadata.end_to_end(),
         rt_detr: metadata.rt_detr(),
@@ -221,15 +193,7 @@ impl ImageShape {
         let info = &inputs[index];
         let (rows, columns) = if layout == Layout::Nchw { (2, 3) } else { (1, 2) };
         let (width, height) = input_size(info, (info.shape[columns], info.shape[rows]), metadata, sidecar)?;
-        Ok(Self {
-            index,
-            data_type,
-            batch: info.shape[0],
-            layout,
-            channels,
-            width,
-            height,
-        })
+        Ok(Self { index, data_type, batch: info.shape[0], layout, channels, width, height })
     }
 
     fn into_input(
@@ -252,35 +216,18 @@ impl ImageShape {
             return Err(contradiction("channels", asked, &inputs[self.index]));
         }
         // Lists without a batch dimension belong to one image.
-        let batch = if head == HeadKind::Torchvision {
-            Some(1)
-        } else {
-            self.batch
-        };
-        Ok(ImageInput {
-            index: self.index,
-            data_type: self.data_type,
-            batch,
-            spec,
-        })
+        let batch = if head == HeadKind::Torchvision { Some(1) } else { self.batch };
+        Ok(ImageInput { index: self.index, data_type: self.data_type, batch, spec })
     }
 }
 
 fn show(inputs: &[TensorInfo]) -> String {
     let shown: Vec<_> = inputs.iter().map(ToString::to_string).collect();
-    if shown.is_empty() {
-        "no input".into()
-    } else {
-        shown.join(", ")
-    }
+    if shown.is_empty() { "no input".into() } else { shown.join(", ") }
 }
 
 fn contradiction(key: &'static str, asked: String, input: &TensorInfo) -> ContractError {
-    ContractError::Contradiction {
-        key,
-        asked,
-        input: input.to_string(),
-    }
+    ContractError::Contradiction { key, asked, input: input.to_string() }
 }
 
 /// The layout and number of channels of an input that can take an image.
@@ -313,11 +260,7 @@ fn input_size(
     let stride = metadata.stride()?.unwrap_or(1);
     let misses = |dim: Dim, size: usize| dim.is_none() && !size.is_multiple_of(stride);
     if misses(declared.0, width) || misses(declared.1, height) {
-        return Err(ContractError::Size {
-            width,
-            height,
-            stride,
-        });
+        return Err(ContractError::Size { width, height, stride });
     }
     Ok((width, height))
 }
@@ -338,31 +281,17 @@ fn usual_spec(head: HeadKind, shape: &ImageShape) -> InputSpec {
     };
     let bytes = shape.data_type == DataType::U8 || yolox || head == HeadKind::Tensorflow;
     let scale = [if bytes { 1.0 } else { 1.0 / 255.0 }; 3];
-    InputSpec {
-        resize,
-        channels,
-        layout: shape.layout,
-        scale,
-        ..InputSpec::new(shape.width, shape.height)
-    }
+    InputSpec { resize, channels, layout: shape.layout, scale, ..InputSpec::new(shape.width, shape.height) }
 }
 
 /// The inputs besides the image.
 fn auxiliary(inputs: &[TensorInfo], image: &ImageShape) -> Result<Vec<AuxiliaryInput>, ContractError> {
-    let others = inputs
-        .iter()
-        .enumerate()
-        .filter(|&(index, _)| index != image.index);
+    let others = inputs.iter().enumerate().filter(|&(index, _)| index != image.index);
     others
         .map(|(index, info)| {
-            let row = auxiliary_row(info, image).ok_or_else(|| ContractError::UnknownInput {
-                found: info.to_string(),
-            })?;
-            Ok(AuxiliaryInput {
-                index,
-                data_type: info.data_type,
-                row,
-            })
+            let row = auxiliary_row(info, image)
+                .ok_or_else(|| ContractError::UnknownInput { found: info.to_string() })?;
+            Ok(AuxiliaryInput { index, data_type: info.data_type, row })
         })
         .collect()
 }
@@ -370,10 +299,7 @@ fn auxiliary(inputs: &[TensorInfo], image: &ImageShape) -> Result<Vec<AuxiliaryI
 fn auxiliary_row(info: &TensorInfo, image: &ImageShape) -> Option<[u16; 2]> {
     let numbers = matches!(info.data_type, DataType::F32 | DataType::I32 | DataType::I64);
     let pair = matches!(info.shape[..], [_, Some(2) | None]);
-    let (width, height) = (
-        u16::try_from(image.width).ok()?,
-        u16::try_from(image.height).ok()?,
-    );
+    let (width, height) = (u16::try_from(image.width).ok()?, u16::try_from(image.height).ok()?);
     let row = match info.name.as_str() {
         "orig_target_sizes" => [width, height],
         "im_shape" => [height, width],

@@ -89,25 +89,13 @@ impl Sidecar {
         fraction("iou_threshold", self.iou_threshold)?;
         let zero = |values: &[f32; 3]| values.iter().any(|value| *value == 0.0 || !value.is_finite());
         refuse("scale", "numbers other than 0", self.scale.filter(zero))?;
-        refuse(
-            "size",
-            "a width and height of at least 1",
-            self.size.filter(|size| size.contains(&0)),
-        )?;
-        refuse(
-            "labels",
-            "at least one class name",
-            self.labels.as_ref().filter(|labels| labels.is_empty()),
-        )
+        refuse("size", "a width and height of at least 1", self.size.filter(|size| size.contains(&0)))?;
+        refuse("labels", "at least one class name", self.labels.as_ref().filter(|labels| labels.is_empty()))
     }
 }
 
 fn fraction(key: &'static str, value: Option<f32>) -> Result<(), SidecarError> {
-    refuse(
-        key,
-        "a number from 0 to 1",
-        value.filter(|value| !(0.0..=1.0).contains(value)),
-    )
+    refuse(key, "a number from 0 to 1", value.filter(|value| !(0.0..=1.0).contains(value)))
 }
 
 fn refuse(
@@ -115,27 +103,14 @@ fn refuse(
     expected: &'static str,
     bad: Option<impl std::fmt::Debug>,
 ) -> Result<(), SidecarError> {
-    bad.map_or(Ok(()), |found| {
-        Err(SidecarError::Value {
-            key,
-            expected,
-            found: format!("{found:?}"),
-        })
-    })
+    bad.map_or(Ok(()), |found| Err(SidecarError::Value { key, expected, found: format!("{found:?}") }))
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> SidecarError {
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    SidecarError::Syntax {
-        line,
-        column,
-        message: error.message().trim().replace('\n', "; "),
-    }
+    SidecarError::Syntax { line, column, message: error.message().trim().replace('\n', "; ") }
 }
 
 /// A labels file cannot be read.
@@ -159,17 +134,10 @@ pub fn parse_labels(text: &str) -> Result<Vec<String>, LabelsError> {
     let names = if text.starts_with('[') {
         literal::names(text).map_err(LabelsError::Json)?
     } else {
-        let lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines.map(Into::into).collect()
     };
-    if names.is_empty() {
-        Err(LabelsError::Empty)
-    } else {
-        Ok(names)
-    }
+    if names.is_empty() { Err(LabelsError::Empty) } else { Ok(names) }
 }
 
 #[cfg(test)]
@@ -181,56 +149,28 @@ mod tests {
         let text = "labels = ['a']\nhead = 'yolox-decoded'\nresize = 'top-left'\nchannels = 'bgr'\nmean = [1, 2, 3]\n\
             scale = [1.0, 1.0, 0.5]\npad = 0\nsize = [64, 32]\nscore_threshold = 0.5\niou_threshold = 1\nfirst_class = 1";
         let sidecar = Sidecar::parse(text).unwrap();
-        assert_eq!(
-            (sidecar.head, sidecar.resize),
-            (Some(HeadKind::YoloxDecoded), Some(Resize::TopLeft))
-        );
-        assert_eq!(
-            (sidecar.channels, sidecar.mean),
-            (Some(Channels::Bgr), Some([1.0, 2.0, 3.0]))
-        );
+        assert_eq!((sidecar.head, sidecar.resize), (Some(HeadKind::YoloxDecoded), Some(Resize::TopLeft)));
+        assert_eq!((sidecar.channels, sidecar.mean), (Some(Channels::Bgr), Some([1.0, 2.0, 3.0])));
         assert_eq!((sidecar.size, sidecar.iou_threshold), (Some([64, 32]), Some(1.0)));
         assert_eq!(Sidecar::parse("").unwrap(), Sidecar::default());
     }
 
     #[test]
     fn syntax_errors_have_line_and_column() {
-        let error = Sidecar::parse("pad = 114\n\nhed = 'yolo'")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("line 3, column 1: unknown field `hed`"),
-            "{error}"
-        );
+        let error = Sidecar::parse("pad = 114\n\nhed = 'yolo'").unwrap_err().to_string();
+        assert!(error.starts_with("line 3, column 1: unknown field `hed`"), "{error}");
         let error = Sidecar::parse("\n  head = 'yolo9'").unwrap_err().to_string();
-        assert!(
-            error.starts_with("line 2, column 10: unknown variant `yolo9`"),
-            "{error}"
-        );
-        assert!(
-            Sidecar::parse("pad = ")
-                .unwrap_err()
-                .to_string()
-                .starts_with("line 1, column")
-        );
+        assert!(error.starts_with("line 2, column 10: unknown variant `yolo9`"), "{error}");
+        assert!(Sidecar::parse("pad = ").unwrap_err().to_string().starts_with("line 1, column"));
     }
 
     #[test]
     fn values_out_of_range_are_refused() {
         for (text, reason) in [
-            (
-                "score_threshold = 1.5",
-                "`score_threshold`: expected a number from 0 to 1, found 1.5",
-            ),
-            (
-                "iou_threshold = nan",
-                "`iou_threshold`: expected a number from 0 to 1, found NaN",
-            ),
+            ("score_threshold = 1.5", "`score_threshold`: expected a number from 0 to 1, found 1.5"),
+            ("iou_threshold = nan", "`iou_threshold`: expected a number from 0 to 1, found NaN"),
             ("scale = [1, 0, 1]", "`scale`: expected numbers other than 0"),
-            (
-                "size = [0, 640]",
-                "`size`: expected a width and height of at least 1",
-            ),
+            ("size = [0, 640]", "`size`: expected a width and height of at least 1"),
             ("labels = []", "`labels`: expected at least one class name"),
         ] {
             let error = Sidecar::parse(text).unwrap_err().to_string();
@@ -240,21 +180,10 @@ mod tests {
 
     #[test]
     fn labels_files() {
-        assert_eq!(
-            parse_labels("# PPE\nperson\n\n  hard hat \r\n").unwrap(),
-            ["person", "hard hat"]
-        );
-        assert_eq!(
-            parse_labels("\u{feff}[\"person\",\n \"vest\"]\n").unwrap(),
-            ["person", "vest"]
-        );
+        assert_eq!(parse_labels("# PPE\nperson\n\n  hard hat \r\n").unwrap(), ["person", "hard hat"]);
+        assert_eq!(parse_labels("\u{feff}[\"person\",\n \"vest\"]\n").unwrap(), ["person", "vest"]);
         assert_eq!(parse_labels("# nothing\n"), Err(LabelsError::Empty));
         assert_eq!(parse_labels("[]"), Err(LabelsError::Empty));
-        assert!(
-            parse_labels("['a'")
-                .unwrap_err()
-                .to_string()
-                .contains("expected `,` or `]`")
-        );
+        assert!(parse_labels("['a'").unwrap_err().to_string().contains("expected `,` or `]`"));
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
 }
 
 pub fn read_bytes(name: &str) -> Vec<u8> {
@@ -23,15 +21,10 @@ pub fn text(value: &Value) -> &str {
 }
 
 pub fn array(value: &Value) -> std::slice::Iter<'_, Value> {
-    value
-        .as_array()
-        .unwrap_or_else(|| panic!("no list: {value}"))
-        .iter()
+    value.as_array().unwrap_or_else(|| panic!("no list: {value}")).iter()
 }
 
 pub fn pair(value: &Value) -> (usize, usize) {
-    let numbers: Vec<_> = array(value)
-        .map(|number| number.as_u64().unwrap() as usize)
-        .collect();
+    let numbers: Vec<_> = array(value).map(|number| number.as_u64().unwrap() as usize).collect();
     (numbers[0], numbers[1])
 }
