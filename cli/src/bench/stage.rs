@@ -6,12 +6,15 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use engine::{InferenceEngine, InputTensor, Options};
+use engine::{Goal, InferenceEngine, InputTensor, Options};
 use gst::prelude::*;
 use vision::tensor::ElementsMut;
 
 use super::{Args, Figures, Stage};
 use crate::plugins;
+
+/// Inferences and frames that come before the clock starts.
+const WARM_UP: u64 = 5;
 
 /// Runs `stage` and tells what it came to.
 pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
@@ -26,10 +29,12 @@ fn options(args: &Args) -> Options {
     Options { threads: args.threads as usize, folders: plugins::folders(), ..Options::default() }
 }
 
+/// The network alone at its best: nothing else needs the cores, so its threads may spin.
 fn bare(args: &Args) -> Result<(u64, Duration)> {
-    let engine = engine::shared::load(&args.model, &options(args))?;
+    let options = Options { goal: Goal::Latency, ..options(args) };
+    let engine = engine::shared::load(&args.model, &options)?;
     let mut inputs = grey_inputs(&*engine)?;
-    for _ in 0..5 {
+    for _ in 0..WARM_UP {
         inputs = infer(&*engine, inputs)?;
     }
     let started = Instant::now();
@@ -59,7 +64,7 @@ fn infer(engine: &dyn InferenceEngine, inputs: Vec<InputTensor>) -> Result<Vec<I
     Ok(outcome.inputs)
 }
 
-/// When the first and the latest frame arrived, and how many there were.
+/// When the first frame after the warm-up and the latest one arrived, and how many came in all.
 #[derive(Default)]
 struct Arrivals {
     first: Option<Instant>,
@@ -78,9 +83,10 @@ fn pipeline(stage: Stage, args: &Args) -> Result<(u64, Duration)> {
     outcome?;
     let arrivals = arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     match (arrivals.first, arrivals.last) {
-        // The time of the first frame is the start of the clock: what it took is not counted, nor is it.
-        (Some(first), Some(last)) if arrivals.frames > 1 => Ok((arrivals.frames - 1, last - first)),
-        _ => bail!("'{}' holds fewer than two frames", args.input.display()),
+        (Some(first), Some(last)) if arrivals.frames > WARM_UP => {
+            Ok((arrivals.frames - WARM_UP, last - first))
+        }
+        _ => bail!("'{}' holds fewer than {} frames", args.input.display(), WARM_UP + 1),
     }
 }
 
@@ -108,9 +114,11 @@ fn count_arrivals(pipeline: &gst::Pipeline) -> Result<Arc<Mutex<Arrivals>>> {
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         let mut arrivals = counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = Instant::now();
-        arrivals.first.get_or_insert(now);
-        arrivals.last = Some(now);
         arrivals.frames += 1;
+        arrivals.last = Some(now);
+        if arrivals.frames == WARM_UP {
+            arrivals.first = Some(now);
+        }
         gst::PadProbeReturn::Ok
     });
     Ok(arrivals)
