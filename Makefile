@@ -6,7 +6,7 @@
 
 PLUGINS := trtinfer oshaannotate
 # What GStreamer 1.26 adds is used where it is installed.
-FEATURES = $$(pkg-config --atleast-version=1.26 gstreamer-1.0 && echo --features gst-plugin-trtinfer/v1_26)
+FEATURES = $$(pkg-config --atleast-version=1.26 gstreamer-1.0 && echo --features gst-osha-tests/v1_26)
 export GST_PLUGIN_PATH := $(CURDIR)/build/plugins
 CARGO_TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -28,9 +28,9 @@ test: build
 bench: build
 	build/bin/gst-osha bench
 
-lint:
+lint: bootstrap
 	cargo fmt --all --check
-	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	cargo clippy --release --locked --workspace --all-targets $(FEATURES) -- -D warnings
 	scripts/check-arrows
 
 clean:

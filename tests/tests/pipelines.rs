@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use gst_osha_tests::repository;
 
 /// A folder that looks like the repository to a pipeline, with an `out` of its own.
-fn workplace() -> tempfile::TempDir {
+fn copy_of_the_repository() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in ["models", "tests", "pipelines", "build"] {
         symlink(repository().join(entry), folder.path().join(entry)).unwrap();
@@ -53,7 +53,7 @@ fn written(folder: &Path) -> Vec<String> {
 }
 
 fn launch(name: &str) -> Vec<String> {
-    let folder = workplace();
+    let folder = copy_of_the_repository();
     let line = format!("gst-launch-1.0 -q $(grep -v '^#' pipelines/{name})");
     assert_ran(&line, &run(&line, folder.path()));
     written(folder.path())
@@ -88,7 +88,7 @@ fn stock_overlay() {
 /// The clip is sent to the port as a camera would; the receiver is stopped when the sender is done.
 #[test]
 fn live_rtp() {
-    let folder = workplace();
+    let folder = copy_of_the_repository();
     let receiver = "timeout -s INT 25 gst-launch-1.0 -e $(grep -v '^#' pipelines/live-rtp.launch)";
     let sender = "gst-launch-1.0 -q filesrc location=tests/data/site.mp4 ! qtdemux ! h264parse ! \
                   rtph264pay config-interval=1 ! udpsink host=127.0.0.1 port=5004";
@@ -128,6 +128,6 @@ fn the_readme() {
     let lines = readme_lines();
     assert!(!lines.is_empty(), "the README shows no pipeline");
     for line in lines {
-        assert_ran(&line, &run(&line, workplace().path()));
+        assert_ran(&line, &run(&line, copy_of_the_repository().path()));
     }
 }
