@@ -1,9 +1,11 @@
-//! On a CUDA device: copies, order, kernels against `vision`. Skipped where there is none.
+//! On a CUDA device: copies, order, kernels against `vision`. Counted as ignored where there is none.
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, reason = "each test uses a part")]
 mod common;
+mod harness;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use common::{HostImage, differences, info, infos, nothing, scene, specs};
@@ -14,15 +16,18 @@ use vision::image::PixelFormat;
 use vision::preprocess::InputSpec;
 use vision::tensor::{DataType, ElementsMut};
 
-/// The first device's primary context and a stream, or `None` and a note.
-fn device() -> Option<(Arc<Context>, Stream)> {
-    if let Err(Error::Unavailable(reason)) = status() {
-        println!("SKIPPED: no CUDA device ({reason})");
-        return None;
+fn missing() -> Option<String> {
+    match status() {
+        Err(Error::Unavailable(reason)) => Some(reason),
+        status => status.err().map(|error| panic!("{error}")),
     }
+}
+
+/// The first device's primary context and a stream.
+fn device() -> (Arc<Context>, Stream) {
     let context = Context::primary(0).unwrap();
     let stream = Stream::new(&context).unwrap();
-    Some((context, stream))
+    (context, stream)
 }
 
 /// `image` in device memory.
@@ -42,8 +47,8 @@ fn device_differences(device: &DeviceImageBuf, expected: &HostImage, stream: &St
 }
 
 /// One slot of an input tensor as the device writes it.
-fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: usize) -> Option<Vec<u8>> {
-    let (context, stream) = device()?;
+fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: usize) -> Vec<u8> {
+    let (context, stream) = device();
     let source = upload(image, &context, &stream);
     let preprocessor = Preprocessor::new(&context, image.info, *spec).unwrap();
     let mut tensor = DeviceBuffer::new(&context, spec.len() * size).unwrap();
@@ -52,7 +57,7 @@ fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: 
     preprocessor.run(&source.image().unwrap(), &mut slot, &stream).unwrap();
     let mut host = PinnedBuffer::new(&context, tensor.len()).unwrap();
     tensor.download(0..tensor.len(), &mut host, &stream, "test: tensor").unwrap();
-    Some(host.bytes().unwrap().to_vec())
+    host.bytes().unwrap().to_vec()
 }
 
 fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
@@ -60,14 +65,11 @@ fn reference(image: &HostImage, spec: &InputSpec, out: ElementsMut<'_>) {
     preprocessor.run(&image.image(), out).unwrap();
 }
 
-#[test]
 fn preprocessing_equals_the_cpu_bit_by_bit() {
     for (seed, info) in infos().into_iter().enumerate() {
         let image = HostImage::noise(info, seed as u64 + 1);
         for spec in specs() {
-            let Some(bytes) = preprocessed(&image, &spec, DataType::F32, 4) else {
-                return;
-            };
+            let bytes = preprocessed(&image, &spec, DataType::F32, 4);
             let mut expected = vec![0.0f32; spec.len()];
             reference(&image, &spec, ElementsMut::F32(&mut expected));
             let found: Vec<f32> =
@@ -77,24 +79,20 @@ fn preprocessing_equals_the_cpu_bit_by_bit() {
     }
 }
 
-#[test]
 fn every_element_type_equals_the_cpu() {
     let (image, spec) = (HostImage::noise(infos()[0], 5), specs()[3]);
-    let Some(bytes) = preprocessed(&image, &spec, DataType::F16, 2) else {
-        return;
-    };
+    let bytes = preprocessed(&image, &spec, DataType::F16, 2);
     let mut expected = vec![f16::ZERO; spec.len()];
     reference(&image, &spec, ElementsMut::F16(&mut expected));
     let found: Vec<f16> = bytes.as_chunks().0.iter().map(|bytes| f16::from_ne_bytes(*bytes)).collect();
     assert_eq!(found, expected);
     let mut expected = vec![0u8; spec.len()];
     reference(&image, &spec, ElementsMut::U8(&mut expected));
-    assert_eq!(preprocessed(&image, &spec, DataType::U8, 1), Some(expected));
+    assert_eq!(preprocessed(&image, &spec, DataType::U8, 1), expected);
 }
 
-#[test]
 fn drawing_in_place_equals_the_cpu() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     let mut painter = Painter::new(&context).unwrap();
     for (seed, info) in infos().into_iter().enumerate() {
         // More shapes than one round of the kernel lists.
@@ -109,9 +107,8 @@ fn drawing_in_place_equals_the_cpu() {
     }
 }
 
-#[test]
 fn copying_and_drawing_equals_the_cpu_and_leaves_the_source() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     let mut painter = Painter::new(&context).unwrap();
     for (seed, info) in infos().into_iter().enumerate() {
         let list = scene(12, (info.width, info.height), seed as u64 + 60);
@@ -127,9 +124,8 @@ fn copying_and_drawing_equals_the_cpu_and_leaves_the_source() {
     }
 }
 
-#[test]
 fn a_list_of_nothing_draws_nothing() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     let image = HostImage::noise(infos()[0], 3);
     let mut device = upload(&image, &context, &stream);
     let mut painter = Painter::new(&context).unwrap();
@@ -137,9 +133,8 @@ fn a_list_of_nothing_draws_nothing() {
     assert_eq!(device_differences(&device, &image, &stream), 0);
 }
 
-#[test]
 fn draws_on_two_streams_share_one_painter() {
-    let Some((context, first)) = device() else { return };
+    let (context, first) = device();
     let streams = [first, Stream::new(&context).unwrap()];
     let mut painter = Painter::new(&context).unwrap();
     let info = info(PixelFormat::Nv12, (640, 360));
@@ -153,9 +148,8 @@ fn draws_on_two_streams_share_one_painter() {
     }
 }
 
-#[test]
 fn copies_are_ordered_and_counted() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     let other = Stream::new(&context).unwrap();
     let (mut from, mut to) =
         (PinnedBuffer::new(&context, 1 << 20).unwrap(), PinnedBuffer::mapped(&context, 1 << 20).unwrap());
@@ -174,9 +168,8 @@ fn copies_are_ordered_and_counted() {
     assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
 }
 
-#[test]
 fn what_does_not_fit_is_refused() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
     let mut host = PinnedBuffer::new(&context, 8).unwrap();
     assert!(matches!(buffer.upload(9, &mut host, 0..8, &stream, "test"), Err(Error::Argument(_))));
@@ -189,9 +182,8 @@ fn what_does_not_fit_is_refused() {
     assert!(preprocessor.run(&image.image().unwrap(), &mut slot, &stream).is_err());
 }
 
-#[test]
 fn the_primary_context_is_one_per_process() {
-    let Some((context, stream)) = device() else { return };
+    let (context, stream) = device();
     assert!(Arc::ptr_eq(&context, &Context::primary(0).unwrap()));
     let event = Event::new(&context).unwrap();
     event.record(&stream).unwrap();
@@ -199,4 +191,21 @@ fn the_primary_context_is_one_per_process() {
     assert!(event.has_happened().unwrap());
     let (free, total) = context.memory().unwrap();
     assert!(free <= total && total <= context.device().memory);
+}
+
+fn main() -> ExitCode {
+    harness::run_on_device(
+        missing(),
+        tests![
+            preprocessing_equals_the_cpu_bit_by_bit,
+            every_element_type_equals_the_cpu,
+            drawing_in_place_equals_the_cpu,
+            copying_and_drawing_equals_the_cpu_and_leaves_the_source,
+            a_list_of_nothing_draws_nothing,
+            draws_on_two_streams_share_one_painter,
+            copies_are_ordered_and_counted,
+            what_does_not_fit_is_refused,
+            the_primary_context_is_one_per_process
+        ],
+    )
 }

@@ -1,9 +1,11 @@
-//! Frames in GStreamer's CUDA memory, on a CUDA device. Skipped where there is none.
+//! Frames in GStreamer's CUDA memory, on a CUDA device. Counted as ignored where there is none.
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, reason = "each test uses a part")]
 mod common;
+mod harness;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use common::{HostImage, differences, scene};
@@ -17,19 +19,17 @@ use vision::image::Image;
 use vision::preprocess::InputSpec;
 use vision::tensor::{DataType, ElementsMut};
 
-/// The shared context, or `None` and a note.
-fn context() -> Option<Arc<CudaContext>> {
+fn missing() -> Option<String> {
     gst::init().unwrap();
     match gstcuda::status() {
-        Err(Error::Unavailable(reason)) => {
-            println!("SKIPPED: no CUDA device ({reason})");
-            None
-        }
-        status => {
-            status.unwrap();
-            Some(CudaContext::primary(0).unwrap())
-        }
+        Err(Error::Unavailable(reason)) => Some(reason),
+        status => status.err().map(|error| panic!("{error}")),
     }
+}
+
+/// The shared context.
+fn context() -> Arc<CudaContext> {
+    CudaContext::primary(0).unwrap()
 }
 
 fn video_info(width: u32, height: u32) -> VideoInfo {
@@ -37,11 +37,7 @@ fn video_info(width: u32, height: u32) -> VideoInfo {
 }
 
 /// A frame of a test pattern that `cudaupload` brought to the device in our context, as host bytes before and a buffer.
-fn uploaded(context: &CudaContext) -> Option<(gst::Buffer, gst::Buffer, VideoInfo)> {
-    if gst::ElementFactory::find("cudaupload").is_none() {
-        println!("SKIPPED: no cudaupload");
-        return None;
-    }
+fn uploaded(context: &CudaContext) -> (gst::Buffer, gst::Buffer, VideoInfo) {
     let line = "videotestsrc num-buffers=1 pattern=smpte ! video/x-raw,format=NV12,width=642,height=362 ! \
                 tee name=t ! queue ! cudaupload ! video/x-raw(memory:CUDAMemory) ! appsink name=device sync=false t. ! queue ! appsink name=host sync=false";
     let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
@@ -57,7 +53,7 @@ fn uploaded(context: &CudaContext) -> Option<(gst::Buffer, gst::Buffer, VideoInf
     let buffers = (host.buffer_owned().unwrap(), device.buffer_owned().unwrap(), info);
     drop((host, device));
     pipeline.set_state(gst::State::Null).unwrap();
-    Some(buffers)
+    buffers
 }
 
 fn host_image(image: &Image<'_>) -> HostImage {
@@ -82,12 +78,9 @@ fn downloaded(buffer: &gst::BufferRef, info: &VideoInfo) -> HostImage {
     host_image(&staging.view_image(*frame.info()).unwrap())
 }
 
-#[test]
 fn an_uploaded_frame_is_read_in_our_context() {
-    let Some(context) = context() else { return };
-    let Some((host, device, info)) = uploaded(&context) else {
-        return;
-    };
+    let context = context();
+    let (host, device, info) = uploaded(&context);
     let Ok(Frame::Cuda(frame)) = Frame::map(&device, &info, MemoryKind::Cuda) else {
         panic!("not CUDA memory")
     };
@@ -101,12 +94,9 @@ fn an_uploaded_frame_is_read_in_our_context() {
     ));
 }
 
-#[test]
 fn an_uploaded_frame_is_preprocessed_as_on_the_cpu() {
-    let Some(context) = context() else { return };
-    let Some((host, device, info)) = uploaded(&context) else {
-        return;
-    };
+    let context = context();
+    let (host, device, info) = uploaded(&context);
     let (spec, kind) = (InputSpec::new(320, 320), format::image_info(&info).unwrap());
     let stream = Stream::new(context.context()).unwrap();
     let preprocessor = Preprocessor::new(context.context(), kind, spec).unwrap();
@@ -127,12 +117,9 @@ fn an_uploaded_frame_is_preprocessed_as_on_the_cpu() {
     assert_eq!(found, expected);
 }
 
-#[test]
 fn a_frame_that_is_ours_is_drawn_on_in_place() {
-    let Some(context) = context() else { return };
-    let Some((host, mut device, info)) = uploaded(&context) else {
-        return;
-    };
+    let context = context();
+    let (host, mut device, info) = uploaded(&context);
     let list = scene(30, (642, 362), 8);
     let mut painter = Painter::new(context.context()).unwrap();
     let mut copy = device.copy();
@@ -151,12 +138,9 @@ fn a_frame_that_is_ours_is_drawn_on_in_place() {
     assert_eq!(differences(&downloaded(&device, &info).image(), &expected.image()), 0);
 }
 
-#[test]
 fn a_shared_frame_is_copied_and_drawn_into_a_pool() {
-    let Some(context) = context() else { return };
-    let Some((host, device, info)) = uploaded(&context) else {
-        return;
-    };
+    let context = context();
+    let (host, device, info) = uploaded(&context);
     let (list, stream) = (scene(30, (642, 362), 9), CudaStream::new(&context).unwrap());
     let pool = gstcuda::buffer_pool(&context, &stream, &info, 2, 0).unwrap();
     pool.set_active(true).unwrap();
@@ -180,14 +164,7 @@ fn a_shared_frame_is_copied_and_drawn_into_a_pool() {
 }
 
 /// A pipeline whose sink `device` proposes a pool on `stream`, as our elements do.
-fn decoding(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> Option<gst::Pipeline> {
-    if ["x264enc", "nvh264dec", "openh264dec"]
-        .into_iter()
-        .any(|name| gst::ElementFactory::find(name).is_none())
-    {
-        println!("SKIPPED: no encoder or decoder");
-        return None;
-    }
+fn decoding(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> gst::Pipeline {
     let line = "videotestsrc num-buffers=8 pattern=smpte ! video/x-raw,format=I420,width=642,height=362 ! \
                 x264enc bframes=0 ! video/x-h264,profile=baseline ! h264parse ! tee name=t ! queue ! nvh264dec ! \
                 video/x-raw(memory:CUDAMemory),format=NV12 ! appsink name=device sync=false \
@@ -200,14 +177,13 @@ fn decoding(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> Option<gst:
         gstcuda::propose(query, &context, &stream, 4).is_ok()
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().propose_allocation(propose).build());
-    Some(pipeline)
+    pipeline
 }
 
-#[test]
 fn a_decoder_writes_into_our_pool_on_our_stream() {
-    let Some(context) = context() else { return };
+    let context = context();
     let stream = Arc::new(CudaStream::new(&context).unwrap());
-    let Some(pipeline) = decoding(&context, &stream) else { return };
+    let pipeline = decoding(&context, &stream);
     pipeline.set_state(gst::State::Playing).unwrap();
     let sink = |name: &str| pipeline.by_name(name).unwrap().downcast::<gst_app::AppSink>().unwrap();
     for _ in 0..8 {
@@ -225,9 +201,8 @@ fn a_decoder_writes_into_our_pool_on_our_stream() {
     pipeline.set_state(gst::State::Null).unwrap();
 }
 
-#[test]
 fn queries_are_answered_with_our_context_and_pool() {
-    let Some(context) = context() else { return };
+    let context = context();
     let element = gst::ElementFactory::make("fakesink").build().unwrap();
     let mut query = gst::query::Context::new("gst.cuda.context");
     assert!(context.answer(&element, query.query_mut()));
@@ -242,12 +217,23 @@ fn queries_are_answered_with_our_context_and_pool() {
     assert!(pool.is_some() && size as usize >= 1920 * 1080 * 3 / 2 && min == 6);
 }
 
-#[test]
 fn host_memory_is_not_taken_for_cuda_memory() {
-    if context().is_none() {
-        return;
-    }
     let info = video_info(64, 64);
     let buffer = gst::Buffer::with_size(info.size()).unwrap();
     assert!(matches!(Frame::map(&buffer, &info, MemoryKind::Cuda), Err(FrameError::Cuda(_))));
+}
+
+fn main() -> ExitCode {
+    harness::run_on_device(
+        missing(),
+        tests![
+            an_uploaded_frame_is_read_in_our_context,
+            an_uploaded_frame_is_preprocessed_as_on_the_cpu,
+            a_frame_that_is_ours_is_drawn_on_in_place,
+            a_shared_frame_is_copied_and_drawn_into_a_pool,
+            a_decoder_writes_into_our_pool_on_our_stream,
+            queries_are_answered_with_our_context_and_pool,
+            host_memory_is_not_taken_for_cuda_memory
+        ],
+    )
 }
