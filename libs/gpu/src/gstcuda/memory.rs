@@ -9,7 +9,7 @@ use gst::glib::translate::from_glib_none;
 use gst_video::{VideoInfo, VideoMeta};
 use vision::image::ImageInfo;
 
-use super::context::{borrowed_stream, context_of};
+use super::context::{CudaContext, borrowed_stream, context_of};
 use super::library::library;
 use crate::cuda::{Context, DeviceImage, DeviceImageMut, DevicePlane, Error, Stream};
 use crate::format;
@@ -23,6 +23,15 @@ const MAP_CUDA: GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
 struct CudaMemory {
     memory: GstMemory,
     context: *mut GstObject,
+}
+
+/// The `GstCudaContext` that `memory` lies in.
+///
+/// # Safety
+/// `memory` must be a `GstCudaMemory` that is alive.
+unsafe fn context_object(memory: *mut GstMemory) -> gst::Object {
+    // SAFETY: as the caller promises; its context is set for its whole life.
+    unsafe { from_glib_none((*memory.cast::<CudaMemory>()).context) }
 }
 
 /// A memory that is mapped until this is dropped.
@@ -44,8 +53,8 @@ impl Mapped<'_> {
         if unsafe { (library.gst_is_cuda_memory)(memory) } == 0 {
             return Err(Error::Argument("the buffer does not hold CUDA memory".into()));
         }
-        // SAFETY: it is a `GstCudaMemory`, whose context is set for its whole life.
-        let context = unsafe { context_of(from_glib_none((*memory.cast::<CudaMemory>()).context)) }?;
+        // SAFETY: it is a `GstCudaMemory`.
+        let context = unsafe { context_of(context_object(memory)) }?;
         // SAFETY: as above; its stream is one of its context.
         let stream = unsafe { borrowed_stream((library.gst_cuda_memory_get_stream)(memory), context) }?;
         let mut map = MaybeUninit::uninit();
@@ -138,6 +147,13 @@ impl<'a> CudaFrame<'a> {
     /// The context that the frame lies in: work on it belongs into a stream of this context.
     pub fn context(&self) -> &Arc<Context> {
         self.mapped.stream.context()
+    }
+
+    /// The same, as elements share it.
+    pub fn shared_context(&self) -> CudaContext {
+        // SAFETY: a `GstCudaMemory`, alive while it is mapped.
+        let object = unsafe { context_object(self.mapped.memory) };
+        CudaContext::of(object, self.context().clone())
     }
 
     /// The stream that orders everything that happens to the frame.
