@@ -59,6 +59,13 @@ pub fn pad_templates() -> Result<Vec<gst::PadTemplate>, gst::glib::BoolError> {
     pads.into_iter().map(template).collect()
 }
 
+/// `caps` without those for frames in memory of `kind`.
+pub fn without(caps: &gst::Caps, kind: MemoryKind) -> gst::Caps {
+    let others =
+        caps.iter_with_features().filter(|(_, features)| MemoryKind::of(Some(features)) != Some(kind));
+    others.map(|(structure, features)| (structure.to_owned(), features.to_owned())).collect()
+}
+
 /// Colorimetry of negotiated caps. What the caps leave open is taken as video players take it: BT.601 up to 576 lines,
 /// BT.709 above, limited range.
 pub fn colorimetry(info: &VideoInfo) -> Colorimetry {
@@ -114,6 +121,8 @@ mod tests {
             caps.iter_with_features().map(|(_, features)| MemoryKind::of(Some(features))).collect::<Vec<_>>()
         };
         assert_eq!(kinds(templates[0].caps()), [Some(MemoryKind::Cuda), Some(MemoryKind::Host)]);
+        let without = without(templates[0].caps(), MemoryKind::Cuda);
+        assert_eq!(kinds(&without), [Some(MemoryKind::Host)]);
         for caps in ["video/x-raw,format=P010_10LE", "video/x-raw(memory:CUDAMemory),format=GRAY8"] {
             assert!(templates[1].caps().can_intersect(&caps.parse::<gst::Caps>().unwrap()), "{caps}");
         }
