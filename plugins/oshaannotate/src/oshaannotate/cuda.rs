@@ -187,3 +187,60 @@ impl CudaCanvas {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_analytics::AnalyticsRelationMeta;
+    use gst_video::{VideoBufferPool, VideoFormat, VideoFrameFlags, VideoMeta};
+
+    fn info() -> VideoInfo {
+        gst::init().unwrap();
+        VideoInfo::builder(VideoFormat::Gray8, 60, 4).build().unwrap()
+    }
+
+    /// Copies in host memory: what is copied besides the pixels does not depend on where they lie.
+    fn pool(info: &VideoInfo) -> Pool {
+        let buffers: gst::BufferPool = VideoBufferPool::new().upcast();
+        let mut config = buffers.config();
+        config.set_params(Some(&info.to_caps().unwrap()), info.size() as u32, 0, 0);
+        config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
+        buffers.set_config(config).unwrap();
+        buffers.set_active(true).unwrap();
+        Pool { buffers, info: info.clone() }
+    }
+
+    #[test]
+    fn a_copy_has_everything_of_the_original_but_its_memory() {
+        let info = info();
+        let mut original = gst::Buffer::with_size(4 * 100).unwrap();
+        let frame = original.get_mut().unwrap();
+        frame.set_pts(gst::ClockTime::from_seconds(3));
+        frame.set_duration(gst::ClockTime::from_mseconds(40));
+        frame.set_offset(75);
+        frame.set_flags(gst::BufferFlags::DISCONT);
+        VideoMeta::add_full(frame, VideoFrameFlags::empty(), VideoFormat::Gray8, 60, 4, &[0], &[100])
+            .unwrap();
+        AnalyticsRelationMeta::add(frame);
+        let pool = pool(&info);
+        let copy = pool.acquire(&original).unwrap();
+        assert_eq!((copy.pts(), copy.duration(), copy.offset()), (original.pts(), original.duration(), 75));
+        assert!(copy.flags().contains(gst::BufferFlags::DISCONT));
+        assert!(copy.meta::<AnalyticsRelationMeta>().is_some());
+        let layouts: Vec<_> = copy.iter_meta::<VideoMeta>().map(|meta| meta.stride().to_vec()).collect();
+        assert_eq!(layouts, [info.stride().to_vec()], "the copy's own layout and no other");
+        assert_ne!(copy.peek_memory(0).as_ptr(), original.peek_memory(0).as_ptr());
+    }
+
+    #[test]
+    fn a_pool_is_wanted_for_cuda_memory_that_nobody_offers() {
+        let info = info();
+        for (caps, wanted) in [("video/x-raw(memory:CUDAMemory)", true), ("video/x-raw", false)] {
+            let caps: gst::Caps = format!("{caps},format=GRAY8,width=60,height=4").parse().unwrap();
+            let mut query = gst::query::Allocation::new(Some(&caps), true);
+            assert_eq!(wants_pool(&query), wanted);
+            query.add_allocation_pool(Some(&pool(&info).buffers), info.size() as u32, 0, 0);
+            assert!(!wants_pool(&query));
+        }
+    }
+}
