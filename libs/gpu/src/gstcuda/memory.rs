@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gst::ffi::{self, GstMapFlags, GstMapInfo, GstMemory, GstObject};
 use gst::glib::translate::from_glib_none;
+use gst_video::ffi::GstVideoInfo;
 use gst_video::{VideoInfo, VideoMeta};
 use vision::image::ImageInfo;
 
@@ -20,9 +21,11 @@ const MAP_CUDA: GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
 
 /// The start of `GstCudaMemory`, GStreamer 1.22 to 1.26.
 #[repr(C)]
-struct CudaMemory {
+pub(super) struct CudaMemory {
     memory: GstMemory,
     context: *mut GstObject,
+    /// How the frame lies in it.
+    pub info: GstVideoInfo,
 }
 
 /// The `GstCudaContext` that `memory` lies in.
@@ -195,7 +198,11 @@ impl<'a> CudaFrameMut<'a> {
         if buffer.n_memory() != 1 {
             return Err(FrameError::layout(info));
         }
-        let memory = buffer.peek_memory_mut(0).map_err(|_| FrameError::Shared)?.as_mut_ptr();
+        let memory = buffer.peek_memory_mut(0).map_err(|_| FrameError::Shared)?;
+        if memory.flags().contains(gst::MemoryFlags::READONLY) {
+            return Err(FrameError::Shared);
+        }
+        let memory = memory.as_mut_ptr();
         // SAFETY: the buffer keeps its memory alive, is borrowed, and the memory is ours alone.
         let mapped = unsafe { Mapped::new(memory, ffi::GST_MAP_READ | ffi::GST_MAP_WRITE) }?;
         // SAFETY: the planes lie in the mapped memory, and all work goes into its own stream.
