@@ -140,8 +140,8 @@ impl BaseTransformImpl for ZcBufferPool {
         caps: &gst::Caps,
         filter: Option<&gst::Caps>,
     ) -> Option<gst::Caps> {
-        // What cannot be had is reported by `start`.
-        let plan = self.plan().ok()?;
+        // What cannot be had is reported by `start`; until then every link is possible.
+        let plan = self.plan().unwrap_or_else(|_| Plan::open());
         let transformed = negotiation::transformed(direction, caps, &plan);
         Some(match filter {
             Some(filter) => filter.intersect_with_mode(&transformed, gst::CapsIntersectMode::First),

@@ -76,6 +76,11 @@ impl Plan {
         Ok(Self::on(&device, target, !target.on_device()))
     }
 
+    /// Everything is possible.
+    pub fn open() -> Self {
+        Self { target: Target::Device, ..Self::without_gpu(String::new(), false) }
+    }
+
     fn auto(device: Result<Device, Error>) -> Self {
         match device {
             Err(missing) => Self::without_gpu(missing.to_string(), true),
