@@ -137,8 +137,8 @@ fn settings_that_contradict_the_model() {
 
 #[test]
 fn a_device_that_is_not_there() {
-    let settings = format!("model={} device=cuda:7", yolo());
-    assert_refused("trtinfer", &settings, "device", &["\"cuda:7\"", "Use auto or cpu"]);
+    let settings = format!("model={} device=tpu:7", yolo());
+    assert_refused("trtinfer", &settings, "device", &["\"tpu:7\"", "Use auto or cpu"]);
 }
 
 #[test]
