@@ -88,6 +88,20 @@ fn uploaded_frames_are_the_same_and_counted() {
 }
 
 #[test]
+fn formats_that_cuda_memory_does_not_know_stay_in_host_memory() {
+    if !ready(&[]) {
+        return;
+    }
+    for format in ["xRGB", "xBGR", "GRAY8"] {
+        let direct = frames(&format!("{} ! appsink name=out", source(format)));
+        assert!(
+            direct == frames(&format!("{} ! zcbufferpool ! appsink name=out", source(format))),
+            "{format}"
+        );
+    }
+}
+
+#[test]
 fn frames_read_in_place_are_the_same_and_never_copied() {
     if !ready(&["cudadownload"]) {
         return;

@@ -118,6 +118,7 @@ fn upstream_writes_into_the_pool_again_and_again() {
     assert_eq!(pipeline.play().unwrap(), Ok(()));
     let pool = pipeline.element("pool").unwrap();
     assert!((1..=4).contains(&stat(&pool, "buffers-allocated")), "{:?}", stat(&pool, "buffers-allocated"));
+    assert!((1..=4).contains(&stat(&pool, "allocations")), "buffers are used again");
     assert!((1..=4).contains(&stat(&pool, "buffers-high-water")));
     assert_eq!(stat(&pool, "buffers-in-use"), 0);
     assert_eq!((stat(&pool, "frames-zero-copy"), stat(&pool, "frames-copied")), (200, 0));

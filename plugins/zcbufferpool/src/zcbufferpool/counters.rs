@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Counts {
     /// Buffers that the element's pools hold now.
     pub allocated: u64,
-    /// Of these, buffers that someone uses.
+    /// Times that memory for a buffer was allocated.
+    pub allocations: u64,
+    /// Of those allocated, buffers that someone uses.
     pub in_use: u64,
     /// The most that were in use at a time.
     pub high_water: u64,
@@ -65,6 +67,7 @@ impl Counts {
             .field("unified-memory", unified)
             .field("reason", reason)
             .field("buffers-allocated", self.allocated)
+            .field("allocations", self.allocations)
             .field("buffers-in-use", self.in_use)
             .field("buffers-high-water", self.high_water)
             .field("waits", self.waits)

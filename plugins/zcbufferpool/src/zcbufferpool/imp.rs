@@ -359,10 +359,12 @@ impl ZcBufferPool {
         let settings = *lock(&self.settings);
         let Some(gpu) = lock(&self.state).as_ref().and_then(|state| state.gpu.clone()) else { return Ok(()) };
         let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
-        let bounds = settings.bounds(info.size(), held, free(Target::Device, Some(&gpu))?)?;
+        let text = |error: gpu::cuda::Error| error.to_string();
+        // Only the library knows its padding.
+        let (_, layout) = gstcuda::allocate(&gpu.context, &gpu.stream, &info).map_err(text)?;
+        let bounds = settings.bounds(layout.size(), held, free(Target::Device, Some(&gpu))?)?;
         let min = held.max(bounds.min);
-        let pool = gstcuda::buffer_pool(&gpu.context, &gpu.stream, &info, min, bounds.max)
-            .map_err(|error| error.to_string())?;
+        let pool = gstcuda::buffer_pool(&gpu.context, &gpu.stream, &info, min, bounds.max).map_err(text)?;
         self.watch(&pool);
         offer(query, &pool, held);
         Ok(())

@@ -1,17 +1,21 @@
 //! Which caps go in where which go out.
 
 use gpu::MemoryKind;
-use gst_video::VideoCapsBuilder;
+use gst_video::{VideoCapsBuilder, VideoFormat};
 
 use super::plan::{Plan, Target};
 
 const CUDA: &str = "memory:CUDAMemory";
 
+/// Formats that GStreamer's CUDA memory does not know.
+const HOST_ONLY: [VideoFormat; 3] = [VideoFormat::Xrgb, VideoFormat::Xbgr, VideoFormat::Gray8];
+
 /// Templates of both pads: CUDA memory first.
 pub(super) fn pad_templates() -> Result<Vec<gst::PadTemplate>, gst::glib::BoolError> {
-    let formats = || VideoCapsBuilder::new().format_list(gpu::format::video_formats());
-    let mut caps = formats().features([CUDA]).build();
-    caps.merge(formats().build());
+    let formats = gpu::format::video_formats;
+    let in_cuda = formats().filter(|format| !HOST_ONLY.contains(format));
+    let mut caps = VideoCapsBuilder::new().features([CUDA]).format_list(in_cuda).build();
+    caps.merge(VideoCapsBuilder::new().format_list(formats()).build());
     let pads = [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)];
     let template =
         |(name, direction)| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);

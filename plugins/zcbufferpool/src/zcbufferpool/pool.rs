@@ -28,7 +28,9 @@ pub(super) struct Parts {
 }
 
 /// How the frames of a configured pool lie.
+#[derive(Clone)]
 struct Frames {
+    info: VideoInfo,
     layout: VideoInfo,
     size: usize,
     described: bool,
@@ -113,7 +115,12 @@ impl BufferPoolImpl for Imp {
         _params: Option<&gst::BufferPoolAcquireParams>,
     ) -> Result<gst::Buffer, gst::FlowError> {
         let buffer = self.allocate().map_err(|reason| self.failed(&reason))?;
-        self.count(|counters| counters.update(|counts| counts.allocated += 1));
+        self.count(|counters| {
+            counters.update(|counts| {
+                counts.allocated += 1;
+                counts.allocations += 1;
+            });
+        });
         Ok(buffer)
     }
 
@@ -199,7 +206,8 @@ impl Imp {
             _ => info.clone(),
         };
         let size = if parts.target == Target::Device { layout.size() } else { size.max(layout.size()) };
-        Ok(Frames { layout, size, described: described || parts.target == Target::Device })
+        let described = described || parts.target == Target::Device;
+        Ok(Frames { info: info.clone(), layout, size, described })
     }
 
     fn device_memory(&self, parts: &Parts, info: &VideoInfo) -> Result<(gst::Memory, VideoInfo), String> {
@@ -222,12 +230,9 @@ impl Imp {
 
     fn allocate(&self) -> Result<gst::Buffer, String> {
         let parts = self.parts.get().ok_or("no parts")?;
-        let (layout, size, described) = match &*self.frames() {
-            Some(frames) => (frames.layout.clone(), frames.size, frames.described),
-            None => return Err("not configured".into()),
-        };
+        let Frames { info, layout, size, described } = self.frames().clone().ok_or("not configured")?;
         let memory = match parts.target {
-            Target::Device => self.device_memory(parts, &layout)?.0,
+            Target::Device => self.device_memory(parts, &info)?.0,
             _ => self.host_memory(parts, size)?,
         };
         let mut buffer = gst::Buffer::new();

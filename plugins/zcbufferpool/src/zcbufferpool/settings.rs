@@ -137,7 +137,7 @@ fn memory_properties() -> Vec<ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Buffers allocated, in use, at most in use, waits for one; frames passed on without a copy, uploaded, \
+                "Buffers allocated now and in all, in use, at most in use, waits for one; frames passed on without a copy, uploaded, \
                  copied; bytes by direction; whether CPU and GPU share memory, and why",
             )
             .read_only()
