@@ -1,4 +1,5 @@
 //! The element `zcbufferpool` on a CUDA device. Skipped where there is none.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The element `zcbufferpool` in host memory: frames pass unchanged, pools are used, bounded and never waited for in vain.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::{Arc, Mutex};
 
