@@ -1,6 +1,5 @@
 //! Several elements in one pipeline.
 
-use gst::prelude::*;
 use gst_osha_tests::Pipeline;
 use gst_osha_tests::record::Record;
 

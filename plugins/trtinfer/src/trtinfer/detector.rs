@@ -184,7 +184,7 @@ impl Detector {
 
     /// Why the backends that come before this one do not run; empty if none does.
     pub fn refused(&self) -> String {
-        self.refused.join("; ")
+        self.refused.join(". ")
     }
 
     /// What the network wants to see.

@@ -217,7 +217,7 @@ impl TrtInfer {
         engine::log::set_handler(log_engine);
         let settings = lock(&self.settings).clone();
         let detector = Detector::open(&settings)?;
-        gst::info!(CAT, imp = self, "{}; not {}", detector.description(), detector.refused());
+        gst::info!(CAT, imp = self, "{}. {}", detector.description(), detector.refused());
         *lock(&self.device) = self.open_device(&detector)?;
         *lock(&self.stats) = Stats::default();
         *lock(&self.detector) = Some(Arc::new(detector));
