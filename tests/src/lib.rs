@@ -46,6 +46,7 @@ pub fn init() {
     ONCE.call_once(|| {
         let started = gst::init()
             .map_err(anyhow::Error::from)
+            .and_then(|()| Ok(gstzcbufferpool::plugin_register_static()?))
             .and_then(|()| Ok(gsttrtinfer::plugin_register_static()?))
             .and_then(|()| Ok(gstoshaannotate::plugin_register_static()?));
         assert!(started.is_ok(), "GStreamer does not start: {started:?}");

@@ -135,6 +135,9 @@ pub enum EngineError {
         /// The backend's words.
         reason: String,
     },
+    /// The GPU failed or has not enough memory.
+    #[error("the GPU failed: {0}")]
+    Device(#[from] gpu::cuda::Error),
     /// The engine went away before it answered.
     #[error("the inference engine stopped before the batch was run. Restart the pipeline")]
     Stopped,

@@ -5,10 +5,12 @@
 //! nothing is allocated for inputs.
 
 pub mod completion;
+mod device;
 pub mod error;
 pub mod log;
 pub mod onnxruntime;
 pub mod options;
+mod recycling;
 pub mod shared;
 pub mod tensor;
 

@@ -1,11 +1,18 @@
 //! Tensors that go into an engine and come out of it.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::{cast_slice, cast_slice_mut};
 use gpu::MemoryKind;
+use gpu::cuda::{self, DeviceElementsMut, PinnedBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, TensorElementType};
 use vision::tensor::{DataType, Elements, ElementsMut, TensorView};
 
 use crate::EngineError;
+use crate::device::DeviceTensor;
+use crate::recycling::Recycled;
 
 /// An input of a batch: allocated by an engine, filled by the caller, read by the engine where it lies.
 #[derive(Debug)]
@@ -18,9 +25,15 @@ pub struct InputTensor {
 #[derive(Debug)]
 enum Memory {
     Host(DynTensor),
+    Cuda(DeviceTensor),
 }
 
 impl InputTensor {
+    /// A tensor in device memory.
+    pub(crate) fn device(data_type: DataType, shape: &[usize], tensor: DeviceTensor) -> Self {
+        Self { data_type, shape: shape.to_vec(), memory: Memory::Cuda(tensor) }
+    }
+
     /// A zeroed tensor in host memory. ONNX Runtime must have been loaded.
     pub(crate) fn host(data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
         let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
@@ -46,18 +59,44 @@ impl InputTensor {
     pub fn memory(&self) -> MemoryKind {
         match self.memory {
             Memory::Host(_) => MemoryKind::Host,
+            Memory::Cuda(_) => MemoryKind::Cuda,
         }
     }
 
-    /// The elements to write an image into, outermost dimension first; `None` if they do not lie in host memory or are
-    /// of a type that no image is written in.
+    /// The elements to write an image into, outermost dimension first; `None` if they are of a type that no image is
+    /// written in, or host memory is short. Those of a tensor in device memory are written to pinned host memory, which
+    /// the engine uploads: all of them, so all have to be written.
     pub fn elements_mut(&mut self) -> Option<ElementsMut<'_>> {
-        let Memory::Host(tensor) = &mut self.memory;
-        match self.data_type {
-            DataType::F32 => slice_mut(tensor).map(ElementsMut::F32),
-            DataType::F16 => slice_mut(tensor).map(ElementsMut::F16),
-            DataType::U8 => slice_mut(tensor).map(ElementsMut::U8),
-            DataType::I32 | DataType::I64 => None,
+        match (&mut self.memory, self.data_type) {
+            (_, DataType::I32 | DataType::I64) => None,
+            (Memory::Host(tensor), DataType::F32) => slice_mut(tensor).map(ElementsMut::F32),
+            (Memory::Host(tensor), DataType::F16) => slice_mut(tensor).map(ElementsMut::F16),
+            (Memory::Host(tensor), DataType::U8) => slice_mut(tensor).map(ElementsMut::U8),
+            (Memory::Cuda(tensor), data_type) => {
+                let bytes = tensor.stage().ok()?;
+                Some(match data_type {
+                    DataType::F32 => ElementsMut::F32(cast_slice_mut(bytes)),
+                    DataType::F16 => ElementsMut::F16(cast_slice_mut(bytes)),
+                    _ => ElementsMut::U8(bytes),
+                })
+            }
+        }
+    }
+
+    /// Lets `work` put work that writes elements `range` into `stream`; the engine waits for it on the device. `None`
+    /// if the elements do not lie in device memory.
+    ///
+    /// # Errors
+    /// When there are fewer elements or `work` fails.
+    pub fn write_on(
+        &mut self,
+        stream: &Stream,
+        range: Range<usize>,
+        work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), cuda::Error>,
+    ) -> Option<Result<(), cuda::Error>> {
+        match &mut self.memory {
+            Memory::Host(_) => None,
+            Memory::Cuda(tensor) => Some(tensor.write_on(stream, range, work)),
         }
     }
 
@@ -67,13 +106,9 @@ impl InputTensor {
     /// # Errors
     /// When type or number of `elements` are not the tensor's.
     pub fn write(&mut self, elements: Elements<'_>) -> Result<(), EngineError> {
-        let Memory::Host(tensor) = &mut self.memory;
-        let written = match elements {
-            Elements::F32(values) => copy(tensor, values),
-            Elements::F16(values) => copy(tensor, values),
-            Elements::U8(values) => copy(tensor, values),
-            Elements::I32(values) => copy(tensor, values),
-            Elements::I64(values) => copy(tensor, values),
+        let written = match &mut self.memory {
+            Memory::Host(tensor) => write_host(tensor, elements),
+            Memory::Cuda(tensor) => write_staged(tensor.stage()?, self.data_type, elements),
         };
         written.ok_or_else(|| EngineError::WrongElements {
             data_type: self.data_type,
@@ -83,9 +118,43 @@ impl InputTensor {
 
     /// The tensor as ONNX Runtime takes it.
     pub(crate) fn value(&self) -> &DynTensor {
-        let Memory::Host(tensor) = &self.memory;
-        tensor
+        match &self.memory {
+            Memory::Host(tensor) => tensor,
+            Memory::Cuda(tensor) => tensor.value(),
+        }
     }
+
+    /// The tensor if it lies in device memory.
+    pub(crate) fn as_device(&mut self) -> Option<&mut DeviceTensor> {
+        match &mut self.memory {
+            Memory::Host(_) => None,
+            Memory::Cuda(tensor) => Some(tensor),
+        }
+    }
+}
+
+/// `None`, and nothing is copied, if type or number differ.
+fn write_host(tensor: &mut DynTensor, elements: Elements<'_>) -> Option<()> {
+    match elements {
+        Elements::F32(values) => copy(tensor, values),
+        Elements::F16(values) => copy(tensor, values),
+        Elements::U8(values) => copy(tensor, values),
+        Elements::I32(values) => copy(tensor, values),
+        Elements::I64(values) => copy(tensor, values),
+    }
+}
+
+/// As [`write_host`].
+fn write_staged(staging: &mut [u8], data_type: DataType, elements: Elements<'_>) -> Option<()> {
+    let (found, bytes): (_, &[u8]) = match elements {
+        Elements::F32(values) => (DataType::F32, cast_slice(values)),
+        Elements::F16(values) => (DataType::F16, cast_slice(values)),
+        Elements::U8(values) => (DataType::U8, values),
+        Elements::I32(values) => (DataType::I32, cast_slice(values)),
+        Elements::I64(values) => (DataType::I64, cast_slice(values)),
+    };
+    let fits = found == data_type && bytes.len() == staging.len();
+    fits.then(|| staging.copy_from_slice(bytes))
 }
 
 fn slice_mut<T: PrimitiveTensorElementType>(tensor: &mut DynTensor) -> Option<&mut [T]> {
@@ -100,12 +169,12 @@ fn copy<T: PrimitiveTensorElementType + Copy>(tensor: &mut DynTensor, values: &[
 }
 
 /// Whether a tensor's size in bytes can be told in an `isize`, as every allocation's must.
-fn is_addressable(data_type: DataType, shape: &[usize]) -> bool {
+pub(crate) fn is_addressable(data_type: DataType, shape: &[usize]) -> bool {
     let bytes = shape.iter().try_fold(element_size(data_type), |size, &dim| size.checked_mul(dim));
     bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok())
 }
 
-fn element_size(data_type: DataType) -> usize {
+pub(crate) fn element_size(data_type: DataType) -> usize {
     match data_type {
         DataType::U8 => 1,
         DataType::F16 => 2,
@@ -114,7 +183,7 @@ fn element_size(data_type: DataType) -> usize {
     }
 }
 
-fn element_type(data_type: DataType) -> TensorElementType {
+pub(crate) fn element_type(data_type: DataType) -> TensorElementType {
     match data_type {
         DataType::F32 => TensorElementType::Float32,
         DataType::F16 => TensorElementType::Float16,
@@ -138,21 +207,45 @@ pub(crate) fn data_type(element: TensorElementType) -> Option<DataType> {
 
 /// What a network returned for one batch. Owns the memory; outlives the engine if need be.
 #[derive(Debug)]
-pub struct Outputs(Vec<DynValue>);
+pub struct Outputs(Values);
+
+#[derive(Debug)]
+enum Values {
+    /// What the runtime allocated, and the stream that must outlive it.
+    Host { values: Vec<DynValue>, _stream: Option<Arc<Stream>> },
+    /// Copies of what lies on the device.
+    Copied(Vec<CopiedOutput>),
+}
+
+/// An output brought back from the device.
+#[derive(Debug)]
+pub(crate) struct CopiedOutput {
+    pub data_type: DataType,
+    pub shape: Vec<usize>,
+    pub bytes: Recycled<PinnedBuffer>,
+}
 
 impl Outputs {
-    pub(crate) fn new(values: Vec<DynValue>) -> Self {
-        Self(values)
+    /// `stream`, where there is one, is the one that the values were computed on.
+    pub(crate) fn new(values: Vec<DynValue>, stream: Option<Arc<Stream>>) -> Self {
+        Self(Values::Host { values, _stream: stream })
+    }
+
+    pub(crate) fn copied(outputs: Vec<CopiedOutput>) -> Self {
+        Self(Values::Copied(outputs))
     }
 
     /// Number of outputs, the same as in [`crate::ModelInfo::outputs`].
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Values::Host { values, .. } => values.len(),
+            Values::Copied(outputs) => outputs.len(),
+        }
     }
 
     /// Whether the network has no output.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// Output `index` of the model, read where the engine left it.
@@ -160,23 +253,42 @@ impl Outputs {
     /// # Errors
     /// When there is no such output or it is no tensor of a supported type.
     pub fn view(&self, index: usize) -> Result<TensorView<'_>, EngineError> {
-        let value =
-            self.0.get(index).ok_or(EngineError::TensorCount { expected: self.len(), found: index })?;
-        let elements = match value.dtype().tensor_type().and_then(data_type) {
-            Some(DataType::F32) => Elements::F32(slice(value)?),
-            Some(DataType::F16) => Elements::F16(slice(value)?),
-            Some(DataType::U8) => Elements::U8(slice(value)?),
-            Some(DataType::I32) => Elements::I32(slice(value)?),
-            Some(DataType::I64) => Elements::I64(slice(value)?),
-            None => {
-                return Err(EngineError::Inference {
-                    reason: format!("output {index} is {}", value.dtype()),
-                });
-            }
+        let view = match &self.0 {
+            Values::Host { values, .. } => values.get(index).map(|value| view_value(index, value)),
+            Values::Copied(outputs) => outputs.get(index).map(CopiedOutput::view),
         };
-        let shape = value.shape().iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
-        Ok(TensorView { shape, elements })
+        view.ok_or(EngineError::TensorCount { expected: self.len(), found: index })?
     }
+}
+
+impl CopiedOutput {
+    fn view(&self) -> Result<TensorView<'_>, EngineError> {
+        let bytes =
+            &self.bytes.bytes()?[..self.shape.iter().product::<usize>() * element_size(self.data_type)];
+        let elements = match self.data_type {
+            DataType::F32 => Elements::F32(cast_slice(bytes)),
+            DataType::F16 => Elements::F16(cast_slice(bytes)),
+            DataType::U8 => Elements::U8(bytes),
+            DataType::I32 => Elements::I32(cast_slice(bytes)),
+            DataType::I64 => Elements::I64(cast_slice(bytes)),
+        };
+        Ok(TensorView { shape: self.shape.clone(), elements })
+    }
+}
+
+fn view_value(index: usize, value: &DynValue) -> Result<TensorView<'_>, EngineError> {
+    let elements = match value.dtype().tensor_type().and_then(data_type) {
+        Some(DataType::F32) => Elements::F32(slice(value)?),
+        Some(DataType::F16) => Elements::F16(slice(value)?),
+        Some(DataType::U8) => Elements::U8(slice(value)?),
+        Some(DataType::I32) => Elements::I32(slice(value)?),
+        Some(DataType::I64) => Elements::I64(slice(value)?),
+        None => {
+            return Err(EngineError::Inference { reason: format!("output {index} is {}", value.dtype()) });
+        }
+    };
+    let shape = value.shape().iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
+    Ok(TensorView { shape, elements })
 }
 
 fn slice<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], EngineError> {

@@ -3,6 +3,8 @@
 use gst_video::{VideoCapsBuilder, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 use vision::image::{Colorimetry, ImageInfo, Matrix, PixelFormat, Range};
 
+use crate::frame::MemoryKind;
+
 /// The GStreamer format that lies in memory like `format`.
 pub fn to_video_format(format: PixelFormat) -> VideoFormat {
     match format {
@@ -34,16 +36,34 @@ pub fn video_formats() -> impl Iterator<Item = VideoFormat> {
     PixelFormat::ALL.into_iter().map(to_video_format)
 }
 
-/// The templates of a `sink` and a `src` pad that are always there and take every format.
+/// Every format, in CUDA memory first, then in host memory.
+fn every_caps() -> gst::Caps {
+    let caps = |kind: MemoryKind| {
+        VideoCapsBuilder::new().features([kind.feature()]).format_list(video_formats()).build()
+    };
+    let mut every = caps(MemoryKind::Cuda);
+    every.merge(caps(MemoryKind::Host));
+    every
+}
+
+/// The templates of a `sink` and a `src` pad that are always there and take every format, in CUDA memory or in host
+/// memory.
 ///
 /// # Errors
 /// When GStreamer refuses a template.
 pub fn pad_templates() -> Result<Vec<gst::PadTemplate>, gst::glib::BoolError> {
-    let caps = VideoCapsBuilder::new().format_list(video_formats()).build();
+    let caps = every_caps();
     let pads = [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)];
     let template =
         |(name, direction)| gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps);
     pads.into_iter().map(template).collect()
+}
+
+/// `caps` without those for frames in memory of `kind`.
+pub fn without(caps: &gst::Caps, kind: MemoryKind) -> gst::Caps {
+    let others =
+        caps.iter_with_features().filter(|(_, features)| MemoryKind::of(Some(features)) != Some(kind));
+    others.map(|(structure, features)| (structure.to_owned(), features.to_owned())).collect()
 }
 
 /// Colorimetry of negotiated caps. What the caps leave open is taken as video players take it: BT.601 up to 576 lines,
@@ -90,6 +110,22 @@ mod tests {
             assert_eq!(from_video_format(to_video_format(format)), Some(format));
         }
         assert_eq!(from_video_format(VideoFormat::Yuy2), None);
+    }
+
+    #[test]
+    fn the_templates_take_every_format_in_device_and_host_memory() {
+        gst::init().unwrap();
+        let templates = pad_templates().unwrap();
+        assert_eq!(templates.len(), 2);
+        let kinds = |caps: &gst::Caps| {
+            caps.iter_with_features().map(|(_, features)| MemoryKind::of(Some(features))).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(templates[0].caps()), [Some(MemoryKind::Cuda), Some(MemoryKind::Host)]);
+        let without = without(templates[0].caps(), MemoryKind::Cuda);
+        assert_eq!(kinds(&without), [Some(MemoryKind::Host)]);
+        for caps in ["video/x-raw,format=P010_10LE", "video/x-raw(memory:CUDAMemory),format=GRAY8"] {
+            assert!(templates[1].caps().can_intersect(&caps.parse::<gst::Caps>().unwrap()), "{caps}");
+        }
     }
 
     #[test]

@@ -18,17 +18,24 @@ pub enum MemoryKind {
 }
 
 impl MemoryKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Host, Self::Cuda, Self::Nvmm];
+
+    /// The feature that names the kind in caps.
+    pub fn feature(self) -> &'static str {
+        match self {
+            Self::Host => gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY.as_str(),
+            Self::Cuda => "memory:CUDAMemory",
+            Self::Nvmm => "memory:NVMM",
+        }
+    }
+
     /// The kind that `features` of caps name; `None` for kinds that no element here takes.
     pub fn of(features: Option<&gst::CapsFeaturesRef>) -> Option<Self> {
         let Some(features) = features.filter(|features| !features.is_any() && features.size() > 0) else {
             return Some(Self::Host);
         };
-        let kinds = [
-            (gst::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY.as_str(), Self::Host),
-            ("memory:CUDAMemory", Self::Cuda),
-            ("memory:NVMM", Self::Nvmm),
-        ];
-        kinds.into_iter().find(|(name, _)| features.contains(*name)).map(|(_, kind)| kind)
+        Self::ALL.into_iter().find(|kind| features.contains(kind.feature()))
     }
 }
 

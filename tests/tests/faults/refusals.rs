@@ -136,9 +136,29 @@ fn settings_that_contradict_the_model() {
 }
 
 #[test]
+fn a_gpu_without_a_driver() {
+    if gpu::cuda::status().is_ok() {
+        println!("SKIPPED: there is a driver");
+        return;
+    }
+    for settings in ["backend=onnxruntime-cuda", "device=cuda", "device=cuda:1"] {
+        let settings = format!("model={} {settings}", yolo());
+        assert_refused("trtinfer", &settings, "backend", &["ONNX Runtime with CUDA", "choose the CPU"]);
+    }
+}
+
+#[test]
+fn a_device_that_the_backend_does_not_run_on() {
+    for (backend, device) in [("onnxruntime-cuda", "cpu"), ("onnxruntime-cpu", "cuda:0")] {
+        let settings = format!("model={} backend={backend} device={device}", yolo());
+        assert_refused("trtinfer", &settings, "device", &[device, "Leave one of the properties at auto"]);
+    }
+}
+
+#[test]
 fn a_device_that_is_not_there() {
-    let settings = format!("model={} device=cuda:7", yolo());
-    assert_refused("trtinfer", &settings, "device", &["\"cuda:7\"", "Use auto or cpu"]);
+    let settings = format!("model={} device=tpu:7", yolo());
+    assert_refused("trtinfer", &settings, "device", &["\"tpu:7\"", "Use auto or cpu"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The element `trtinfer`: the frames that come in go out, in order and untouched, with what the network saw.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod backends;
 mod description;
 mod events;
 mod failures;

@@ -1,7 +1,8 @@
 //! The backend on ONNX Runtime, whose library is loaded at run time.
 //!
-//! Networks run on the CPU. With [`crate::Goal::Throughput`] its threads sleep between operators' pieces of work.
+//! Networks run on the CPU or on a CUDA device. On the CPU, with [`crate::Goal::Throughput`] the threads sleep between operators' pieces of work.
 
+mod cuda;
 pub mod library;
 mod session;
 mod worker;
@@ -11,8 +12,9 @@ use std::sync::Arc;
 
 use gpu::MemoryKind;
 
+use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
-use self::worker::Worker;
+use self::worker::{Runner, Worker};
 use crate::options::{Device, Options, Precision};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
 
@@ -20,6 +22,8 @@ use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
 struct Engine {
     model: Arc<ModelInfo>,
     description: String,
+    /// `None` for the host's.
+    memory: Option<DeviceMemory>,
     worker: Worker,
 }
 
@@ -31,19 +35,46 @@ struct Engine {
 pub fn load(path: &Path, options: &Options) -> Result<Arc<dyn InferenceEngine>, EngineError> {
     available(options)?;
     let library = library::open(options)?;
-    let session = session::open(&library, path, options)?;
-    let model = Arc::new(session::model_info(&session, path)?);
-    let description = describe(&library, options);
-    let worker = Worker::start(session, Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, worker }))
+    match options.device {
+        Device::Cpu => on_cpu(&library, path, options),
+        Device::Cuda(ordinal) => on_cuda(&library, path, options, ordinal),
+    }
 }
 
-/// A device or precision that would change speed or results is refused, never replaced.
+fn on_cpu(
+    library: &Library,
+    path: &Path,
+    options: &Options,
+) -> Result<Arc<dyn InferenceEngine>, EngineError> {
+    let session = session::open(library, path, options)?;
+    let model = Arc::new(session::model_info(&session, path)?);
+    let description = describe(library, options);
+    let worker = Worker::start(Runner::Cpu(session), Arc::clone(&model))?;
+    Ok(Arc::new(Engine { model, description, memory: None, worker }))
+}
+
+fn on_cuda(
+    library: &Arc<Library>,
+    path: &Path,
+    options: &Options,
+    ordinal: u32,
+) -> Result<Arc<dyn InferenceEngine>, EngineError> {
+    let session = CudaSession::open(library, path, options, ordinal)?;
+    let model = Arc::clone(session.model());
+    let description = format!("ONNX Runtime {}, CUDA, {}", library.version(), session.description());
+    let memory = Some(session.memory()?);
+    let worker = Worker::start(Runner::Cuda(Box::new(session)), Arc::clone(&model))?;
+    Ok(Arc::new(Engine { model, description, memory, worker }))
+}
+
+/// A precision that would change results is refused, never replaced.
 fn available(options: &Options) -> Result<(), EngineError> {
-    let reason = match (options.device, options.precision) {
-        (Device::Cpu, Precision::Model) => return Ok(()),
-        (Device::Cpu, Precision::F16) => "a CPU runs the model in the model's own precision; choose that",
-        (Device::Cuda(_), _) => "this build runs it on the CPU only; choose the CPU",
+    if options.precision == Precision::Model {
+        return Ok(());
+    }
+    let reason = match options.device {
+        Device::Cpu => "a CPU runs the model in the model's own precision; choose that",
+        Device::Cuda(_) => "it runs the model in the model's own precision; choose that or an FP16 model",
     };
     Err(EngineError::Unavailable { backend: "ONNX Runtime".to_owned(), reason: reason.to_owned() })
 }
@@ -66,7 +97,7 @@ impl InferenceEngine for Engine {
     }
 
     fn memory(&self) -> MemoryKind {
-        MemoryKind::Host
+        if self.memory.is_some() { MemoryKind::Cuda } else { MemoryKind::Host }
     }
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
@@ -74,7 +105,10 @@ impl InferenceEngine for Engine {
         let input =
             inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
         session::check_shape(input, shape)?;
-        InputTensor::host(input.data_type, shape)
+        match &self.memory {
+            Some(memory) => memory.allocate(input, shape),
+            None => InputTensor::host(input.data_type, shape),
+        }
     }
 
     fn submit(&self, inputs: Vec<InputTensor>) -> Completion {

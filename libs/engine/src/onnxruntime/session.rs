@@ -7,7 +7,7 @@ use std::path::Path;
 use ort::ErrorCode;
 use ort::logging::LogLevel;
 use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, ValueType};
 use vision::tensor::TensorInfo;
 
@@ -22,7 +22,7 @@ pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<
 }
 
 /// Finds what ONNX Runtime has no clear words for.
-fn check_file(path: &Path) -> Result<(), EngineError> {
+pub(super) fn check_file(path: &Path) -> Result<(), EngineError> {
     let reading = |error| EngineError::reading(path, &error);
     let metadata = File::open(path).and_then(|file| file.metadata()).map_err(reading)?;
     let damaged =
@@ -34,19 +34,22 @@ fn check_file(path: &Path) -> Result<(), EngineError> {
     }
 }
 
-/// All graph optimisations is the one level that old and new libraries understand alike.
 fn commit(library: &Library, path: &Path, options: &Options) -> Result<Session, ort::Error> {
-    Session::builder(library.environment())?
+    builder(library, options)?.commit_from_file(path)
+}
+
+/// All graph optimisations is the one level that old and new libraries understand alike.
+pub(super) fn builder(library: &Library, options: &Options) -> Result<SessionBuilder, ort::Error> {
+    Ok(Session::builder(library.environment())?
         .with_log_level(LogLevel::Warning)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?
         .with_inter_threads(1)?
         .with_intra_threads(options.thread_count())?
-        .with_intra_op_spinning(options.goal == Goal::Latency)?
-        .commit_from_file(path)
+        .with_intra_op_spinning(options.goal == Goal::Latency)?)
 }
 
-fn refused(path: &Path, error: &ort::Error) -> EngineError {
+pub(super) fn refused(path: &Path, error: &ort::Error) -> EngineError {
     let (path, reason) = (path.to_owned(), error.message().trim().to_owned());
     match error.code() {
         ErrorCode::NoSuchFile => EngineError::ModelNotFound(path),
@@ -140,5 +143,5 @@ pub(super) fn run(session: &mut Session, inputs: &[InputTensor]) -> Result<Outpu
     let outputs = session
         .run(&views[..])
         .map_err(|error| EngineError::Inference { reason: error.message().trim().to_owned() })?;
-    Ok(Outputs::new(outputs.into_iter().map(|(_, value)| value).collect()))
+    Ok(Outputs::new(outputs.into_iter().map(|(_, value)| value).collect(), None))
 }

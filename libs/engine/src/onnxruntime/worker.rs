@@ -7,8 +7,17 @@ use std::time::Instant;
 
 use ort::session::Session;
 
+use super::cuda::{CudaSession, Running};
 use super::session::{check_batch, run};
 use crate::{Completion, EngineError, InputTensor, ModelInfo, Outcome, Promise, completion};
+
+/// What runs batches.
+pub(super) enum Runner {
+    /// On the CPU, one after the other.
+    Cpu(Session),
+    /// On a device, which has the next batch in its stream before the last one is done.
+    Cuda(Box<CudaSession>),
+}
 
 struct Job {
     inputs: Vec<InputTensor>,
@@ -22,12 +31,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, which owns `session` from here on.
-    pub(super) fn start(session: Session, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
+    /// Starts the thread, which owns `runner` from here on.
+    pub(super) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
-            .spawn(move || serve(session, &model, &queue))
+            .spawn(move || serve(runner, &model, &queue))
             .map_err(|error| EngineError::Unavailable {
                 backend: "ONNX Runtime".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
@@ -54,10 +63,59 @@ impl Drop for Worker {
     }
 }
 
-fn serve(mut session: Session, model: &ModelInfo, queue: &Receiver<Job>) {
+fn serve(runner: Runner, model: &ModelInfo, queue: &Receiver<Job>) {
+    match runner {
+        Runner::Cpu(session) => serve_on_cpu(session, model, queue),
+        Runner::Cuda(session) => {
+            let (started, running) = mpsc::channel();
+            thread::scope(|scope| {
+                scope.spawn(move || finish(&running));
+                serve_on_device(*session, model, queue, &started);
+                drop(started);
+            });
+        }
+    }
+}
+
+fn serve_on_cpu(mut session: Session, model: &ModelInfo, queue: &Receiver<Job>) {
     for Job { inputs, promise } in queue {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| run(&mut session, &inputs));
         promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
+    }
+}
+
+/// A batch in the device's stream.
+struct Started {
+    job: Job,
+    running: Result<Running, EngineError>,
+    at: Instant,
+}
+
+fn serve_on_device(
+    mut session: CudaSession,
+    model: &ModelInfo,
+    queue: &Receiver<Job>,
+    started: &Sender<Started>,
+) {
+    for mut job in queue {
+        let at = Instant::now();
+        let running = check_batch(model, &job.inputs).and_then(|()| session.start(&mut job.inputs));
+        // It ends after this thread.
+        let _ = started.send(Started { job, running, at });
+    }
+}
+
+/// Hands over what the device is done with, in order.
+fn finish(queue: &Receiver<Started>) {
+    let mut last = Instant::now();
+    for Started { job: Job { inputs, promise }, running, at } in queue {
+        let outputs = running.and_then(|Running { outputs, done }| {
+            done.synchronize()?;
+            Ok(outputs)
+        });
+        let begin = at.max(last);
+        last = Instant::now();
+        promise.fulfil(Outcome { inputs, outputs, elapsed: last - begin });
     }
 }

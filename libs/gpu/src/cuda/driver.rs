@@ -41,6 +41,23 @@ pub(crate) struct Copy2d {
     pub rows: usize,
 }
 
+impl Copy2d {
+    /// The same copy from the device to the host, or from the host to the device, the other way round.
+    pub fn reversed(self) -> Self {
+        Self {
+            from_kind: self.to_kind,
+            from_host: self.to_host,
+            from_device: self.to_device,
+            from_pitch: self.to_pitch,
+            to_kind: self.from_kind,
+            to_host: self.from_host,
+            to_device: self.from_device,
+            to_pitch: self.from_pitch,
+            ..self
+        }
+    }
+}
+
 /// `CUmemorytype`.
 #[repr(u32)]
 #[derive(Clone, Copy, Default)]
@@ -101,9 +118,11 @@ driver! {
     cuEventElapsedTime(*mut f32, Handle, Handle);
     cuMemAlloc_v2(*mut Address, usize);
     cuMemFree_v2(Address);
+    cuMemAllocManaged(*mut Address, usize, c_uint);
     cuMemHostAlloc(*mut *mut c_void, usize, c_uint);
     cuMemFreeHost(*mut c_void);
     cuMemHostGetDevicePointer_v2(*mut Address, *mut c_void, c_uint);
+    cuPointerGetAttribute(*mut c_void, c_int, Address);
     cuMemcpyHtoDAsync_v2(Address, *const c_void, usize, Handle);
     cuMemcpyDtoHAsync_v2(*mut c_void, Address, usize, Handle);
     cuMemcpyDtoDAsync_v2(Address, Address, usize, Handle);

@@ -198,6 +198,34 @@ impl<'a> DeviceImageMut<'a> {
     pub fn as_image(&self) -> &DeviceImage<'a> {
         &self.image
     }
+
+    /// Copies the pixels of `from` here, in the order of `stream`.
+    ///
+    /// # Errors
+    /// When format or size differ, or the context is lost.
+    ///
+    /// # Safety
+    /// The pixels of `from` must stay as they are until the copies are done.
+    pub(crate) unsafe fn upload(
+        &mut self,
+        from: &Image<'_>,
+        stream: &Stream,
+        purpose: &'static str,
+    ) -> Result<(), Error> {
+        let (to, info) = (&self.image, from.info());
+        if (to.info.format, to.info.width, to.info.height) != (info.format, info.width, info.height) {
+            return Err(Error::Argument(format!("{info:?} does not fit into {:?}", to.info)));
+        }
+        let _current = stream.context().enter()?;
+        for index in 0..info.format.planes() {
+            let Plane { data, stride } = from.plane(index);
+            let copy = to.plane_copy(index, data.as_ptr() as usize, stride).reversed();
+            copies::record(Direction::HostToDevice, purpose, copy.row_bytes * copy.rows);
+            // SAFETY: both planes reach as far as the format requires, and `from` stays.
+            unsafe { call!(cuMemcpy2DAsync_v2(&copy, stream.raw())) }?;
+        }
+        Ok(())
+    }
 }
 
 /// An image in device memory of its own.

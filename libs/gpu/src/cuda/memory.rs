@@ -2,7 +2,6 @@
 
 use std::ffi::c_void;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
@@ -11,7 +10,8 @@ use vision::tensor::DataType;
 
 use super::context::Context;
 use super::copies::{self, Direction};
-use super::driver::Address;
+use super::driver::{Address, driver};
+use super::elements::DeviceElementsMut;
 use super::error::{Error, call};
 use super::stream::{Event, Stream};
 
@@ -19,9 +19,13 @@ use super::stream::{Event, Stream};
 const PORTABLE: u32 = 1;
 /// `CU_MEMHOSTALLOC_DEVICEMAP`: the device can reach it.
 const DEVICE_MAP: u32 = 2;
+/// `CU_MEM_ATTACH_GLOBAL`: every stream may use it.
+const ATTACH_GLOBAL: u32 = 1;
+/// `CU_POINTER_ATTRIBUTE_DEVICE_POINTER`.
+const DEVICE_POINTER: i32 = 3;
 
 /// Bytes of one element.
-pub(crate) fn element_bytes(data_type: DataType) -> usize {
+pub(super) fn element_bytes(data_type: DataType) -> usize {
     match data_type {
         DataType::U8 => 1,
         DataType::F16 => 2,
@@ -35,7 +39,7 @@ fn outside(range: &Range<usize>, length: usize) -> Error {
 }
 
 /// The `length` bytes from `at` on, if they lie in a buffer of `available` bytes.
-fn within(at: usize, length: usize, available: usize) -> Result<Range<usize>, Error> {
+pub(super) fn within(at: usize, length: usize, available: usize) -> Result<Range<usize>, Error> {
     let range = at..at.saturating_add(length);
     if range.end <= available { Ok(range) } else { Err(outside(&range, available)) }
 }
@@ -185,44 +189,25 @@ impl fmt::Debug for DeviceBuffer {
     }
 }
 
-/// The elements of a tensor in device memory, to write.
-#[derive(Debug)]
-pub struct DeviceElementsMut<'a> {
-    address: Address,
-    data_type: DataType,
-    length: usize,
-    memory: PhantomData<&'a mut ()>,
+/// Where the device reaches `bytes` of the host in place; `None` for memory that the driver does not know.
+///
+/// # Errors
+/// When the context is lost.
+pub fn device_address(context: &Context, bytes: &[u8]) -> Result<Option<u64>, Error> {
+    let _current = context.enter()?;
+    let (mut address, host): (Address, _) = (0, bytes.as_ptr() as Address);
+    let to = (&raw mut address).cast::<c_void>();
+    // SAFETY: writes one address; any address may be asked about.
+    let known = unsafe { (driver()?.cuPointerGetAttribute)(to, DEVICE_POINTER, host) } == 0;
+    Ok((known && address != 0).then_some(address))
 }
 
-impl DeviceElementsMut<'_> {
-    /// `length` elements of type `data_type` at `address`.
-    ///
-    /// # Safety
-    /// They must lie in device memory that stays valid, and that nobody else uses, until the work that is given them
-    /// is done.
-    pub unsafe fn new(address: u64, data_type: DataType, length: usize) -> Self {
-        Self { address, data_type, length, memory: PhantomData }
-    }
-
-    /// Address of the first one on the device.
-    pub fn address(&self) -> u64 {
-        self.address
-    }
-
-    /// Their type.
-    pub fn data_type(&self) -> DataType {
-        self.data_type
-    }
-
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        self.length
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
+/// How host memory was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pinned,
+    Mapped,
+    Managed,
 }
 
 /// Host memory that the device copies from and to by itself. Knows when the device is done with it.
@@ -230,7 +215,7 @@ pub struct PinnedBuffer {
     start: NonNull<u8>,
     length: usize,
     context: Arc<Context>,
-    mapped: bool,
+    kind: Kind,
     /// Happens when the device is done with it.
     busy: Option<Event>,
 }
@@ -246,7 +231,7 @@ impl PinnedBuffer {
     /// # Errors
     /// When the host has not enough memory.
     pub fn new(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
-        Self::with_flags(context, length, PORTABLE)
+        Self::host(context, length, Kind::Pinned)
     }
 
     /// `length` zero bytes that the device can also reach in place: [`PinnedBuffer::device_address`].
@@ -254,18 +239,36 @@ impl PinnedBuffer {
     /// # Errors
     /// When the host has not enough memory.
     pub fn mapped(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
-        Self::with_flags(context, length, PORTABLE | DEVICE_MAP)
+        Self::host(context, length, Kind::Mapped)
     }
 
-    fn with_flags(context: &Arc<Context>, length: usize, flags: u32) -> Result<Self, Error> {
+    /// `length` zero bytes of managed memory: the driver moves them to whoever uses them.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn managed(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
+        let _current = context.enter()?;
+        let mut address: Address = 0;
+        // SAFETY: writes one address.
+        unsafe { call!(cuMemAllocManaged(&mut address, length.max(1), ATTACH_GLOBAL)) }?;
+        Self::adopt(context, address as *mut u8, length, Kind::Managed)
+    }
+
+    fn host(context: &Arc<Context>, length: usize, kind: Kind) -> Result<Self, Error> {
+        let flags = if kind == Kind::Mapped { PORTABLE | DEVICE_MAP } else { PORTABLE };
         let _current = context.enter()?;
         let mut start: *mut c_void = null_mut();
         // SAFETY: writes one pointer.
         unsafe { call!(cuMemHostAlloc(&mut start, length.max(1), flags)) }?;
-        let start = NonNull::new(start.cast()).ok_or_else(|| outside(&(0..length), 0))?;
+        Self::adopt(context, start.cast(), length, kind)
+    }
+
+    /// Owns the `length` bytes that the driver just allocated at `start`, and clears them.
+    fn adopt(context: &Arc<Context>, start: *mut u8, length: usize, kind: Kind) -> Result<Self, Error> {
+        let start = NonNull::new(start).ok_or_else(|| outside(&(0..length), 0))?;
         // SAFETY: freshly allocated, `length` bytes long.
         unsafe { start.write_bytes(0, length) };
-        Ok(Self { start, length, context: context.clone(), mapped: flags & DEVICE_MAP != 0, busy: None })
+        Ok(Self { start, length, context: context.clone(), kind, busy: None })
     }
 
     /// Length in bytes.
@@ -298,13 +301,15 @@ impl PinnedBuffer {
         Ok(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) })
     }
 
-    /// Where the device reaches it, if it was made by [`PinnedBuffer::mapped`].
+    /// Where the device reaches it, unless it was made by [`PinnedBuffer::new`].
     ///
     /// # Errors
     /// When the context is lost.
     pub fn device_address(&self) -> Result<Option<u64>, Error> {
-        if !self.mapped {
-            return Ok(None);
+        match self.kind {
+            Kind::Pinned => return Ok(None),
+            Kind::Managed => return Ok(Some(self.start.as_ptr() as Address)),
+            Kind::Mapped => {}
         }
         let _current = self.context.enter()?;
         let mut address = 0;
@@ -342,8 +347,13 @@ impl Drop for PinnedBuffer {
         // A device that fails here uses the bytes no more.
         let _ = self.wait();
         let _current = self.context.enter();
-        // SAFETY: ours, and no longer in use.
-        let _ = unsafe { call!(cuMemFreeHost(self.start.as_ptr().cast())) };
+        // SAFETY: ours, no longer in use, and freed as it was made.
+        let _ = unsafe {
+            match self.kind {
+                Kind::Managed => call!(cuMemFree_v2(self.start.as_ptr() as Address)),
+                Kind::Pinned | Kind::Mapped => call!(cuMemFreeHost(self.start.as_ptr().cast())),
+            }
+        };
     }
 }
 

@@ -9,6 +9,7 @@ pub mod copies;
 mod context;
 mod device;
 mod driver;
+mod elements;
 mod error;
 mod image;
 mod memory;
@@ -19,9 +20,10 @@ use std::fmt;
 
 pub use context::Context;
 pub use device::{Device, HostAccess};
+pub use elements::DeviceElementsMut;
 pub use error::{Error, ErrorKind};
 pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
-pub use memory::{DeviceBuffer, DeviceElementsMut, PinnedBuffer};
+pub use memory::{DeviceBuffer, PinnedBuffer, device_address};
 pub use stream::{Event, Stream, Timer};
 
 pub(crate) use module::{Function, Module};

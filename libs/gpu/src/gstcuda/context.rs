@@ -14,7 +14,7 @@ fn refused(what: &str) -> Error {
     Error::Unavailable(format!("GStreamer's CUDA library cannot {what}"))
 }
 
-/// A context as elements share it: `GstCudaContext` around a device's primary context.
+/// A context as elements share it: `GstCudaContext`, ours around a device's primary context.
 #[derive(Debug)]
 pub struct CudaContext {
     object: gst::Object,
@@ -49,6 +49,11 @@ impl CudaContext {
         // SAFETY: a new reference to a `GstCudaContext`, which is a `GstObject`.
         let object = unsafe { from_glib_full(object) };
         Ok(Self { object, context })
+    }
+
+    /// `object`, a `GstCudaContext` that someone else made, around `context`.
+    pub(super) fn of(object: gst::Object, context: Arc<Context>) -> Self {
+        Self { object, context }
     }
 
     /// The context itself.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use gst::ffi::{GstBufferPool, GstContext, GstElement, GstMemory, GstObject, GstQuery, GstStructure};
 use gst::glib::ffi::gboolean;
+use gst_video::ffi::GstVideoInfo;
 use libloading::Library;
 
 use crate::cuda::{Error, status};
@@ -50,6 +51,16 @@ library! {
     gst_cuda_stream_get_handle(RawStream) -> *mut c_void;
     gst_is_cuda_memory(*mut GstMemory) -> gboolean;
     gst_cuda_memory_get_stream(*mut GstMemory) -> RawStream;
+    gst_cuda_allocator_alloc(*mut GstObject, *mut GstObject, RawStream, *const GstVideoInfo) -> *mut GstMemory;
+    gst_cuda_allocator_alloc_wrapped(
+        *mut GstObject,
+        *mut GstObject,
+        RawStream,
+        *const GstVideoInfo,
+        u64,
+        *mut c_void,
+        Option<unsafe extern "C" fn(*mut c_void)>,
+    ) -> *mut GstMemory;
     gst_cuda_buffer_pool_new(*mut GstObject) -> *mut GstBufferPool;
     gst_buffer_pool_config_set_cuda_stream(*mut GstStructure, RawStream);
 }

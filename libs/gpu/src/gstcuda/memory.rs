@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use gst::ffi::{self, GstMapFlags, GstMapInfo, GstMemory, GstObject};
 use gst::glib::translate::from_glib_none;
+use gst_video::ffi::GstVideoInfo;
 use gst_video::{VideoInfo, VideoMeta};
 use vision::image::ImageInfo;
 
-use super::context::{borrowed_stream, context_of};
+use super::context::{CudaContext, borrowed_stream, context_of};
 use super::library::library;
 use crate::cuda::{Context, DeviceImage, DeviceImageMut, DevicePlane, Error, Stream};
 use crate::format;
@@ -20,9 +21,20 @@ const MAP_CUDA: GstMapFlags = ffi::GST_MAP_FLAG_LAST << 1;
 
 /// The start of `GstCudaMemory`, GStreamer 1.22 to 1.26.
 #[repr(C)]
-struct CudaMemory {
+pub(super) struct CudaMemory {
     memory: GstMemory,
     context: *mut GstObject,
+    /// How the frame lies in it.
+    pub info: GstVideoInfo,
+}
+
+/// The `GstCudaContext` that `memory` lies in.
+///
+/// # Safety
+/// `memory` must be a `GstCudaMemory` that is alive.
+unsafe fn context_object(memory: *mut GstMemory) -> gst::Object {
+    // SAFETY: as the caller promises; its context is set for its whole life.
+    unsafe { from_glib_none((*memory.cast::<CudaMemory>()).context) }
 }
 
 /// A memory that is mapped until this is dropped.
@@ -44,8 +56,8 @@ impl Mapped<'_> {
         if unsafe { (library.gst_is_cuda_memory)(memory) } == 0 {
             return Err(Error::Argument("the buffer does not hold CUDA memory".into()));
         }
-        // SAFETY: it is a `GstCudaMemory`, whose context is set for its whole life.
-        let context = unsafe { context_of(from_glib_none((*memory.cast::<CudaMemory>()).context)) }?;
+        // SAFETY: it is a `GstCudaMemory`.
+        let context = unsafe { context_of(context_object(memory)) }?;
         // SAFETY: as above; its stream is one of its context.
         let stream = unsafe { borrowed_stream((library.gst_cuda_memory_get_stream)(memory), context) }?;
         let mut map = MaybeUninit::uninit();
@@ -140,6 +152,13 @@ impl<'a> CudaFrame<'a> {
         self.mapped.stream.context()
     }
 
+    /// The same, as elements share it.
+    pub fn shared_context(&self) -> CudaContext {
+        // SAFETY: a `GstCudaMemory`, alive while it is mapped.
+        let object = unsafe { context_object(self.mapped.memory) };
+        CudaContext::of(object, self.context().clone())
+    }
+
     /// The stream that orders everything that happens to the frame.
     pub fn stream(&self) -> &Stream {
         &self.mapped.stream
@@ -179,7 +198,11 @@ impl<'a> CudaFrameMut<'a> {
         if buffer.n_memory() != 1 {
             return Err(FrameError::layout(info));
         }
-        let memory = buffer.peek_memory_mut(0).map_err(|_| FrameError::Shared)?.as_mut_ptr();
+        let memory = buffer.peek_memory_mut(0).map_err(|_| FrameError::Shared)?;
+        if memory.flags().contains(gst::MemoryFlags::READONLY) {
+            return Err(FrameError::Shared);
+        }
+        let memory = memory.as_mut_ptr();
         // SAFETY: the buffer keeps its memory alive, is borrowed, and the memory is ours alone.
         let mapped = unsafe { Mapped::new(memory, ffi::GST_MAP_READ | ffi::GST_MAP_WRITE) }?;
         // SAFETY: the planes lie in the mapped memory, and all work goes into its own stream.

@@ -2,16 +2,18 @@
 //! memory that decoders write, pools that upstream fills.
 //!
 //! Only its functions are called. One layout is known besides: `GstCudaMemory` starts with a `GstMemory`, followed by
-//! its public field `context` (GStreamer 1.22 to 1.26).
+//! its public fields `context` and `info` (GStreamer 1.22 to 1.26).
 
 mod context;
 mod library;
 mod memory;
 mod pool;
+mod transfer;
 
 pub use context::{CudaContext, CudaStream};
 pub use memory::{CudaFrame, CudaFrameMut};
-pub use pool::{buffer_pool, propose};
+pub use pool::{allocate, buffer_pool, propose};
+pub use transfer::{HostFrame, InFlight, map_in_place};
 
 use crate::cuda::Error;
 

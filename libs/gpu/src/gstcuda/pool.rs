@@ -1,11 +1,15 @@
 //! Pools of CUDA memory: what upstream is asked to decode into, and where copies for drawing come from.
 
-use gst::glib::translate::from_glib_full;
+use std::ptr::null_mut;
+
+use gst::glib::translate::{ToGlibPtr, from_glib_full, from_glib_none};
 use gst::prelude::*;
+use gst_video::ffi::GstVideoInfo;
 use gst_video::{VideoInfo, VideoMeta};
 
 use super::context::{CudaContext, CudaStream};
 use super::library::library;
+use super::memory::CudaMemory;
 use crate::cuda::Error;
 
 /// A pool of at least `min` and at most `max` (0: any number of) frames of `info`, written in the order of `stream`.
@@ -53,4 +57,31 @@ pub fn propose(
     query.add_allocation_pool(Some(&pool), size, min, 0);
     query.add_allocation_meta::<VideoMeta>(None);
     Ok(())
+}
+
+/// Memory for one frame of `info`, written in the order of `stream`, and how the frame lies in it.
+///
+/// # Errors
+/// When the device has not enough free memory, or the library does not know the format.
+pub fn allocate(
+    context: &CudaContext,
+    stream: &CudaStream,
+    info: &VideoInfo,
+) -> Result<(gst::Memory, VideoInfo), Error> {
+    let caps: *const GstVideoInfo = info.to_glib_none().0;
+    // SAFETY: context, stream and description are alive; null stands for the library's own allocator.
+    let memory =
+        unsafe { (library()?.gst_cuda_allocator_alloc)(null_mut(), context.raw(), stream.raw(), caps) };
+    if memory.is_null() {
+        return Err(Error::Argument(format!(
+            "no CUDA memory for {}x{} {:?}: the device is full, or the format is unknown to GStreamer's CUDA library",
+            info.width(),
+            info.height(),
+            info.format()
+        )));
+    }
+    // SAFETY: a new `GstCudaMemory`.
+    let layout = unsafe { from_glib_none(&raw const (*memory.cast::<CudaMemory>()).info) };
+    // SAFETY: a new reference.
+    Ok((unsafe { from_glib_full(memory) }, layout))
 }

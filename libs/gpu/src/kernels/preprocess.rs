@@ -155,7 +155,8 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// Prepares for frames of `source` and a network that wants `spec`. Uploads a few kilobytes and waits for them.
+    /// Prepares for frames of `source` and a network that wants `spec`: compiles the kernels if nobody has, uploads a few
+    /// kilobytes and waits for them.
     ///
     /// # Errors
     /// When either has no pixels, or the device has not enough memory.
@@ -163,6 +164,7 @@ impl Preprocessor {
         if source.width * source.height == 0 || spec.is_empty() {
             return Err(Error::Argument(format!("{source:?} cannot become {spec:?}: both must have pixels")));
         }
+        context.kernels()?;
         let placement = Placement::new(spec.resize, (source.width, source.height), (spec.width, spec.height));
         let taps = upload_taps(context, &all_taps(&placement))?;
         let params = Params::new(&source, &spec, &placement, taps.address());

@@ -9,6 +9,7 @@ use osha::log::{EventLog, LogError};
 use osha::site::{Site, SiteError};
 use vision::track::{Tracker, TrackerConfig};
 
+use super::canvas::Drawn;
 use super::observation::Observation;
 use super::settings::Settings;
 
@@ -31,6 +32,18 @@ pub(super) struct Counters {
     pub detections: u64,
     pub violations: u64,
     pub open: u64,
+    pub drawn_in_place: u64,
+    pub drawn_on_copy: u64,
+}
+
+impl Counters {
+    /// Counts a frame that was drawn on.
+    pub fn count(&mut self, drawn: Drawn) {
+        match drawn {
+            Drawn::InPlace => self.drawn_in_place += 1,
+            Drawn::OnCopy => self.drawn_on_copy += 1,
+        }
+    }
 }
 
 /// Everything that remembers earlier frames.

@@ -1,21 +1,25 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gpu::{FrameMut, MemoryKind};
+use gpu::cuda::ErrorKind;
+use gpu::{FrameError, MemoryKind, format};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
+use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use osha::event::Event;
 use osha::log::LogError;
 
 use super::analysis::{Analysis, OpenError};
-use super::message;
+use super::canvas::Canvas;
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
+use super::{cuda, message, stats};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("oshaannotate", gst::DebugColorFlags::empty(), Some("Safety violations"))
@@ -24,7 +28,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What the negotiated caps mean.
 struct Format {
     info: VideoInfo,
-    memory: MemoryKind,
     picture: Picture,
 }
 
@@ -33,6 +36,8 @@ pub struct OshaAnnotate {
     settings: Mutex<Settings>,
     format: Mutex<Option<Format>>,
     analysis: Mutex<Option<Analysis>>,
+    canvas: Mutex<Canvas>,
+    told_foreign: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -82,6 +87,16 @@ impl ElementImpl for OshaAnnotate {
             LazyLock::new(|| gpu::format::pad_templates().unwrap_or_default());
         &TEMPLATES
     }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::NullToReady {
+            self.announce_context();
+        }
+        self.parent_change_state(transition)
+    }
 }
 
 impl BaseTransformImpl for OshaAnnotate {
@@ -93,6 +108,7 @@ impl BaseTransformImpl for OshaAnnotate {
         let settings = lock(&self.settings).clone();
         let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
         self.obj().set_passthrough(!settings.draw);
+        self.told_foreign.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
         Ok(())
     }
@@ -100,6 +116,7 @@ impl BaseTransformImpl for OshaAnnotate {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.finish();
         *lock(&self.format) = None;
+        *lock(&self.canvas) = Canvas::default();
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
         analysis
             .close()
@@ -108,11 +125,13 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(incaps).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
-        let memory = MemoryKind::of(incaps.features(0))
+        let device = self.device();
+        MemoryKind::of(incaps.features(0))
+            .filter(|&memory| lock(&self.canvas).prepare(memory, device))
             .ok_or_else(|| gst::loggable_error!(CAT, "memory of {incaps} is not supported"))?;
         let size = (info.width() as usize, info.height() as usize);
         let picture = Picture::new(size).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
-        *lock(&self.format) = Some(Format { info, memory, picture });
+        *lock(&self.format) = Some(Format { info, picture });
         Ok(())
     }
 
@@ -124,18 +143,44 @@ impl BaseTransformImpl for OshaAnnotate {
         self.parent_sink_event(event)
     }
 
-    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let at = self.analyse(buffer)?;
-        let banner = lock(&self.settings).banner;
-        let mut format = lock(&self.format);
-        let Format { info, memory, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let list = picture.display_list(at, banner);
-        if !list.primitives.is_empty() {
-            let mut frame =
-                FrameMut::map(buffer, info, *memory).map_err(|error| self.stream_error(&error))?;
-            list.draw(&mut frame.image_mut().map_err(|error| self.stream_error(&error))?);
+    fn transform_caps(
+        &self,
+        direction: gst::PadDirection,
+        caps: &gst::Caps,
+        filter: Option<&gst::Caps>,
+    ) -> Option<gst::Caps> {
+        if cuda::is_available() {
+            return self.parent_transform_caps(direction, caps, filter);
         }
-        Ok(gst::FlowSuccess::Ok)
+        self.parent_transform_caps(direction, &format::without(caps, MemoryKind::Cuda), filter)
+    }
+
+    fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
+        cuda::answer(&self.obj(), self.device(), query)
+            || BaseTransformImplExt::parent_query(self, direction, query)
+    }
+
+    fn propose_allocation(
+        &self,
+        decide_query: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        let downstream = self.parent_propose_allocation(decide_query, query);
+        if self.obj().is_passthrough() || !cuda::wants_pool(query) {
+            return downstream;
+        }
+        cuda::propose(query, self.device()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
+    }
+
+    /// Takes the frame out of the queue instead of borrowing it: whether it is ours alone decides where it is drawn on.
+    fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        if self.obj().is_passthrough() {
+            return self.parent_generate_output();
+        }
+        let Some(mut buffer) = self.take_queued_buffer() else { return Ok(GenerateOutputSuccess::NoOutput) };
+        let at = self.analyse(&buffer)?;
+        self.draw(at, &mut buffer)?;
+        Ok(GenerateOutputSuccess::Buffer(buffer))
     }
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -155,6 +200,57 @@ fn open_error(error: &OpenError) -> gst::ErrorMessage {
 }
 
 impl OshaAnnotate {
+    fn device(&self) -> i32 {
+        lock(&self.settings).device_id
+    }
+
+    /// Offers our CUDA context to the pipeline. Without one, frames stay in host memory.
+    fn announce_context(&self) {
+        let announced = cuda::announce(&self.obj(), self.device());
+        match announced {
+            Ok(()) => {}
+            Err(error) if cuda::is_available() => {
+                gst::element_imp_warning!(self, gst::ResourceError::Settings, ("device-id: {error}"));
+            }
+            Err(missing) => gst::info!(CAT, imp = self, "frames stay in host memory: {missing}"),
+        }
+    }
+
+    /// Draws what is known at time `at` on the frame in `buffer`.
+    fn draw(&self, at: Duration, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
+        let banner = lock(&self.settings).banner;
+        let mut format = lock(&self.format);
+        let Format { info, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let list = picture.display_list(at, banner);
+        if list.primitives.is_empty() {
+            return Ok(());
+        }
+        let mut canvas = lock(&self.canvas);
+        let drawn = canvas.draw(&list, buffer, info);
+        let is_foreign = canvas.is_foreign();
+        drop((canvas, format));
+        let drawn = drawn.map_err(|error| self.frame_error(&error))?;
+        self.tell_foreign(is_foreign);
+        if let Some(analysis) = lock(&self.analysis).as_mut() {
+            analysis.counters.count(drawn);
+        }
+        Ok(())
+    }
+
+    /// Says once that frames do not lie in the context that the pipeline was offered.
+    fn tell_foreign(&self, is_foreign: bool) {
+        if is_foreign && !self.told_foreign.swap(true, Ordering::Relaxed) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                (
+                    "frames lie in another CUDA context than that of device-id={}: drawing there, which takes more memory",
+                    self.device()
+                )
+            );
+        }
+    }
+
     /// Judges the frame and reports what began or ended. Returns the frame's stream time.
     fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
         let at = self.stream_time(buffer);
@@ -218,19 +314,20 @@ impl OshaAnnotate {
         Ok(())
     }
 
-    fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
+    /// Tells the bus why the frame cannot be drawn on.
+    fn frame_error(&self, error: &FrameError) -> gst::FlowError {
+        match error {
+            FrameError::Cuda(cause) if cause.kind() == ErrorKind::OutOfMemory => {
+                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{error}"));
+            }
+            FrameError::Cuda(_) => gst::element_imp_error!(self, gst::ResourceError::Failed, ("{error}")),
+            _ => gst::element_imp_error!(self, gst::StreamError::Format, ("{error}")),
+        }
         gst::FlowError::Error
     }
 
     fn stats(&self) -> gst::Structure {
         let counters = lock(&self.analysis).as_ref().map(|analysis| analysis.counters).unwrap_or_default();
-        gst::Structure::builder("oshaannotate-stats")
-            .field("frames", counters.frames)
-            .field("frames-observed", counters.observed)
-            .field("detections", counters.detections)
-            .field("violations", counters.violations)
-            .field("violations-open", counters.open)
-            .build()
+        stats::structure(&counters)
     }
 }

@@ -1,11 +1,14 @@
 //! The element `oshaannotate`.
 
 mod analysis;
+mod canvas;
+mod cuda;
 mod imp;
 mod message;
 mod observation;
 mod picture;
 mod settings;
+mod stats;
 
 use gst::glib;
 use gst::prelude::*;

@@ -16,6 +16,7 @@ pub(super) struct Settings {
     pub events_sync: EventsSync,
     pub draw: bool,
     pub banner: bool,
+    pub device_id: i32,
 }
 
 impl Default for Settings {
@@ -26,6 +27,7 @@ impl Default for Settings {
             events_sync: EventsSync::default(),
             draw: true,
             banner: true,
+            device_id: 0,
         }
     }
 }
@@ -48,6 +50,7 @@ impl Settings {
             "events-sync" => self.events_sync = value.get().unwrap_or_default(),
             "draw" => self.draw = value.get().unwrap_or(self.draw),
             "banner" => self.banner = value.get().unwrap_or(self.banner),
+            "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
             _ => {}
         }
     }
@@ -60,6 +63,7 @@ impl Settings {
             "events-sync" => self.events_sync.to_value(),
             "draw" => self.draw.to_value(),
             "banner" => self.banner.to_value(),
+            "device-id" => self.device_id.to_value(),
             _ => return None,
         })
     }
@@ -107,9 +111,20 @@ pub(super) fn properties() -> Vec<ParamSpec> {
             .default_value(defaults.banner)
             .mutable_playing()
             .build(),
+        glib::ParamSpecInt::builder("device-id")
+            .nick("Device")
+            .blurb("CUDA device whose memory is offered to the pipeline; frames of another one are drawn on where they lie")
+            .minimum(0)
+            .default_value(defaults.device_id)
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Frames, frames with results, detections, violations so far, and those under way")
+            .blurb(
+                "Frames, frames with results, detections, violations so far, and those under way; frames drawn on in \
+                 place, and on a copy since somebody else held them too; bytes that all drawing of this process moved \
+                 to, from and within device memory",
+            )
             .read_only()
             .build(),
     ]

@@ -1,10 +1,13 @@
 //! A loaded model: the engine that runs it, and what its inputs and outputs mean.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{EngineError, InferenceEngine, InputTensor, ModelInfo, Options, Outputs};
+use engine::{Device, EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs};
+use gpu::cuda::{self, DeviceElementsMut, Stream};
+use gpu::{FrameError, MemoryKind};
 use gst::glib;
 use vision::detection::Detection;
 use vision::geometry::Placement;
@@ -13,10 +16,11 @@ use vision::image::{Image, ImageInfo};
 use vision::model::{
     AuxiliaryInput, Contract, ContractError, LabelsError, Sidecar, SidecarError, parse_labels,
 };
-use vision::preprocess::{PreprocessError, Preprocessor};
+use vision::preprocess::{InputSpec, PreprocessError, Preprocessor};
 use vision::tensor::{DataType, Elements, TensorView};
 
 use super::Precision;
+use super::backend::{self, Chosen};
 use super::batch::Batch;
 use super::settings::Settings;
 
@@ -32,8 +36,10 @@ pub(super) struct Slot {
 pub(super) enum OpenError {
     #[error("no model is set. Name an ONNX file, as in trtinfer model=ppe.onnx")]
     NoModel,
-    #[error("device {0:?} is not known. Use auto or cpu")]
+    #[error("device {0:?} is not known. Use auto or cpu, or cuda or cuda:N for a GPU")]
     Device(String),
+    #[error("device {0:?} is not the backend's. Leave one of the properties at auto")]
+    Contradiction(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{files}: {error}")]
@@ -60,7 +66,7 @@ impl OpenError {
         match self {
             Self::NoModel | Self::Sidecar { .. } => "model",
             Self::Contract { property, .. } => property,
-            Self::Device(_) => "device",
+            Self::Device(_) | Self::Contradiction(_) => "device",
             Self::Labels { .. } => "labels",
             Self::Read { property, .. } => property,
             Self::Class { .. } => "classes",
@@ -72,6 +78,7 @@ impl OpenError {
                 | EngineError::LibraryTooOld { .. }
                 | EngineError::LibraryConflict { .. },
             ) => "onnxruntime-library",
+            Self::Engine(error) if backend::is_missing(error) => "backend",
             Self::Engine(_) => "model",
         }
     }
@@ -93,7 +100,15 @@ impl OpenError {
 pub(super) enum WriteError {
     #[error(transparent)]
     Preprocess(#[from] PreprocessError),
-    #[error("input tensor {0} has no room in host memory")]
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Cuda(#[from] cuda::Error),
+    #[error(
+        "the frame lies in another CUDA context than the network. Let the pipeline share one: set none by hand"
+    )]
+    Context,
+    #[error("input tensor {0} has no room in this memory")]
     Tensor(usize),
 }
 
@@ -108,6 +123,8 @@ pub(super) enum DecodeError {
 
 pub(super) struct Detector {
     engine: Arc<dyn InferenceEngine>,
+    device: Device,
+    refused: Vec<String>,
     contract: Contract,
     classes: Option<BTreeSet<usize>>,
     batch_size: usize,
@@ -122,10 +139,10 @@ impl Detector {
     /// Whatever is missing or contradicts itself.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let path = settings.model.as_deref().ok_or(OpenError::NoModel)?;
-        let engine = engine::shared::load(path, &engine_options(settings)?)?;
+        let Chosen { engine, device, refused } = backend::open(path, settings)?;
         let contract = contract(path, engine.model(), settings)?;
         check_precision(path, settings.precision, contract.image.data_type)?;
-        Ok(Self {
+        let detector = Self {
             classes: settings
                 .classes
                 .as_deref()
@@ -133,9 +150,46 @@ impl Detector {
                 .transpose()?,
             batch_size: batch_size(path, settings.batch_size as usize, contract.image.batch)?,
             engine,
+            device,
+            refused,
             contract,
             free: Mutex::default(),
+        };
+        if detector.memory() == MemoryKind::Cuda {
+            detector.warm_up(settings.depth(detector.batch_size).div_ceil(detector.batch_size) + 1)?;
+        }
+        Ok(detector)
+    }
+
+    /// Runs `count` empty batches, one by one: what takes time for the first batch over its tensors is done before frames
+    /// come, and CUDA graphs are recorded while nobody else uses the device.
+    fn warm_up(&self, count: usize) -> Result<(), EngineError> {
+        let batches = (0..count).map(|_| self.allocate()).collect::<Result<Vec<_>, _>>()?;
+        batches.into_iter().try_for_each(|inputs| {
+            let outcome = self.engine.submit(inputs).wait();
+            self.recycle(outcome.inputs);
+            outcome.outputs.map(drop)
         })
+    }
+
+    /// The device that the network runs on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Memory of the network's input.
+    pub fn memory(&self) -> MemoryKind {
+        self.engine.memory()
+    }
+
+    /// Why the backends that come before this one do not run; empty if none does.
+    pub fn refused(&self) -> String {
+        self.refused.join(". ")
+    }
+
+    /// What the network wants to see.
+    pub fn input(&self) -> InputSpec {
+        self.contract.image.spec
     }
 
     /// One line for people about engine and model.
@@ -221,11 +275,31 @@ impl Detector {
         inputs: &mut [InputTensor],
         slot: usize,
     ) -> Result<(), WriteError> {
-        let index = self.contract.image.index;
-        let length = self.contract.image.spec.len();
-        let range = slot * length..(slot + 1) * length;
+        let (index, range) = self.place(slot);
         let elements = inputs[index].elements_mut().and_then(|elements| elements.get(range));
         Ok(preprocessor.run(image, elements.ok_or(WriteError::Tensor(index))?)?)
+    }
+
+    /// Lets `work` put work into `stream` that writes slot `slot` of the image tensor on the device.
+    ///
+    /// # Errors
+    /// When the tensor does not lie there, or `work` fails.
+    pub fn write_on(
+        &self,
+        stream: &Stream,
+        inputs: &mut [InputTensor],
+        slot: usize,
+        work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), cuda::Error>,
+    ) -> Result<(), WriteError> {
+        let (index, range) = self.place(slot);
+        let written = inputs[index].write_on(stream, range, work);
+        Ok(written.ok_or(WriteError::Tensor(index))??)
+    }
+
+    /// The image tensor's index among the inputs, and the elements of slot `slot`.
+    fn place(&self, slot: usize) -> (usize, Range<usize>) {
+        let length = self.contract.image.spec.len();
+        (self.contract.image.index, slot * length..(slot + 1) * length)
     }
 
     /// The detections in the frame of `slot`, in source pixels, surest first.
@@ -254,18 +328,6 @@ impl Detector {
             class_agnostic: settings.class_agnostic,
         }
     }
-}
-
-fn engine_options(settings: &Settings) -> Result<Options, OpenError> {
-    if !matches!(settings.device.as_str(), "auto" | "cpu") {
-        return Err(OpenError::Device(settings.device.clone()));
-    }
-    Ok(Options {
-        library: settings.library.clone(),
-        folders: engine::own_folder().into_iter().collect(),
-        threads: settings.threads as usize,
-        ..Options::default()
-    })
 }
 
 fn contract(path: &Path, model: &ModelInfo, settings: &Settings) -> Result<Contract, OpenError> {

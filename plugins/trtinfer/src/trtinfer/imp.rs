@@ -1,19 +1,20 @@
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use gpu::{Frame, MemoryKind};
+use gpu::Frame;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gst_video::VideoInfo;
-use vision::preprocess::Preprocessor;
 
 use super::Output;
 use super::attach;
+use super::backend;
 use super::batch::Batch;
+use super::cuda::{self, Device};
 use super::detector::{Detector, OpenError, Slot};
 use super::queue::{Item, Queue};
 use super::settings::{self, Settings};
+use super::source::Source;
 use super::stats::Stats;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -25,13 +26,6 @@ struct InFlight {
     buffer: gst::Buffer,
     slot: Option<Slot>,
     entered: Instant,
-}
-
-/// What the negotiated caps mean for incoming frames.
-struct Source {
-    info: VideoInfo,
-    memory: MemoryKind,
-    preprocessor: Preprocessor,
 }
 
 /// The streaming thread's side.
@@ -48,6 +42,8 @@ pub struct TrtInfer {
     settings: Mutex<Settings>,
     state: Mutex<State>,
     detector: Mutex<Option<Arc<Detector>>>,
+    /// There while the network runs on it.
+    device: Mutex<Option<Device>>,
     stats: Mutex<Stats>,
     queue: Queue<InFlight>,
 }
@@ -78,6 +74,7 @@ impl ObjectSubclass for TrtInfer {
             settings: Mutex::default(),
             state: Mutex::default(),
             detector: Mutex::default(),
+            device: Mutex::default(),
             stats: Mutex::default(),
             queue: Queue::default(),
         }
@@ -136,6 +133,7 @@ impl ElementImpl for TrtInfer {
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
+            gst::StateChange::NullToReady => self.announce_context(),
             gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
                 self.post_open_error(&error);
                 gst::StateChangeError
@@ -219,7 +217,8 @@ impl TrtInfer {
         engine::log::set_handler(log_engine);
         let settings = lock(&self.settings).clone();
         let detector = Detector::open(&settings)?;
-        gst::info!(CAT, imp = self, "{}", detector.description());
+        gst::info!(CAT, imp = self, "{}. {}", detector.description(), detector.refused());
+        *lock(&self.device) = self.open_device(&detector)?;
         *lock(&self.stats) = Stats::default();
         *lock(&self.detector) = Some(Arc::new(detector));
         Ok(())
@@ -228,6 +227,37 @@ impl TrtInfer {
     fn stop(&self) {
         *lock(&self.state) = State::default();
         *lock(&self.detector) = None;
+        *lock(&self.device) = None;
+    }
+
+    fn open_device(&self, detector: &Detector) -> Result<Option<Device>, OpenError> {
+        let engine::Device::Cuda(ordinal) = detector.device() else { return Ok(None) };
+        match Device::open(i32::try_from(ordinal).unwrap_or(i32::MAX)) {
+            Ok(device) => Ok(Some(device)),
+            Err(error) => {
+                gst::warning!(CAT, imp = self, "frames are taken in host memory only: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The pipeline should use one context: that of the device that the network runs on, or may run on.
+    fn announce_context(&self) {
+        let Some(ordinal) = backend::cuda_ordinal(&lock(&self.settings)) else { return };
+        if let Err(error) = cuda::announce(&self.obj(), ordinal) {
+            gst::info!(CAT, imp = self, "no CUDA context to share: {error}");
+        }
+    }
+
+    /// Whether frames in CUDA memory are refused: the network is there and runs elsewhere.
+    fn refuses_cuda(&self) -> bool {
+        lock(&self.detector).is_some() && lock(&self.device).is_none()
+    }
+
+    /// Answers a context query; `false` for queries of other kinds.
+    fn answer_context(&self, query: &mut gst::QueryRef) -> bool {
+        let ordinal = backend::cuda_ordinal(&lock(&self.settings));
+        ordinal.is_some_and(|ordinal| cuda::answer(&self.obj(), ordinal, query))
     }
 
     fn post_open_error(&self, error: &OpenError) {
@@ -244,8 +274,10 @@ impl TrtInfer {
     }
 
     fn stats(&self) -> gst::Structure {
-        let engine = lock(&self.detector).as_ref().map(|detector| detector.description().to_owned());
-        lock(&self.stats).structure(&engine.unwrap_or_default())
+        let detector = lock(&self.detector).clone();
+        let texts = detector.map(|detector| (detector.description().to_owned(), detector.refused()));
+        let (engine, refused) = texts.unwrap_or_default();
+        lock(&self.stats).structure(&engine, &refused)
     }
 }
 
@@ -280,24 +312,17 @@ impl TrtInfer {
         let started = Instant::now();
         let frame =
             Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
-        let image = frame.image().map_err(|error| self.stream_error(&error))?;
         loop {
             let current = match batch {
                 Some(current) if !current.is_closed() => current,
                 _ => batch.insert(Arc::new(detector.new_batch().map_err(|error| self.engine_error(&error))?)),
             };
             let filled = current
-                .fill(detector.engine(), |inputs, index| {
-                    detector.write(&mut source.preprocessor, &image, inputs, index)
-                })
+                .fill(detector.engine(), |inputs, index| source.write(detector, &frame, inputs, index))
                 .map_err(|error| self.engine_error(&error))?;
             if let Some(index) = filled {
                 lock(&self.stats).preprocess.add(started.elapsed());
-                return Ok(Slot {
-                    batch: Arc::clone(current),
-                    index,
-                    placement: *source.preprocessor.placement(),
-                });
+                return Ok(Slot { batch: Arc::clone(current), index, placement: source.placement() });
             }
         }
     }
@@ -372,7 +397,8 @@ impl TrtInfer {
     fn set_caps(&self, caps: &gst::CapsRef) -> Result<(), gst::FlowError> {
         self.close_batch();
         let detector = self.detector()?;
-        let source = Self::source(caps, &detector).ok_or_else(|| {
+        let device = lock(&self.device).clone();
+        let source = Source::new(caps, &detector, device.as_ref()).ok_or_else(|| {
             gst::element_imp_error!(
                 self,
                 gst::CoreError::Negotiation,
@@ -383,13 +409,6 @@ impl TrtInfer {
         gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
         lock(&self.state).source = Some(source);
         Ok(())
-    }
-
-    fn source(caps: &gst::CapsRef, detector: &Detector) -> Option<Source> {
-        let info = VideoInfo::from_caps(caps).ok()?;
-        let memory = MemoryKind::of(caps.features(0))?;
-        let preprocessor = detector.preprocessor(gpu::format::image_info(&info)?).ok()?;
-        Some(Source { info, memory, preprocessor })
     }
 
     fn flush_start(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -418,6 +437,9 @@ impl TrtInfer {
 
     /// A serialized query is answered when everything before it has left.
     fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if self.answer_context(query) {
+            return true;
+        }
         if query.is_serialized() {
             self.close_batch();
             if !self.queue.wait_until_empty() {
@@ -425,10 +447,26 @@ impl TrtInfer {
             }
         }
         let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
-        if let (true, gst::QueryViewMut::Allocation(query)) = (answered, query.view_mut()) {
+        if self.refuses_cuda() {
+            cuda::refuse(query);
+        }
+        if let gst::QueryViewMut::Allocation(query) = query.view_mut() {
             self.raise_pool_sizes(query);
+            return self.propose_pool(query) || answered;
         }
         answered
+    }
+
+    /// Offers a pool on the device, if one is asked for and nobody has offered one.
+    fn propose_pool(&self, query: &mut gst::query::Allocation) -> bool {
+        let (Some(device), Ok(detector)) = (lock(&self.device).clone(), self.detector()) else {
+            return false;
+        };
+        let depth = lock(&self.settings).depth(detector.batch_size()) as u32;
+        device.propose(query, depth + 1).unwrap_or_else(|error| {
+            gst::warning!(CAT, imp = self, "no pool is offered: {error}");
+            false
+        })
     }
 
     /// Pools must hold the frames that are in flight here on top of what the pool's owner needs.
@@ -532,7 +570,13 @@ impl TrtInfer {
     }
 
     fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if self.answer_context(query) {
+            return true;
+        }
         let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
+        if self.refuses_cuda() {
+            cuda::refuse(query);
+        }
         if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
             let (live, min, max) = latency.result();
             let own = if live { self.latency() } else { gst::ClockTime::ZERO };
@@ -547,11 +591,10 @@ impl TrtInfer {
         let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
         let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
         let state = lock(&self.state);
-        let Some(fps) = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0)
-        else {
-            return gst::ClockTime::ZERO;
-        };
-        let scaled = gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64);
-        scaled.unwrap_or(gst::ClockTime::ZERO)
+        let fps = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0);
+        let duration = fps.and_then(|fps| {
+            gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64)
+        });
+        duration.unwrap_or(gst::ClockTime::ZERO)
     }
 }

@@ -1,11 +1,14 @@
 //! The element `trtinfer`.
 
 mod attach;
+mod backend;
 mod batch;
+mod cuda;
 mod detector;
 mod imp;
 mod queue;
 mod settings;
+mod source;
 mod stats;
 #[cfg(feature = "v1_26")]
 mod tensors;
@@ -25,6 +28,9 @@ pub enum Backend {
     /// ONNX Runtime on the CPU.
     #[enum_value(name = "ONNX Runtime on the CPU", nick = "onnxruntime-cpu")]
     OnnxRuntimeCpu,
+    /// ONNX Runtime on an NVIDIA GPU.
+    #[enum_value(name = "ONNX Runtime on an NVIDIA GPU (CUDA)", nick = "onnxruntime-cuda")]
+    OnnxRuntimeCuda,
 }
 
 /// Arithmetic of the network.

@@ -190,7 +190,7 @@ fn model_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecString::builder("device")
             .nick("Device")
-            .blurb("Where the network runs: auto, or cpu")
+            .blurb("Where the network runs: auto, cpu, cuda, or cuda:N for GPU number N")
             .default_value(Some(&*defaults.device))
             .mutable_ready()
             .build(),
@@ -293,8 +293,8 @@ fn scheduling_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Frames in, inferred and out, detections, and milliseconds per stage (mean, p50, p95, p99 of the \
-                    last 4096 frames)")
+            .blurb("Engine, and why no faster one; frames in, inferred and out, detections, milliseconds per stage \
+                    (mean, p50, p95, p99 of the last 4096 frames), bytes copied for inference in this process")
             .read_only()
             .build(),
     ]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gpu::cuda::copies::{self, Direction};
+
 /// Durations of one stage: the last [`Samples::WINDOW`] of them.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
@@ -64,9 +66,10 @@ pub(super) struct Stats {
 
 impl Stats {
     /// As the property `stats` shows it.
-    pub fn structure(&self, engine: &str) -> gst::Structure {
+    pub fn structure(&self, engine: &str, refused: &str) -> gst::Structure {
         gst::Structure::builder("trtinfer-stats")
             .field("engine", engine)
+            .field("refused", refused)
             .field("frames-in", self.frames_in)
             .field("frames-inferred", self.inferred)
             .field("frames-out", self.frames_out)
@@ -75,8 +78,20 @@ impl Stats {
             .field("inference-ms", self.inference.structure("inference"))
             .field("postprocess-ms", self.postprocess.structure("postprocess"))
             .field("total-ms", self.total.structure("total"))
+            .field("bytes-host-to-device", bytes(Direction::HostToDevice))
+            .field("bytes-device-to-host", bytes(Direction::DeviceToHost))
+            .field("bytes-device-to-device", bytes(Direction::DeviceToDevice))
             .build()
     }
+}
+
+/// Bytes that were copied for inference in this process.
+fn bytes(direction: Direction) -> u64 {
+    let users = ["inference:", "preprocess:"];
+    let ours = copies::all().into_iter().filter(|copies| {
+        copies.direction == direction && users.iter().any(|user| copies.purpose.starts_with(user))
+    });
+    ours.map(|copies| copies.bytes).sum()
 }
 
 #[cfg(test)]

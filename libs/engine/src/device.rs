@@ -1,0 +1,120 @@
+//! Input tensors in the memory of a CUDA device.
+
+use std::ops::Range;
+use std::sync::{Arc, Weak};
+
+use gpu::cuda::{Context, DeviceElementsMut, Error, Event, PinnedBuffer, Stream};
+use ort::memory::Allocator;
+use ort::value::DynTensor;
+use vision::tensor::DataType;
+
+use crate::EngineError;
+use crate::tensor::{element_size, element_type, is_addressable};
+
+/// A tensor that the runtime allocated on a device.
+#[derive(Debug)]
+pub(crate) struct DeviceTensor {
+    tensor: DynTensor,
+    data_type: DataType,
+    length: usize,
+    context: Arc<Context>,
+    /// For what is written on the host.
+    staging: Option<PinnedBuffer>,
+    /// Whether the newest elements lie in `staging`.
+    staged: bool,
+    /// Happens when the newest elements have been written.
+    written: Event,
+    alive: Arc<()>,
+}
+
+impl DeviceTensor {
+    /// A zeroed tensor.
+    ///
+    /// # Errors
+    /// When the device's memory is short.
+    pub fn new(
+        allocator: &Allocator,
+        context: &Arc<Context>,
+        data_type: DataType,
+        shape: &[usize],
+    ) -> Result<Self, EngineError> {
+        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
+        if !is_addressable(data_type, shape) {
+            return Err(out_of_memory());
+        }
+        let tensor = DynTensor::new(allocator, element_type(data_type), shape.to_vec())
+            .map_err(|_| out_of_memory())?;
+        let mut this = Self {
+            tensor,
+            data_type,
+            length: shape.iter().product(),
+            context: Arc::clone(context),
+            staging: None,
+            staged: false,
+            written: Event::new(context)?,
+            alive: Arc::new(()),
+        };
+        let stream = Stream::new(context)?;
+        this.elements().zero(&stream)?;
+        stream.synchronize()?;
+        Ok(this)
+    }
+
+    /// As ONNX Runtime takes it.
+    pub fn value(&self) -> &DynTensor {
+        &self.tensor
+    }
+
+    /// Where it lies on the device.
+    pub fn address(&self) -> usize {
+        self.tensor.data_ptr() as usize
+    }
+
+    /// Tells whether the tensor is still there.
+    pub fn alive(&self) -> Weak<()> {
+        Arc::downgrade(&self.alive)
+    }
+
+    fn elements(&mut self) -> DeviceElementsMut<'_> {
+        let address = self.tensor.data_ptr_mut() as u64;
+        // SAFETY: the tensor's own memory, borrowed; the engine gives the tensor back when it is done with it.
+        #[allow(unsafe_code)]
+        unsafe {
+            DeviceElementsMut::new(address, self.data_type, self.length)
+        }
+    }
+
+    /// Host memory that is uploaded before the tensor is used.
+    pub fn stage(&mut self) -> Result<&mut [u8], Error> {
+        let bytes = self.length * element_size(self.data_type);
+        let staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => PinnedBuffer::new(&self.context, bytes)?,
+        };
+        self.staged = true;
+        self.staging.insert(staging).bytes_mut()
+    }
+
+    /// Lets `work` write elements `range` in the order of `stream`.
+    pub fn write_on(
+        &mut self,
+        stream: &Stream,
+        range: Range<usize>,
+        work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.staged = false;
+        work(&mut self.elements().get(range)?)?;
+        self.written.record(stream)
+    }
+
+    /// Makes what comes next in `stream` see the newest elements.
+    pub fn settle(&mut self, stream: &Stream) -> Result<(), Error> {
+        let Some(mut staging) = self.staging.take_if(|_| self.staged) else {
+            return stream.wait(&self.written);
+        };
+        self.staged = false;
+        let uploaded = self.elements().upload(&mut staging, stream, "inference: input tensor");
+        self.staging = Some(staging);
+        uploaded
+    }
+}

@@ -1,0 +1,361 @@
+//! Sessions on a CUDA device: inputs and outputs stay in device memory, everything runs on one stream of ours, and
+//! where the shapes are fixed the runtime records a CUDA graph for each set of tensors.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use gpu::cuda::{Context, DeviceElementsMut, Event, PinnedBuffer, Stream};
+use ort::ep::{self, cuda::ConvAlgorithmSearch};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
+use ort::value::DynTensor;
+use vision::tensor::TensorInfo;
+
+use super::library::Library;
+use super::session;
+use crate::log::{self, Severity};
+use crate::recycling::Store;
+use crate::tensor::{CopiedOutput, element_size, element_type};
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs};
+
+/// Tells the runtime to record no graph for a run.
+const NO_GRAPH: &str = "-1";
+
+/// Gives input tensors in the device's memory.
+pub(super) struct DeviceMemory {
+    allocator: Mutex<Allocator>,
+    context: Arc<Context>,
+}
+
+impl DeviceMemory {
+    /// A zeroed tensor for `input`.
+    pub fn allocate(&self, input: &TensorInfo, shape: &[usize]) -> Result<InputTensor, EngineError> {
+        let allocator = self.allocator.lock().unwrap_or_else(PoisonError::into_inner);
+        let tensor = crate::device::DeviceTensor::new(&allocator, &self.context, input.data_type, shape)?;
+        Ok(InputTensor::device(input.data_type, shape, tensor))
+    }
+}
+
+/// What a session was opened from, to open it anew.
+struct Source {
+    library: Arc<Library>,
+    path: PathBuf,
+    options: Options,
+    ordinal: u32,
+}
+
+/// A batch that the device works on.
+pub(super) struct Running {
+    pub outputs: Outputs,
+    /// Happens when the outputs are there.
+    pub done: Event,
+}
+
+/// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
+pub(super) struct CudaSession {
+    bound: Vec<Bound>,
+    session: Session,
+    source: Source,
+    model: Arc<ModelInfo>,
+    context: Arc<Context>,
+    graphs: bool,
+    graph_count: usize,
+    results: Store<PinnedBuffer>,
+    /// After everything that works on it.
+    stream: Arc<Stream>,
+}
+
+fn unavailable(reason: impl ToString) -> EngineError {
+    let reason = format!("{}; choose the CPU, or put this right", reason.to_string().trim());
+    EngineError::Unavailable { backend: "ONNX Runtime with CUDA".to_owned(), reason }
+}
+
+fn failed(error: &ort::Error) -> EngineError {
+    EngineError::Inference { reason: error.message().trim().to_owned() }
+}
+
+impl Source {
+    fn device_id(&self) -> i32 {
+        i32::try_from(self.ordinal).unwrap_or(i32::MAX)
+    }
+
+    /// Opens a session on `stream`. With `graphs` everything must run on the device; without, operators that the
+    /// device lacks run on the CPU.
+    fn open(&self, stream: &Stream, graphs: bool) -> Result<Session, ort::Error> {
+        let provider = ep::CUDA::default()
+            .with_device_id(self.device_id())
+            .with_tf32(false)
+            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+            .with_cuda_graph(graphs);
+        // SAFETY: the stream lives as long as the session and what it returns.
+        #[allow(unsafe_code)]
+        let provider = unsafe { provider.with_compute_stream(stream.raw().cast()) };
+        let builder = session::builder(&self.library, &self.options)?;
+        let mut builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
+        if graphs {
+            builder = builder.with_disable_cpu_fallback()?;
+        }
+        builder.commit_from_file(&self.path)
+    }
+}
+
+/// Whether the provider that runs networks on the device can be had: its libraries load.
+fn check_provider(library: &Library, options: &Options, ordinal: u32) -> Result<(), EngineError> {
+    let provider = ep::CUDA::default().with_device_id(i32::try_from(ordinal).unwrap_or(i32::MAX));
+    let checked = session::builder(library, options)
+        .and_then(|builder| Ok(builder.with_execution_providers([provider.build().error_on_failure()])?));
+    checked.map(drop).map_err(|error| {
+        unavailable(format!("{} cannot use it: {}", library.path().display(), error.message()))
+    })
+}
+
+impl CudaSession {
+    /// Opens the model file `path` on device number `ordinal`.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when the driver, the device or the runtime's part for it is missing; otherwise as
+    /// [`session::open`].
+    pub fn open(
+        library: &Arc<Library>,
+        path: &Path,
+        options: &Options,
+        ordinal: u32,
+    ) -> Result<Self, EngineError> {
+        session::check_file(path)?;
+        let number = i32::try_from(ordinal).map_err(unavailable)?;
+        let context = Context::primary(number).map_err(unavailable)?;
+        check_provider(library, options, ordinal)?;
+        let source =
+            Source { library: Arc::clone(library), path: path.to_owned(), options: options.clone(), ordinal };
+        let stream = Arc::new(Stream::new(&context)?);
+        let (session, graphs) = match source.open(&stream, true) {
+            Ok(session) => (session, true),
+            Err(error) => {
+                warn_of_no_graph(path, &error);
+                (source.open(&stream, false).map_err(|error| session::refused(path, &error))?, false)
+            }
+        };
+        let model = Arc::new(session::model_info(&session, path)?);
+        let (bound, results) = (Vec::new(), Store::default());
+        Ok(Self { bound, session, source, model, context, graphs, graph_count: 0, results, stream })
+    }
+
+    /// What the model says of itself.
+    pub fn model(&self) -> &Arc<ModelInfo> {
+        &self.model
+    }
+
+    /// One line for people about device and ways.
+    pub fn description(&self) -> String {
+        let graphs = if self.graphs { "CUDA graphs" } else { "no CUDA graphs" };
+        format!("{}, {graphs}, no TF32", self.context.device())
+    }
+
+    /// Where input tensors come from.
+    pub fn memory(&self) -> Result<DeviceMemory, EngineError> {
+        let allocator = Allocator::new(&self.session, self.memory_info(AllocationDevice::CUDA)?);
+        let allocator = Mutex::new(allocator.map_err(|error| failed(&error))?);
+        Ok(DeviceMemory { allocator, context: Arc::clone(&self.context) })
+    }
+
+    fn memory_info(&self, device: AllocationDevice<'_>) -> Result<MemoryInfo<'static>, EngineError> {
+        let id = if device == AllocationDevice::CPU { 0 } else { self.source.device_id() };
+        MemoryInfo::new(device, id, AllocatorType::Device, MemoryType::Default)
+            .map_err(|error| failed(&error))
+    }
+
+    /// Puts one checked batch into the stream.
+    pub fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
+        let outputs = match self.run(inputs) {
+            Err(EngineError::Inference { reason }) if self.graphs => {
+                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
+                log::emit(Severity::Warning, &text);
+                self.reopen_without_graphs()?;
+                self.run(inputs)
+            }
+            other => other,
+        }?;
+        let done = Event::new(&self.context)?;
+        done.record(&self.stream)?;
+        Ok(Running { outputs, done })
+    }
+
+    /// A stream whose recording failed cannot be used any more.
+    fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
+        let stream = Arc::new(Stream::new(&self.context)?);
+        let session = self.source.open(&stream, false);
+        self.bound.clear();
+        self.session = session.map_err(|error| session::refused(&self.source.path, &error))?;
+        self.stream = stream;
+        self.graphs = false;
+        Ok(())
+    }
+
+    fn run(&mut self, inputs: &mut [InputTensor]) -> Result<Outputs, EngineError> {
+        let index = self.bound_to(inputs)?;
+        for tensor in inputs.iter_mut().filter_map(InputTensor::as_device) {
+            tensor.settle(&self.stream)?;
+        }
+        let bound = &self.bound[index];
+        let values = self
+            .session
+            .run_binding_with_options(&bound.binding, &bound.options)
+            .map_err(|error| failed(&error))?;
+        match &bound.outputs {
+            Some(outputs) => bring_back(outputs, &self.context, &self.stream, &self.results),
+            None => {
+                let values = values.into_iter().map(|(_, value)| value).collect();
+                Ok(Outputs::new(values, Some(Arc::clone(&self.stream))))
+            }
+        }
+    }
+
+    /// The binding of `inputs`, made when they come for the first time.
+    fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
+        let key: Vec<_> =
+            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.address()).collect();
+        self.bound.retain(|bound| bound.alive.iter().all(|alive| alive.strong_count() > 0));
+        if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
+            return Ok(index);
+        }
+        let bound = self.bind(key, inputs)?;
+        self.bound.push(bound);
+        Ok(self.bound.len() - 1)
+    }
+
+    fn bind(&mut self, key: Vec<usize>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+        let mut binding = self.session.create_binding().map_err(|error| failed(&error))?;
+        for (info, input) in self.model.inputs.iter().zip(inputs.iter()) {
+            binding.bind_input(info.name.as_str(), input.value()).map_err(|error| failed(&error))?;
+        }
+        let batch = inputs.first().and_then(|input| input.shape().first().copied());
+        let shapes: Option<Vec<_>> =
+            self.model.outputs.iter().map(|output| fixed_shape(output, batch)).collect();
+        let outputs = match shapes {
+            Some(shapes) => Some(self.bind_outputs(&mut binding, &shapes)?),
+            None => {
+                self.bind_outputs_to_host(&mut binding)?;
+                None
+            }
+        };
+        let options = self.run_options(outputs.is_some()).map_err(|error| failed(&error))?;
+        let alive =
+            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive()).collect();
+        Ok(Bound { key, alive, binding, options, outputs })
+    }
+
+    /// Outputs of known shapes lie at a fixed place on the device.
+    fn bind_outputs(
+        &self,
+        binding: &mut IoBinding,
+        shapes: &[Vec<usize>],
+    ) -> Result<Vec<DeviceOutput>, EngineError> {
+        let allocator = Allocator::new(&self.session, self.memory_info(AllocationDevice::CUDA)?);
+        let allocator = allocator.map_err(|error| failed(&error))?;
+        let bind = |(info, shape): (&TensorInfo, &Vec<usize>)| {
+            let tensor = DynTensor::new(&allocator, element_type(info.data_type), shape.clone())?;
+            let address = tensor.data_ptr() as u64;
+            binding.bind_output(info.name.as_str(), tensor)?;
+            Ok(DeviceOutput { info: info.clone(), shape: shape.clone(), address })
+        };
+        let outputs: Result<_, ort::Error> = self.model.outputs.iter().zip(shapes).map(bind).collect();
+        outputs.map_err(|error| failed(&error))
+    }
+
+    /// Outputs whose shapes depend on what is seen are brought to the host by the runtime.
+    fn bind_outputs_to_host(&self, binding: &mut IoBinding) -> Result<(), EngineError> {
+        let host = self.memory_info(AllocationDevice::CPU)?;
+        for output in &self.model.outputs {
+            binding.bind_output_to_device(output.name.as_str(), &host).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    fn run_options(&mut self, fixed: bool) -> Result<RunOptions<NoSelectedOutputs>, ort::Error> {
+        let mut options = RunOptions::new()?;
+        if fixed {
+            options.disable_device_sync()?;
+        }
+        if self.graphs {
+            self.graph_count += 1;
+            let graph = if fixed { self.graph_count.to_string() } else { NO_GRAPH.to_owned() };
+            options.set("gpu_graph_id", graph)?;
+        }
+        Ok(options)
+    }
+}
+
+fn warn_of_no_graph(path: &Path, error: &ort::Error) {
+    let text = format!(
+        "{}: some of it cannot run on the GPU or be recorded, so that it is slower: {}",
+        path.display(),
+        error.message().trim()
+    );
+    log::emit(Severity::Warning, &text);
+}
+
+/// The shape that an output will have, if it is certain beforehand.
+fn fixed_shape(output: &TensorInfo, batch: Option<usize>) -> Option<Vec<usize>> {
+    let (first, rest) = output.shape.split_first()?;
+    let rest: Option<Vec<usize>> = rest.iter().copied().collect();
+    let mut shape = vec![first.or(batch)?];
+    shape.extend(rest?);
+    (!shape.contains(&0)).then_some(shape)
+}
+
+/// Tensors of a batch as the runtime knows them.
+struct Bound {
+    /// Addresses of the inputs.
+    key: Vec<usize>,
+    /// Whether the inputs are still there.
+    alive: Vec<Weak<()>>,
+    binding: IoBinding,
+    options: RunOptions<NoSelectedOutputs>,
+    /// `None` if the runtime brings them to the host.
+    outputs: Option<Vec<DeviceOutput>>,
+}
+
+/// An output that the runtime writes to the device's memory, which the binding keeps.
+struct DeviceOutput {
+    info: TensorInfo,
+    shape: Vec<usize>,
+    address: u64,
+}
+
+/// Copies `outputs` to pinned memory, in the order of `stream`.
+fn bring_back(
+    outputs: &[DeviceOutput],
+    context: &Arc<Context>,
+    stream: &Stream,
+    results: &Store<PinnedBuffer>,
+) -> Result<Outputs, EngineError> {
+    let copy = |output: &DeviceOutput| {
+        let (data_type, length) = (output.info.data_type, output.shape.iter().product::<usize>());
+        let size = length * element_size(data_type);
+        let mut bytes = results.take(|buffer| buffer.len() == size, || PinnedBuffer::new(context, size))?;
+        // SAFETY: the binding keeps the tensor, and what follows in the stream comes after the copy.
+        #[allow(unsafe_code)]
+        let elements = unsafe { DeviceElementsMut::new(output.address, data_type, length) };
+        elements.download(&mut bytes, stream, "inference: results")?;
+        Ok(CopiedOutput { data_type, shape: output.shape.clone(), bytes })
+    };
+    outputs.iter().map(copy).collect::<Result<_, EngineError>>().map(Outputs::copied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vision::tensor::DataType;
+
+    #[test]
+    fn only_the_batch_may_be_open() {
+        let output = |shape: &[Option<usize>]| TensorInfo {
+            name: "y".to_owned(),
+            data_type: DataType::F32,
+            shape: shape.to_vec(),
+        };
+        assert_eq!(fixed_shape(&output(&[None, Some(84), Some(8400)]), Some(2)), Some(vec![2, 84, 8400]));
+        assert_eq!(fixed_shape(&output(&[Some(1), None, Some(6)]), Some(1)), None);
+        assert_eq!(fixed_shape(&output(&[None]), None), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Incoming frames: what the negotiated caps mean, and how a frame becomes a slot of the network's input.
+
+use engine::InputTensor;
+use gpu::kernels;
+use gpu::{Frame, MemoryKind, cuda};
+use gst_video::VideoInfo;
+use vision::geometry::Placement;
+use vision::image::ImageInfo;
+use vision::preprocess::Preprocessor;
+
+use super::cuda::Device;
+use super::detector::{Detector, WriteError};
+
+/// What the negotiated caps mean for incoming frames.
+pub(super) struct Source {
+    pub info: VideoInfo,
+    pub memory: MemoryKind,
+    preprocess: Preprocess,
+}
+
+/// Where frames become tensors.
+enum Preprocess {
+    Host(Box<Preprocessor>),
+    Device { preprocessor: Box<kernels::Preprocessor>, device: Device },
+}
+
+impl Source {
+    /// Frames of `caps` for `detector`, which may run on `device`. `None` if it cannot take them.
+    pub fn new(caps: &gst::CapsRef, detector: &Detector, device: Option<&Device>) -> Option<Self> {
+        let info = VideoInfo::from_caps(caps).ok()?;
+        let memory = MemoryKind::of(caps.features(0))?;
+        let image = gpu::format::image_info(&info)?;
+        let preprocess = match (memory, device) {
+            (MemoryKind::Host, _) => Preprocess::Host(Box::new(detector.preprocessor(image).ok()?)),
+            (MemoryKind::Cuda, Some(device)) => on_device(image, detector, device).ok()?,
+            _ => return None,
+        };
+        Some(Self { info, memory, preprocess })
+    }
+
+    /// Where a frame lies in the network's input.
+    pub fn placement(&self) -> Placement {
+        match &self.preprocess {
+            Preprocess::Host(preprocessor) => *preprocessor.placement(),
+            Preprocess::Device { preprocessor, .. } => *preprocessor.placement(),
+        }
+    }
+
+    /// Writes `frame` into slot `slot` of the image tensor among `inputs`.
+    ///
+    /// # Errors
+    /// When the frame is not what the caps say, or lies in another context than the engine.
+    pub fn write(
+        &mut self,
+        detector: &Detector,
+        frame: &Frame<'_>,
+        inputs: &mut [InputTensor],
+        slot: usize,
+    ) -> Result<(), WriteError> {
+        match (&mut self.preprocess, frame) {
+            (Preprocess::Device { preprocessor, device }, Frame::Cuda(frame)) => {
+                if *frame.context() != *device.context() {
+                    return Err(WriteError::Context);
+                }
+                detector.write_on(device.stream(), inputs, slot, |out| {
+                    frame.read_on(device.stream(), |image| preprocessor.run(image, out, device.stream()))
+                })
+            }
+            (Preprocess::Host(preprocessor), frame) => {
+                detector.write(preprocessor, &frame.image()?, inputs, slot)
+            }
+            (Preprocess::Device { .. }, Frame::Host(_)) => {
+                Err(gpu::FrameError::Memory(MemoryKind::Host).into())
+            }
+        }
+    }
+}
+
+fn on_device(image: ImageInfo, detector: &Detector, device: &Device) -> Result<Preprocess, cuda::Error> {
+    let preprocessor = kernels::Preprocessor::new(device.context(), image, detector.input())?;
+    Ok(Preprocess::Device { preprocessor: Box::new(preprocessor), device: device.clone() })
+}

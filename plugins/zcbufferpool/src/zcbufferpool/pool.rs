@@ -1,0 +1,286 @@
+//! A bounded pool of frames in memory of any kind, which counts what it does.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use gpu::cuda::{Context, PinnedBuffer};
+use gpu::gstcuda;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::{VideoAlignment, VideoFrameFlags, VideoInfo, VideoMeta};
+
+use super::counters::Counters;
+use super::plan::{Gpu, Target};
+use super::settings::Bounds;
+use super::{CAT, Exhaustion, layout};
+
+/// What a pool is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub target: Target,
+    pub gpu: Option<Gpu>,
+    pub bounds: Bounds,
+    pub exhaustion: Exhaustion,
+    pub counters: Arc<Counters>,
+    /// Who posts errors.
+    pub element: glib::WeakRef<gst::Element>,
+}
+
+/// How the frames of a configured pool lie.
+#[derive(Clone)]
+struct Frames {
+    info: VideoInfo,
+    layout: VideoInfo,
+    size: usize,
+    described: bool,
+}
+
+glib::wrapper! {
+    /// The pool.
+    pub struct FramePool(ObjectSubclass<Imp>) @extends gst::BufferPool, gst::Object;
+}
+
+impl FramePool {
+    /// A pool for frames of `caps`, not active yet.
+    pub(super) fn new(parts: Parts, caps: &gst::Caps, info: &VideoInfo) -> Result<Self, glib::BoolError> {
+        let pool: Self = glib::Object::new();
+        let Bounds { min, max, .. } = parts.bounds;
+        let described = parts.target.on_device();
+        // A new pool has no parts yet.
+        let _ = pool.imp().parts.set(parts);
+        let mut config = pool.config();
+        let size = u32::try_from(info.size()).map_err(|_| glib::bool_error!("frames are too large"))?;
+        config.set_params(Some(caps), size, min, max);
+        if described {
+            config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
+        }
+        pool.set_config(config)?;
+        Ok(pool)
+    }
+}
+
+/// Owns pinned memory on behalf of a `gst::Memory`.
+struct Bytes(PinnedBuffer);
+
+impl AsMut<[u8]> for Bytes {
+    fn as_mut(&mut self) -> &mut [u8] {
+        // Only the work of a lost context fails.
+        self.0.bytes_mut().unwrap_or_default()
+    }
+}
+
+#[derive(Default)]
+pub struct Imp {
+    parts: OnceLock<Parts>,
+    frames: Mutex<Option<Frames>>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Imp {
+    const NAME: &'static str = "GstZcFramePool";
+    type Type = FramePool;
+    type ParentType = gst::BufferPool;
+}
+
+impl ObjectImpl for Imp {}
+impl GstObjectImpl for Imp {}
+
+impl BufferPoolImpl for Imp {
+    fn options() -> &'static [&'static str] {
+        static OPTIONS: OnceLock<[&'static str; 2]> = OnceLock::new();
+        OPTIONS.get_or_init(|| {
+            [
+                gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_str(),
+                gst_video::BUFFER_POOL_OPTION_VIDEO_ALIGNMENT.as_str(),
+            ]
+        })
+    }
+
+    fn set_config(&self, config: &mut gst::BufferPoolConfigRef) -> bool {
+        match self.configure(config) {
+            Ok(frames) => {
+                *self.frames() = Some(frames);
+                self.parent_set_config(config)
+            }
+            Err(reason) => {
+                gst::warning!(CAT, imp = self, "{reason}");
+                false
+            }
+        }
+    }
+
+    fn alloc_buffer(
+        &self,
+        _params: Option<&gst::BufferPoolAcquireParams>,
+    ) -> Result<gst::Buffer, gst::FlowError> {
+        let buffer = self.allocate().map_err(|reason| self.failed(&reason))?;
+        self.count(|counters| {
+            counters.update(|counts| {
+                counts.allocated += 1;
+                counts.allocations += 1;
+            });
+        });
+        Ok(buffer)
+    }
+
+    fn free_buffer(&self, buffer: gst::Buffer) {
+        self.count(|counters| {
+            counters.update(|counts| counts.allocated = counts.allocated.saturating_sub(1));
+        });
+        self.parent_free_buffer(buffer);
+    }
+
+    fn acquire_buffer(
+        &self,
+        params: Option<&gst::BufferPoolAcquireParams>,
+    ) -> Result<gst::Buffer, gst::FlowError> {
+        let buffer = self.acquire(params)?;
+        self.count(Counters::acquired);
+        Ok(buffer)
+    }
+
+    fn reset_buffer(&self, buffer: &mut gst::BufferRef) {
+        self.count(|counters| counters.update(|counts| counts.in_use = counts.in_use.saturating_sub(1)));
+        self.parent_reset_buffer(buffer);
+    }
+}
+
+impl Imp {
+    fn frames(&self) -> MutexGuard<'_, Option<Frames>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, change: impl FnOnce(&Counters)) {
+        if let Some(parts) = self.parts.get() {
+            change(&parts.counters);
+        }
+    }
+
+    /// Posts `reason` as an error of the element.
+    fn failed(&self, reason: &str) -> gst::FlowError {
+        gst::error!(CAT, imp = self, "{reason}");
+        if let Some(element) = self.parts.get().and_then(|parts| parts.element.upgrade()) {
+            gst::element_error!(element, gst::ResourceError::NoSpaceLeft, ("{reason}"));
+        }
+        gst::FlowError::Error
+    }
+
+    /// Takes in what the one who acquires buffers wants, within our bounds, and settles the layout.
+    fn configure(&self, config: &mut gst::BufferPoolConfigRef) -> Result<Frames, String> {
+        let parts = self.parts.get().ok_or("no parts")?;
+        let (caps, size, min, max) = config.params().ok_or("no parameters")?;
+        let caps = caps.ok_or("no caps")?;
+        let info = VideoInfo::from_caps(&caps).map_err(|error| error.to_string())?;
+        let frames = self.lay_out(parts, config, &info, size as usize)?;
+        let fitting = u32::try_from(parts.bounds.bytes / frames.size.max(1)).unwrap_or(u32::MAX);
+        let bound = parts.bounds.max.min(fitting);
+        let max = if max == 0 { bound } else { max.min(bound) };
+        if max < min.max(1) {
+            return Err(format!("{min} frames of {} bytes exceed pool-size-mb or max-buffers", frames.size));
+        }
+        let size = u32::try_from(frames.size).map_err(|error| error.to_string())?;
+        config.set_params(Some(&caps), size, min, max);
+        Ok(frames)
+    }
+
+    fn lay_out(
+        &self,
+        parts: &Parts,
+        config: &gst::BufferPoolConfigRef,
+        info: &VideoInfo,
+        size: usize,
+    ) -> Result<Frames, String> {
+        let described = config.has_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
+        let aligned = config.has_option(gst_video::BUFFER_POOL_OPTION_VIDEO_ALIGNMENT.as_ref());
+        let alignment = config.video_alignment().filter(|_| aligned);
+        let in_place = matches!(parts.target, Target::Mapped | Target::Managed);
+        let layout = match (parts.target, alignment) {
+            (Target::Device, _) => self.device_memory(parts, info)?.1,
+            (_, Some(alignment)) if described => {
+                layout::padded(info, &alignment).map_err(|e| e.to_string())?
+            }
+            (_, None) if described && in_place => {
+                layout::padded(info, &VideoAlignment::new(0, 0, 0, 0, &[0; 4])).map_err(|e| e.to_string())?
+            }
+            _ => info.clone(),
+        };
+        let size = if parts.target == Target::Device { layout.size() } else { size.max(layout.size()) };
+        let described = described || parts.target == Target::Device;
+        Ok(Frames { info: info.clone(), layout, size, described })
+    }
+
+    fn device_memory(&self, parts: &Parts, info: &VideoInfo) -> Result<(gst::Memory, VideoInfo), String> {
+        let gpu = parts.gpu.as_ref().ok_or("no GPU")?;
+        gstcuda::allocate(&gpu.context, &gpu.stream, info).map_err(|error| error.to_string())
+    }
+
+    fn host_memory(&self, parts: &Parts, size: usize) -> Result<gst::Memory, String> {
+        type Make = fn(&Arc<Context>, usize) -> Result<PinnedBuffer, gpu::cuda::Error>;
+        let make: Make = match parts.target {
+            Target::Pinned => PinnedBuffer::new,
+            Target::Mapped => PinnedBuffer::mapped,
+            Target::Managed => PinnedBuffer::managed,
+            Target::System | Target::Device => return Ok(gst::Memory::with_size(size)),
+        };
+        let gpu = parts.gpu.as_ref().ok_or("no GPU")?;
+        let bytes = make(gpu.context.context(), size).map_err(|error| error.to_string())?;
+        Ok(gst::Memory::from_mut_slice(Bytes(bytes)))
+    }
+
+    fn allocate(&self) -> Result<gst::Buffer, String> {
+        let parts = self.parts.get().ok_or("no parts")?;
+        let Frames { info, layout, size, described } = self.frames().clone().ok_or("not configured")?;
+        let memory = match parts.target {
+            Target::Device => self.device_memory(parts, &info)?.0,
+            _ => self.host_memory(parts, size)?,
+        };
+        let mut buffer = gst::Buffer::new();
+        let frame = buffer.get_mut().ok_or("a new buffer is shared")?;
+        frame.append_memory(memory);
+        if described {
+            let (flags, format) = (VideoFrameFlags::empty(), layout.format());
+            let (width, height, offset, stride) =
+                (layout.width(), layout.height(), layout.offset(), layout.stride());
+            VideoMeta::add_full(frame, flags, format, width, height, offset, stride)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(buffer)
+    }
+
+    /// A free buffer; if there is none, first those that the device is done with, then as `exhaustion` says.
+    fn acquire(&self, params: Option<&gst::BufferPoolAcquireParams>) -> Result<gst::Buffer, gst::FlowError> {
+        let parts = self.parts.get().ok_or(gst::FlowError::Error)?;
+        let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+        if let Some(gpu) = &parts.gpu {
+            gpu.in_flight.retire();
+        }
+        match self.parent_acquire_buffer(Some(&at_once)) {
+            Err(gst::FlowError::Eos) => {}
+            result => return result,
+        }
+        if let Some(gpu) = &parts.gpu {
+            gpu.in_flight.wait();
+        }
+        match self.parent_acquire_buffer(Some(&at_once)) {
+            Err(gst::FlowError::Eos) => {}
+            result => return result,
+        }
+        if params.is_some_and(|params| params.flags().contains(gst::BufferPoolAcquireFlags::DONTWAIT)) {
+            return Err(gst::FlowError::Eos);
+        }
+        self.exhausted(parts)?;
+        self.parent_acquire_buffer(params)
+    }
+
+    fn exhausted(&self, parts: &Parts) -> Result<(), gst::FlowError> {
+        let max = self.obj().config().params().map_or(0, |(_, _, _, max)| max);
+        parts.counters.update(|counts| counts.waits += 1);
+        let message = format!("all {max} buffers of the pool are in use; raise pool-size-mb or max-buffers");
+        if parts.exhaustion == Exhaustion::Error {
+            return Err(self.failed(&format!("exhaustion=error: {message}")));
+        }
+        gst::info!(CAT, imp = self, "waiting: {message}");
+        Ok(())
+    }
+}

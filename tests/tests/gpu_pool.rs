@@ -1,0 +1,274 @@
+//! The element `zcbufferpool` on a CUDA device. Skipped where there is none.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use gpu::gstcuda::CudaContext;
+use gpu::{Frame, FrameError, FrameMut, MemoryKind};
+use gst::prelude::*;
+use gst_osha_tests::{Pipeline, collect, eventually, init};
+use gst_video::VideoInfo;
+
+/// Whether there is a device and all of `elements`; otherwise a note.
+fn ready(elements: &[&str]) -> bool {
+    init();
+    if let Err(reason) = gpu::gstcuda::status() {
+        println!("SKIPPED: no CUDA device ({reason})");
+        return false;
+    }
+    let missing = elements.iter().find(|name| gst::ElementFactory::find(name).is_none());
+    if let Some(name) = missing {
+        println!("SKIPPED: no {name}");
+    }
+    missing.is_none()
+}
+
+/// The pixels of a sample's frame in host memory, padding left out.
+fn pixels(sample: &gst::Sample) -> Vec<u8> {
+    let info = VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
+    let frame = Frame::map(sample.buffer().unwrap(), &info, MemoryKind::Host).unwrap();
+    let (image, mut pixels) = (frame.image().unwrap(), Vec::new());
+    let info = *image.info();
+    for plane in 0..info.format.planes() {
+        (0..info.format.rows(plane, info.height))
+            .for_each(|row| pixels.extend_from_slice(image.row(plane, row)));
+    }
+    pixels
+}
+
+fn frames(line: &str) -> Vec<Vec<u8>> {
+    let delivered = collect(line).unwrap();
+    assert_eq!(delivered.error, None, "{line}");
+    delivered.samples.iter().map(pixels).collect()
+}
+
+fn stat(element: &gst::Element, name: &str) -> u64 {
+    element.property::<gst::Structure>("stats").get(name).unwrap()
+}
+
+/// Plays `source ! pool ! cudadownload` to its end; the frames, and the element with its totals.
+fn through(source: &str, pool: &str) -> (Vec<Vec<u8>>, gst::Structure) {
+    let line = format!(
+        "{source} ! zcbufferpool name=pool {pool} ! video/x-raw(memory:CUDAMemory) ! cudadownload ! video/x-raw ! \
+         appsink name=out sync=false"
+    );
+    let pipeline = Pipeline::new(&line).unwrap();
+    let out = pipeline.element("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    pipeline.0.set_state(gst::State::Playing).unwrap();
+    let mut frames = Vec::new();
+    while let Some(sample) = out.try_pull_sample(gst::ClockTime::from_seconds(20)) {
+        frames.push(pixels(&sample));
+    }
+    let stats = pipeline.element("pool").unwrap().property("stats");
+    (frames, stats)
+}
+
+fn count(stats: &gst::Structure, name: &str) -> u64 {
+    stats.get(name).unwrap()
+}
+
+fn source(format: &str) -> String {
+    format!("videotestsrc num-buffers=6 pattern=ball ! video/x-raw,format={format},width=642,height=362")
+}
+
+#[test]
+fn uploaded_frames_are_the_same_and_counted() {
+    if !ready(&["cudadownload"]) {
+        return;
+    }
+    for format in ["NV12", "I420", "P010_10LE", "RGBA", "BGRA"] {
+        let direct = frames(&format!("{} ! appsink name=out", source(format)));
+        let (found, stats) = through(&source(format), "memory=device fail-on-copy=true");
+        assert!(direct == found, "{format}: {stats}");
+        assert_eq!((count(&stats, "frames-uploaded"), count(&stats, "frames-copied")), (6, 0), "{format}");
+        let bytes: usize = direct.iter().map(Vec::len).sum();
+        assert_eq!(count(&stats, "bytes-host-to-device"), bytes as u64, "{format}");
+        assert_eq!(count(&stats, "bytes-host-to-host"), 0, "{format}");
+        assert_eq!(stats.get::<&str>("memory"), Ok("device"));
+    }
+}
+
+#[test]
+fn formats_that_cuda_memory_does_not_know_stay_in_host_memory() {
+    if !ready(&[]) {
+        return;
+    }
+    for format in ["xRGB", "xBGR", "GRAY8"] {
+        let direct = frames(&format!("{} ! appsink name=out", source(format)));
+        assert!(
+            direct == frames(&format!("{} ! zcbufferpool ! appsink name=out", source(format))),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn frames_read_in_place_are_the_same_and_never_copied() {
+    if !ready(&["cudadownload"]) {
+        return;
+    }
+    for memory in ["mapped", "managed"] {
+        for format in ["NV12", "I420", "P010_10LE", "RGBA"] {
+            let direct = frames(&format!("{} ! appsink name=out", source(format)));
+            let (found, stats) = through(&source(format), &format!("memory={memory} fail-on-copy=true"));
+            assert!(direct == found, "{memory} {format}: {stats}");
+            assert_eq!((count(&stats, "frames-zero-copy"), count(&stats, "frames-copied")), (6, 0));
+            assert_eq!(count(&stats, "bytes-host-to-device"), 0);
+        }
+    }
+}
+
+#[test]
+fn a_software_decoder_writes_where_the_device_reads() {
+    if !ready(&["cudadownload", "x264enc", "avdec_h264"]) {
+        return;
+    }
+    let source = "videotestsrc num-buffers=30 pattern=ball ! video/x-raw,format=I420,width=642,height=362 ! \
+                  x264enc bframes=2 ! avdec_h264";
+    let direct = frames(&format!("{source} ! appsink name=out"));
+    assert_eq!(direct.len(), 30);
+    for (memory, counted) in [("device", "frames-uploaded"), ("mapped", "frames-zero-copy")] {
+        let (found, stats) = through(source, &format!("memory={memory} fail-on-copy=true"));
+        assert!(direct == found, "{memory}: {stats}");
+        assert_eq!((count(&stats, counted), count(&stats, "frames-copied")), (30, 0), "{memory}");
+    }
+}
+
+#[test]
+fn frames_from_elsewhere_are_copied_or_refused() {
+    if !ready(&["cudadownload"]) {
+        return;
+    }
+    // `identity drop-allocation` keeps the pool from upstream.
+    let source = format!("{} ! identity drop-allocation=true", source("NV12"));
+    let direct = frames(&format!("{source} ! appsink name=out"));
+    for memory in ["device", "mapped"] {
+        let (found, stats) = through(&source, &format!("memory={memory}"));
+        assert!(direct == found, "{memory}");
+        assert_eq!(count(&stats, "frames-copied"), 6, "{memory}: {stats}");
+        let line = format!("{source} ! zcbufferpool name=pool memory={memory} fail-on-copy=true ! fakesink");
+        let error = Pipeline::new(&line).unwrap().play().unwrap().expect_err("a copy is needed");
+        assert_eq!(error.element, "pool");
+        assert!(error.message.starts_with("fail-on-copy=true"), "{error:?}");
+    }
+}
+
+/// A pipeline whose sink `out` takes CUDA memory, playing.
+fn to_device(line: &str) -> (Pipeline, gst_app::AppSink) {
+    let line = format!(
+        "{line} ! appsink name=out sync=false enable-last-sample=false caps=video/x-raw(memory:CUDAMemory)"
+    );
+    let pipeline = Pipeline::new(&line).unwrap();
+    let out = pipeline.element("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    pipeline.0.set_state(gst::State::Playing).unwrap();
+    (pipeline, out)
+}
+
+fn pull(out: &gst_app::AppSink) -> Option<gst::Sample> {
+    out.try_pull_sample(gst::ClockTime::from_seconds(20))
+}
+
+#[test]
+fn frames_read_in_place_are_not_drawn_on() {
+    if !ready(&[]) {
+        return;
+    }
+    for (memory, writable) in [("device", true), ("mapped", false)] {
+        let line = format!("{} ! zcbufferpool memory={memory}", source("NV12"));
+        let (_pipeline, out) = to_device(&line);
+        let sample = pull(&out).unwrap();
+        let info = VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
+        let mut buffer = sample.buffer_owned().unwrap();
+        drop(sample);
+        let mapped = FrameMut::map(buffer.get_mut().unwrap(), &info, MemoryKind::Cuda);
+        assert_eq!(mapped.is_ok(), writable, "{memory}");
+        assert!(writable || matches!(mapped, Err(FrameError::Shared)), "{memory}");
+    }
+}
+
+#[test]
+fn an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it() {
+    if !ready(&[]) {
+        return;
+    }
+    let source = "videotestsrc num-buffers=20 ! video/x-raw,format=NV12,width=640,height=360";
+    let (pipeline, out) =
+        to_device(&format!("{source} ! zcbufferpool name=pool memory=device max-buffers=4"));
+    let pool = pipeline.element("pool").unwrap();
+    let held: Vec<_> = (0..4).map(|_| pull(&out).unwrap()).collect();
+    assert!(eventually(|| stat(&pool, "waits") > 0));
+    let (done, told) = std::sync::mpsc::channel();
+    let seeking = pipeline.0.clone();
+    std::thread::spawn(move || {
+        done.send(seeking.seek_simple(gst::SeekFlags::FLUSH, gst::ClockTime::ZERO).is_ok()).unwrap();
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(true));
+    drop(held);
+    let mut frames = 0;
+    while pull(&out).is_some() {
+        frames += 1;
+    }
+    assert_eq!(frames, 20);
+    assert!(stat(&pool, "buffers-high-water") <= 8, "four here and four upstream");
+}
+
+#[test]
+fn exhaustion_is_an_error_on_request() {
+    if !ready(&[]) {
+        return;
+    }
+    let line = "videotestsrc ! video/x-raw,format=NV12,width=640,height=360 ! zcbufferpool name=pool memory=device \
+                max-buffers=4 exhaustion=error ! appsink name=out sync=false caps=video/x-raw(memory:CUDAMemory)";
+    let error = Pipeline::new(line).unwrap().play().unwrap().expect_err("nobody takes the frames");
+    assert_eq!(error.element, "pool");
+    assert!(error.message.contains("all 4 buffers"), "{error:?}");
+}
+
+#[test]
+fn a_hardware_decoder_writes_into_our_pool_in_our_context() {
+    if !ready(&["x264enc", "h264parse", "nvh264dec"]) {
+        return;
+    }
+    let line = "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=642,height=362 ! x264enc bframes=0 ! \
+                h264parse ! nvh264dec ! zcbufferpool name=pool max-buffers=12";
+    let (pipeline, out) = to_device(line);
+    let context = CudaContext::primary(0).unwrap();
+    let mut held = Vec::new();
+    // The pool is the decoder's: it stops when nobody gives frames back.
+    while let Some(sample) = out.try_pull_sample(gst::ClockTime::from_seconds(3)) {
+        let info = VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
+        let Ok(Frame::Cuda(frame)) = Frame::map(sample.buffer().unwrap(), &info, MemoryKind::Cuda) else {
+            panic!("not CUDA memory")
+        };
+        assert_eq!(frame.context(), context.context());
+        drop(frame);
+        held.push(sample);
+    }
+    assert!((1..=12).contains(&held.len()), "{} frames came out of a pool of 12", held.len());
+    let before = held.len();
+    drop(held);
+    let after = std::iter::from_fn(|| pull(&out)).count();
+    assert_eq!(before + after, 60);
+    let pool = pipeline.element("pool").unwrap();
+    assert_eq!((stat(&pool, "frames-zero-copy"), stat(&pool, "frames-uploaded")), (60, 0));
+}
+
+#[test]
+fn device_memory_comes_back_when_the_pipeline_stops() {
+    if !ready(&[]) {
+        return;
+    }
+    let free = || CudaContext::primary(0).unwrap().context().memory().unwrap().0;
+    let line = "videotestsrc num-buffers=10 ! video/x-raw,format=NV12,width=1920,height=1080 ! \
+                zcbufferpool memory=device min-buffers=8 ! fakesink enable-last-sample=false";
+    let pipeline = Pipeline::new(line).unwrap();
+    assert_eq!(pipeline.play().unwrap(), Ok(()));
+    pipeline.0.set_state(gst::State::Null).unwrap();
+    let before = free();
+    for _ in 0..10 {
+        assert_eq!(pipeline.play().unwrap(), Ok(()));
+        pipeline.0.set_state(gst::State::Null).unwrap();
+    }
+    // Other tests of this binary come and go.
+    assert!(eventually(|| free() + (64 << 20) >= before));
+}
