@@ -1,9 +1,12 @@
 //! The network on a CUDA device, with an ONNX Runtime that is built for it. Skipped where there is no device.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::Mutex;
+#[path = "../../libs/gpu/tests/harness/mod.rs"]
+mod harness;
 
-use gpu::gstcuda::{self, CudaContext};
+use std::process::ExitCode;
+
+use gpu::gstcuda::CudaContext;
 use gpu::{Frame, MemoryKind, cuda};
 use gst::prelude::*;
 use gst_osha_tests::objects::{self, Object};
@@ -11,31 +14,9 @@ use gst_osha_tests::{Delivered, Pipeline, collect, file, init, repository};
 
 const CLIP_MODEL: &str = "models/ppe-demo.onnx";
 
-/// One at a time: the tests measure the device's memory and the process's copies.
-static DEVICE: Mutex<()> = Mutex::new(());
-
-/// Whether there is a device; a note if not.
-fn has_device() -> bool {
+fn missing() -> Option<String> {
     init();
-    match gstcuda::status() {
-        Err(cuda::Error::Unavailable(reason)) => {
-            println!("SKIPPED: no CUDA device ({reason})");
-            false
-        }
-        status => {
-            status.unwrap();
-            true
-        }
-    }
-}
-
-macro_rules! device {
-    () => {
-        let _turn = DEVICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !has_device() {
-            return;
-        }
-    };
+    gpu::gstcuda::status().err().map(|error| error.to_string())
 }
 
 fn objects_of(delivered: &Delivered) -> Vec<Vec<Object>> {
@@ -91,15 +72,11 @@ fn assert_golden_agrees(frames: &str) {
     assert!(totals.0 * 1000 >= totals.1 * 995 && totals.1 > 0);
 }
 
-#[test]
 fn frames_on_the_device_are_seen_as_on_the_cpu() {
-    device!();
     assert_golden_agrees("video/x-raw,format=RGBA ! cudaupload ! video/x-raw(memory:CUDAMemory)");
 }
 
-#[test]
 fn frames_in_host_memory_are_seen_as_on_the_cpu() {
-    device!();
     assert_golden_agrees("video/x-raw,format=RGBA");
 }
 
@@ -116,9 +93,7 @@ fn clip(decoder: &str, infer: &str) -> Delivered {
 const ON_DEVICE: &str = "qtdemux ! h264parse ! nvh264dec ! video/x-raw(memory:CUDAMemory)";
 const DOWNLOADED: &str = "qtdemux ! h264parse ! nvh264dec ! video/x-raw(memory:CUDAMemory) ! cudadownload";
 
-#[test]
 fn the_clip_is_seen_as_on_the_cpu() {
-    device!();
     let found = objects_of(&clip(ON_DEVICE, "backend=onnxruntime-cuda"));
     let expected = objects_of(&clip(DOWNLOADED, "backend=onnxruntime-cpu"));
     let (matched, all) = agreement(&expected, &found);
@@ -126,9 +101,7 @@ fn the_clip_is_seen_as_on_the_cpu() {
     assert!(all > 0 && matched * 1000 >= all * 995);
 }
 
-#[test]
 fn two_runs_are_the_same_to_the_bit() {
-    device!();
     let run = |infer: &str| objects_of(&clip(ON_DEVICE, infer));
     let first = run("backend=onnxruntime-cuda");
     assert_eq!(first, run("backend=onnxruntime-cuda"));
@@ -141,9 +114,7 @@ fn factories(bin: &gst::Bin) -> Vec<String> {
     bin.iterate_recurse().into_iter().flatten().filter_map(name).collect()
 }
 
-#[test]
 fn a_decoder_bin_hands_over_device_memory_in_our_context() {
-    device!();
     let line = format!(
         "filesrc location={} ! decodebin3 ! trtinfer name=infer model={} ! appsink name=out sync=false",
         file("tests/data/site.mp4"),
@@ -175,9 +146,7 @@ fn copied() -> (u64, u64) {
     (sum(Direction::HostToDevice), sum(Direction::DeviceToHost))
 }
 
-#[test]
 fn every_frame_comes_out_and_no_pixel_leaves_the_device() {
-    device!();
     let line = format!(
         "filesrc location={} ! {ON_DEVICE} ! trtinfer name=infer model={} backend=onnxruntime-cuda ! fakesink",
         file("tests/data/site.mp4"),
@@ -196,9 +165,7 @@ fn every_frame_comes_out_and_no_pixel_leaves_the_device() {
     assert!((after.0 - before.0) / frames < 1024, "pixels came from the host");
 }
 
-#[test]
 fn cycles_give_the_memory_back() {
-    device!();
     let line = format!(
         "filesrc location={} ! {ON_DEVICE} ! trtinfer model={} backend=onnxruntime-cuda ! appsink name=out sync=false",
         file("tests/data/site.mp4"),
@@ -219,4 +186,20 @@ fn cycles_give_the_memory_back() {
     }
     println!("CYCLES: MiB free after each: {free:?}");
     assert!(free[2] <= free[29] + 8, "device memory leaks");
+}
+
+fn main() -> ExitCode {
+    harness::run_on_device(
+        missing(),
+        tests![
+            frames_on_the_device_are_seen_as_on_the_cpu,
+            frames_in_host_memory_are_seen_as_on_the_cpu,
+            the_clip_is_seen_as_on_the_cpu,
+            two_runs_are_the_same_to_the_bit,
+            a_decoder_bin_hands_over_device_memory_in_our_context,
+            every_frame_comes_out_and_no_pixel_leaves_the_device,
+            cycles_give_the_memory_back
+        ],
+        &[],
+    )
 }

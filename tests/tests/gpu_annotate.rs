@@ -1,6 +1,10 @@
 //! The element `oshaannotate` on frames in CUDA memory. Skipped where there is no CUDA device, but for what holds there too.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../libs/gpu/tests/harness/mod.rs"]
+mod harness;
+
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,14 +33,9 @@ fn has_device() -> bool {
     gst::ElementFactory::find("cudaupload").is_some()
 }
 
-/// Returns from a test where there is no device.
-macro_rules! need_device {
-    () => {
-        if !has_device() {
-            println!("SKIPPED: no CUDA device");
-            return;
-        }
-    };
+fn missing() -> Option<String> {
+    init();
+    gpu::gstcuda::status().err().map(|error| error.to_string())
 }
 
 /// A test picture without noise, ten frames a second.
@@ -195,7 +194,6 @@ fn drawn_on_host(format: &str) -> Vec<Picture> {
     drawn(&format!("{} ! identity name=detect ! oshaannotate ! fakesink name=out", source(format)))
 }
 
-#[test]
 fn device_memory_is_taken_where_there_is_a_device() {
     init();
     let element = gst::ElementFactory::make("oshaannotate").build().unwrap();
@@ -207,7 +205,6 @@ fn device_memory_is_taken_where_there_is_a_device() {
     }
 }
 
-#[test]
 fn neighbours_get_our_context_in_any_state() {
     init();
     let element = gst::ElementFactory::make("oshaannotate").build().unwrap();
@@ -219,7 +216,6 @@ fn neighbours_get_our_context_in_any_state() {
     }
 }
 
-#[test]
 fn the_pipeline_hears_of_our_context() {
     init();
     let (element, bus) = (gst::ElementFactory::make("oshaannotate").build().unwrap(), gst::Bus::new());
@@ -230,9 +226,7 @@ fn the_pipeline_hears_of_our_context() {
     element.set_state(gst::State::Null).unwrap();
 }
 
-#[test]
 fn a_device_that_is_not_there_is_a_warning() {
-    need_device!();
     let element = gst::ElementFactory::make("oshaannotate").property("device-id", 99).build().unwrap();
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
@@ -241,9 +235,7 @@ fn a_device_that_is_not_there_is_a_warning() {
     element.set_state(gst::State::Null).unwrap();
 }
 
-#[test]
 fn the_pictures_are_those_of_the_cpu() {
-    need_device!();
     for format in ["NV12", "P010_10LE", "RGBA"] {
         let (device, host, plain) = (drawn_on_device(format), drawn_on_host(format), plain(format));
         assert_eq!((device.len(), host.len()), (FRAMES, FRAMES));
@@ -255,17 +247,13 @@ fn the_pictures_are_those_of_the_cpu() {
     }
 }
 
-#[test]
 fn two_runs_give_the_same_bytes() {
-    need_device!();
     for format in ["NV12", "P010_10LE", "RGBA"] {
         assert!(drawn_on_device(format) == drawn_on_device(format), "{format}");
     }
 }
 
-#[test]
 fn frames_of_our_own_are_drawn_on_in_place() {
-    need_device!();
     let line = format!(
         "{} ! cudaupload ! {DEVICE} ! identity name=detect ! oshaannotate name=a ! fakesink",
         source("NV12")
@@ -319,21 +307,15 @@ fn drawn_while_held(hold_at: &str) {
     assert!(taken(&before).iter().zip(taken(&after)).all(|(before, after)| *before != after));
 }
 
-#[test]
 fn frames_whose_memory_others_hold_are_copied() {
-    need_device!();
     drawn_while_held("first");
 }
 
-#[test]
 fn frames_that_others_hold_are_copied() {
-    need_device!();
     drawn_while_held("last");
 }
 
-#[test]
 fn the_other_branch_of_a_tee_stays_clean() {
-    need_device!();
     let line = format!(
         "{} ! cudaupload ! {DEVICE} ! identity name=detect ! tee name=t ! queue ! oshaannotate ! {} \
          t. ! queue ! {}",
@@ -348,9 +330,7 @@ fn the_other_branch_of_a_tee_stays_clean() {
     assert!(taken(&drawn) == drawn_on_device("NV12"));
 }
 
-#[test]
 fn without_drawing_the_very_buffer_passes() {
-    need_device!();
     let line = format!(
         "{} ! cudaupload ! {DEVICE} ! identity name=detect ! oshaannotate name=a draw=false ! {}",
         source("NV12"),
@@ -366,9 +346,7 @@ fn without_drawing_the_very_buffer_passes() {
     assert!(taken(&passed) == plain("NV12"));
 }
 
-#[test]
 fn upstream_is_offered_a_pool() {
-    need_device!();
     let line = format!("{} ! cudaupload ! {DEVICE} ! oshaannotate name=a ! fakesink", source("NV12"));
     let pipeline = pipeline(&line);
     let element = pipeline.element("a").unwrap();
@@ -391,9 +369,7 @@ fn foreign_frames() -> (gst::Caps, Vec<gst::Buffer>) {
     (taken(&caps).remove(0), taken(&buffers))
 }
 
-#[test]
 fn frames_of_another_context_are_drawn_on_with_one_warning() {
-    need_device!();
     let (caps, buffers) = foreign_frames();
     let line = format!(
         "appsrc name=in format=time ! identity name=detect ! oshaannotate name=a ! {}",
@@ -421,4 +397,27 @@ fn frames_of_another_context_are_drawn_on_with_one_warning() {
     play(&pipeline);
     assert_eq!(warnings.load(Ordering::SeqCst), 1);
     assert!(taken(&drawn) == drawn_on_device("NV12"));
+}
+
+fn main() -> ExitCode {
+    harness::run_on_device(
+        missing(),
+        tests![
+            a_device_that_is_not_there_is_a_warning,
+            the_pictures_are_those_of_the_cpu,
+            two_runs_give_the_same_bytes,
+            frames_of_our_own_are_drawn_on_in_place,
+            frames_whose_memory_others_hold_are_copied,
+            frames_that_others_hold_are_copied,
+            the_other_branch_of_a_tee_stays_clean,
+            without_drawing_the_very_buffer_passes,
+            upstream_is_offered_a_pool,
+            frames_of_another_context_are_drawn_on_with_one_warning
+        ],
+        tests![
+            device_memory_is_taken_where_there_is_a_device,
+            neighbours_get_our_context_in_any_state,
+            the_pipeline_hears_of_our_context
+        ],
+    )
 }

@@ -1,6 +1,10 @@
 //! The element `zcbufferpool` on a CUDA device. Skipped where there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../libs/gpu/tests/harness/mod.rs"]
+mod harness;
+
+use std::process::ExitCode;
 use std::time::Duration;
 
 use gpu::gstcuda::CudaContext;
@@ -9,18 +13,9 @@ use gst::prelude::*;
 use gst_osha_tests::{Pipeline, collect, eventually, init};
 use gst_video::VideoInfo;
 
-/// Whether there is a device and all of `elements`; otherwise a note.
-fn ready(elements: &[&str]) -> bool {
+fn missing() -> Option<String> {
     init();
-    if let Err(reason) = gpu::gstcuda::status() {
-        println!("SKIPPED: no CUDA device ({reason})");
-        return false;
-    }
-    let missing = elements.iter().find(|name| gst::ElementFactory::find(name).is_none());
-    if let Some(name) = missing {
-        println!("SKIPPED: no {name}");
-    }
-    missing.is_none()
+    gpu::gstcuda::status().err().map(|error| error.to_string())
 }
 
 /// The pixels of a sample's frame in host memory, padding left out.
@@ -71,11 +66,7 @@ fn source(format: &str) -> String {
     format!("videotestsrc num-buffers=6 pattern=ball ! video/x-raw,format={format},width=642,height=362")
 }
 
-#[test]
 fn uploaded_frames_are_the_same_and_counted() {
-    if !ready(&["cudadownload"]) {
-        return;
-    }
     for format in ["NV12", "I420", "P010_10LE", "RGBA", "BGRA"] {
         let direct = frames(&format!("{} ! appsink name=out", source(format)));
         let (found, stats) = through(&source(format), "memory=device fail-on-copy=true");
@@ -88,11 +79,7 @@ fn uploaded_frames_are_the_same_and_counted() {
     }
 }
 
-#[test]
 fn formats_that_cuda_memory_does_not_know_stay_in_host_memory() {
-    if !ready(&[]) {
-        return;
-    }
     for format in ["xRGB", "xBGR", "GRAY8"] {
         let direct = frames(&format!("{} ! appsink name=out", source(format)));
         assert!(
@@ -102,11 +89,7 @@ fn formats_that_cuda_memory_does_not_know_stay_in_host_memory() {
     }
 }
 
-#[test]
 fn frames_read_in_place_are_the_same_and_never_copied() {
-    if !ready(&["cudadownload"]) {
-        return;
-    }
     for memory in ["mapped", "managed"] {
         for format in ["NV12", "I420", "P010_10LE", "RGBA"] {
             let direct = frames(&format!("{} ! appsink name=out", source(format)));
@@ -118,11 +101,7 @@ fn frames_read_in_place_are_the_same_and_never_copied() {
     }
 }
 
-#[test]
 fn a_software_decoder_writes_where_the_device_reads() {
-    if !ready(&["cudadownload", "x264enc", "avdec_h264"]) {
-        return;
-    }
     let source = "videotestsrc num-buffers=30 pattern=ball ! video/x-raw,format=I420,width=642,height=362 ! \
                   x264enc bframes=2 ! avdec_h264";
     let direct = frames(&format!("{source} ! appsink name=out"));
@@ -134,11 +113,7 @@ fn a_software_decoder_writes_where_the_device_reads() {
     }
 }
 
-#[test]
 fn frames_from_elsewhere_are_copied_or_refused() {
-    if !ready(&["cudadownload"]) {
-        return;
-    }
     // `identity drop-allocation` keeps the pool from upstream.
     let source = format!("{} ! identity drop-allocation=true", source("NV12"));
     let direct = frames(&format!("{source} ! appsink name=out"));
@@ -168,11 +143,7 @@ fn pull(out: &gst_app::AppSink) -> Option<gst::Sample> {
     out.try_pull_sample(gst::ClockTime::from_seconds(20))
 }
 
-#[test]
 fn frames_read_in_place_are_not_drawn_on() {
-    if !ready(&[]) {
-        return;
-    }
     for (memory, writable) in [("device", true), ("mapped", false)] {
         let line = format!("{} ! zcbufferpool memory={memory}", source("NV12"));
         let (_pipeline, out) = to_device(&line);
@@ -186,11 +157,7 @@ fn frames_read_in_place_are_not_drawn_on() {
     }
 }
 
-#[test]
 fn an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it() {
-    if !ready(&[]) {
-        return;
-    }
     let source = "videotestsrc num-buffers=20 ! video/x-raw,format=NV12,width=640,height=360";
     let (pipeline, out) =
         to_device(&format!("{source} ! zcbufferpool name=pool memory=device max-buffers=4"));
@@ -212,11 +179,7 @@ fn an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it() {
     assert!(stat(&pool, "buffers-high-water") <= 8, "four here and four upstream");
 }
 
-#[test]
 fn exhaustion_is_an_error_on_request() {
-    if !ready(&[]) {
-        return;
-    }
     let line = "videotestsrc ! video/x-raw,format=NV12,width=640,height=360 ! zcbufferpool name=pool memory=device \
                 max-buffers=4 exhaustion=error ! appsink name=out sync=false caps=video/x-raw(memory:CUDAMemory)";
     let error = Pipeline::new(line).unwrap().play().unwrap().expect_err("nobody takes the frames");
@@ -224,11 +187,7 @@ fn exhaustion_is_an_error_on_request() {
     assert!(error.message.contains("all 4 buffers"), "{error:?}");
 }
 
-#[test]
 fn a_hardware_decoder_writes_into_our_pool_in_our_context() {
-    if !ready(&["x264enc", "h264parse", "nvh264dec"]) {
-        return;
-    }
     let line = "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=642,height=362 ! x264enc bframes=0 ! \
                 h264parse ! nvh264dec ! zcbufferpool name=pool max-buffers=12";
     let (pipeline, out) = to_device(line);
@@ -253,11 +212,7 @@ fn a_hardware_decoder_writes_into_our_pool_in_our_context() {
     assert_eq!((stat(&pool, "frames-zero-copy"), stat(&pool, "frames-uploaded")), (60, 0));
 }
 
-#[test]
 fn device_memory_comes_back_when_the_pipeline_stops() {
-    if !ready(&[]) {
-        return;
-    }
     let free = || CudaContext::primary(0).unwrap().context().memory().unwrap().0;
     let line = "videotestsrc num-buffers=10 ! video/x-raw,format=NV12,width=1920,height=1080 ! \
                 zcbufferpool memory=device min-buffers=8 ! fakesink enable-last-sample=false";
@@ -271,4 +226,23 @@ fn device_memory_comes_back_when_the_pipeline_stops() {
     }
     // Other tests of this binary come and go.
     assert!(eventually(|| free() + (64 << 20) >= before));
+}
+
+fn main() -> ExitCode {
+    harness::run_on_device(
+        missing(),
+        tests![
+            uploaded_frames_are_the_same_and_counted,
+            formats_that_cuda_memory_does_not_know_stay_in_host_memory,
+            frames_read_in_place_are_the_same_and_never_copied,
+            a_software_decoder_writes_where_the_device_reads,
+            frames_from_elsewhere_are_copied_or_refused,
+            frames_read_in_place_are_not_drawn_on,
+            an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it,
+            exhaustion_is_an_error_on_request,
+            a_hardware_decoder_writes_into_our_pool_in_our_context,
+            device_memory_comes_back_when_the_pipeline_stops
+        ],
+        &[],
+    )
 }

@@ -207,5 +207,6 @@ fn main() -> ExitCode {
             what_does_not_fit_is_refused,
             the_primary_context_is_one_per_process
         ],
+        &[],
     )
 }

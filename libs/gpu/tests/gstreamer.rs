@@ -235,5 +235,6 @@ fn main() -> ExitCode {
             queries_are_answered_with_our_context_and_pool,
             host_memory_is_not_taken_for_cuda_memory
         ],
+        &[],
     )
 }

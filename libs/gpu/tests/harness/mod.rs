@@ -7,8 +7,9 @@ use libtest_mimic::{Arguments, Trial, run};
 /// A test's name and body.
 pub type Test = (&'static str, fn());
 
-/// Runs `tests`; all are ignored if `missing` says what is not there.
-pub fn run_on_device(missing: Option<String>, tests: &[Test]) -> ExitCode {
+/// Runs the tests `on_device`, which are ignored if `missing` says what is not there, and those that hold `everywhere`.
+/// One at a time, unless asked otherwise: some measure the device's memory and the process's copies.
+pub fn run_on_device(missing: Option<String>, on_device: &[Test], everywhere: &[Test]) -> ExitCode {
     if let Some(reason) = &missing {
         println!("SKIPPED: no CUDA device ({reason})");
     }
@@ -17,9 +18,12 @@ pub fn run_on_device(missing: Option<String>, tests: &[Test]) -> ExitCode {
             body();
             Ok(())
         })
-        .with_ignored_flag(missing.is_some())
     };
-    run(&Arguments::from_args(), tests.iter().map(trial).collect()).exit_code()
+    let on_device = on_device.iter().map(|test| trial(test).with_ignored_flag(missing.is_some()));
+    let trials = on_device.chain(everywhere.iter().map(trial)).collect();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    run(&arguments, trials).exit_code()
 }
 
 /// The names and bodies of the functions given.
