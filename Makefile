@@ -1,7 +1,8 @@
-# make demo    from a video file to cited violations
-# make test    every test
-# make build   plugins into build/plugins, the command line into build/bin
-.PHONY: demo test build bench bootstrap lint clean
+# make demo      from a video file to cited violations
+# make test      every test
+# make test-gpu  what needs an NVIDIA GPU, on a machine that has one
+# make build     plugins into build/plugins, the command line into build/bin
+.PHONY: demo test test-gpu build bench bootstrap lint clean
 .DEFAULT_GOAL := build
 
 PLUGINS := zcbufferpool trtinfer oshaannotate
@@ -24,6 +25,9 @@ demo: build
 
 test: build
 	cargo test --release --locked --workspace $(FEATURES)
+
+test-gpu: build
+	scripts/gpu-test
 
 bench: build
 	build/bin/gst-osha bench
