@@ -1,6 +1,7 @@
 //! What the tests across the plugins share: pipelines run to their end, with a deadline, and what came out of them.
 
 pub mod objects;
+pub mod pixels;
 pub mod record;
 
 use std::path::{Path, PathBuf};

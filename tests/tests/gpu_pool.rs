@@ -10,7 +10,7 @@ use std::time::Duration;
 use gpu::gstcuda::CudaContext;
 use gpu::{Frame, FrameError, FrameMut, MemoryKind};
 use gst::prelude::*;
-use gst_osha_tests::{Pipeline, collect, eventually, init};
+use gst_osha_tests::{Pipeline, collect, eventually, init, pixels};
 use gst_video::VideoInfo;
 
 fn missing() -> Option<String> {
@@ -18,23 +18,10 @@ fn missing() -> Option<String> {
     gpu::gstcuda::status().err().map(|error| error.to_string())
 }
 
-/// The pixels of a sample's frame in host memory, padding left out.
-fn pixels(sample: &gst::Sample) -> Vec<u8> {
-    let info = VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
-    let frame = Frame::map(sample.buffer().unwrap(), &info, MemoryKind::Host).unwrap();
-    let (image, mut pixels) = (frame.image().unwrap(), Vec::new());
-    let info = *image.info();
-    for plane in 0..info.format.planes() {
-        (0..info.format.rows(plane, info.height))
-            .for_each(|row| pixels.extend_from_slice(image.row(plane, row)));
-    }
-    pixels
-}
-
 fn frames(line: &str) -> Vec<Vec<u8>> {
     let delivered = collect(line).unwrap();
     assert_eq!(delivered.error, None, "{line}");
-    delivered.samples.iter().map(pixels).collect()
+    delivered.samples.iter().map(|sample| pixels::of(sample).unwrap()).collect()
 }
 
 fn stat(element: &gst::Element, name: &str) -> u64 {
@@ -52,7 +39,7 @@ fn through(source: &str, pool: &str) -> (Vec<Vec<u8>>, gst::Structure) {
     pipeline.0.set_state(gst::State::Playing).unwrap();
     let mut frames = Vec::new();
     while let Some(sample) = out.try_pull_sample(gst::ClockTime::from_seconds(20)) {
-        frames.push(pixels(&sample));
+        frames.push(pixels::of(&sample).unwrap());
     }
     let stats = pipeline.element("pool").unwrap().property("stats");
     (frames, stats)

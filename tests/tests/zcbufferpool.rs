@@ -3,28 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use gpu::{Frame, MemoryKind};
+use gpu::MemoryKind;
 use gst::prelude::*;
-use gst_osha_tests::{BusError, Pipeline, collect, eventually, init};
-use gst_video::{VideoInfo, VideoMeta};
-
-/// The pixels of a sample's frame, padding left out.
-fn pixels(sample: &gst::Sample) -> Vec<u8> {
-    let info = VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
-    let frame = Frame::map(sample.buffer().unwrap(), &info, MemoryKind::Host).unwrap();
-    let (image, mut pixels) = (frame.image().unwrap(), Vec::new());
-    let info = *image.info();
-    for plane in 0..info.format.planes() {
-        (0..info.format.rows(plane, info.height))
-            .for_each(|row| pixels.extend_from_slice(image.row(plane, row)));
-    }
-    pixels
-}
+use gst_osha_tests::{BusError, Pipeline, collect, eventually, init, pixels};
+use gst_video::VideoMeta;
 
 fn frames(line: &str) -> Vec<(Option<gst::ClockTime>, Vec<u8>)> {
     let delivered = collect(line).unwrap();
     assert_eq!(delivered.error, None, "{line}");
-    let frame = |sample: &gst::Sample| (sample.buffer().unwrap().pts(), pixels(sample));
+    let frame = |sample: &gst::Sample| (sample.buffer().unwrap().pts(), pixels::of(sample).unwrap());
     delivered.samples.iter().map(frame).collect()
 }
 
@@ -180,7 +167,7 @@ fn a_decoder_writes_its_padded_frames_into_the_pool() {
         let sample = sample(&pipeline).unwrap();
         let meta = sample.buffer().unwrap().meta::<VideoMeta>().unwrap();
         padded += usize::from(meta.stride()[0] == meta.stride()[1]);
-        assert!(pixels(&sample) == *expected);
+        assert!(pixels::of(&sample).unwrap() == *expected);
     }
     assert_eq!((direct.len(), padded), (20, 20), "the pool's layout has one stride for all planes");
     assert!(stat(&pipeline.element("pool").unwrap(), "buffers-high-water") > 1);
