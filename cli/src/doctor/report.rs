@@ -13,7 +13,7 @@ use super::platform::{Platform, System};
 /// Columns of the page. Paths and commands are never broken, so that they can be copied.
 const WIDTH: usize = 120;
 /// Where the findings' text starts.
-const INDENT: usize = 28;
+const INDENT: usize = 26;
 
 /// All of it, for programs.
 #[derive(Serialize)]
