@@ -103,7 +103,7 @@ fn line(to: &mut impl Write, finding: &Finding, system: System) -> io::Result<()
     let separator =
         if finding.found.starts_with("True:") || finding.found.starts_with("False:") { ":" } else { "" };
     let title = format!("{}{separator}", finding.title);
-    write!(to, "  {style}{:<8}{style:#}{title:<16}  ", word(finding.status))?;
+    write!(to, "  {style}{:<8}{style:#}{title:<15} ", word(finding.status))?;
     paragraph(to, &finding.found)?;
     for detail in &finding.details {
         writeln!(to, "{:INDENT$}{detail}", "")?;
