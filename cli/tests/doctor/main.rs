@@ -172,7 +172,7 @@ fn with_driver(driver: &TempDir, variables: &[(&str, &str)]) -> Value {
 fn what_a_driver_says_is_what_is_reported() {
     let report = with_driver(&driver(), &[]);
     says(finding(&report, "gpu.driver", "ok"), "found", "999.1, CUDA 13.0");
-    let device = "Fake GPU, compute capability 12.1, 48 multiprocessors, 64.0 GiB, 256 MiB free";
+    let device = "Fake GPU (Blackwell), compute capability 12.1, 48 multiprocessors, 64.0 GiB, 300 MiB free";
     assert_eq!(finding(&report, "gpu.device.0", "ok")["found"], device);
     says(finding(&report, "gpu.memory.0", "slower"), "remedy", "pool-size-mb=128");
     let decoder = finding(&report, "media.nvdec.0", "ok");
@@ -202,6 +202,7 @@ fn unified_memory_is_decided_by_attributes() {
         "found",
         "True: integrated: the CPU and the GPU share one memory; frames lie in memory=mapped",
     );
+    says(finding(&unified, "gpu.device.0", "ok"), "found", "256 MiB free");
     says(found, "details", "yes INTEGRATED");
     says(found, "details", "?   HOST_REGISTER_SUPPORTED");
 }

@@ -27,7 +27,7 @@ pub struct DeviceFacts {
     pub attributes: Vec<MemoryAttribute>,
     /// Free bytes; `None` if that could not be asked.
     pub free: Option<usize>,
-    /// What it decodes; `None` if that could not be asked.
+    /// What it decodes; `None` if that could not be asked, or was asked of another device of the same name.
     pub decoders: Option<Vec<Decoder>>,
     /// Why something could not be asked.
     pub problem: Option<String>,
@@ -53,17 +53,25 @@ pub fn collect(report: &mut dyn FnMut(&Gpu)) {
     }
     report(&gpu);
     for index in 0..gpu.devices.len() {
-        slow(&mut gpu.devices[index]);
-        report(&gpu);
+        if needs_context(&gpu.devices, index) {
+            slow(&mut gpu.devices[index]);
+            report(&gpu);
+        }
     }
+}
+
+/// Like devices have like decoders: one of them is asked.
+fn needs_context(devices: &[DeviceFacts], index: usize) -> bool {
+    let (earlier, this) = (&devices[..index], &devices[index]);
+    this.free.is_none() || earlier.iter().all(|other| other.device.name != this.device.name)
 }
 
 fn quick(device: Device, management: Option<&Management>) -> DeviceFacts {
     DeviceFacts {
         attributes: cuda::memory_attributes(device.ordinal).unwrap_or_default(),
         engines: management.and_then(|management| management.engines(&device.uuid).ok()),
+        free: management.and_then(|management| management.free_memory(&device.uuid).ok()),
         device,
-        free: None,
         decoders: None,
         problem: None,
     }
@@ -72,7 +80,7 @@ fn quick(device: Device, management: Option<&Management>) -> DeviceFacts {
 /// What needs a context, which takes a driver some tenths of a second.
 fn slow(facts: &mut DeviceFacts) {
     let answers = Context::primary(facts.device.ordinal).and_then(|context| {
-        facts.free = Some(context.memory()?.0);
+        facts.free = facts.free.or(Some(context.memory()?.0));
         cuda::decoders(&context)
     });
     match answers {

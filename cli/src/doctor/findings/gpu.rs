@@ -104,13 +104,26 @@ fn hidden(gpu: &Gpu, host: &Host) -> Option<Finding> {
     is_partly_hidden.then(finding)
 }
 
+/// NVIDIA's name for it, in brackets.
+fn architecture(capability: (u32, u32)) -> &'static str {
+    match capability {
+        (7, 5) => " (Turing)",
+        (8, 9) => " (Ada Lovelace)",
+        (8, _) => " (Ampere)",
+        (9, _) => " (Hopper)",
+        (10..=12, _) => " (Blackwell)",
+        _ => "",
+    }
+}
+
 fn identity(facts: &DeviceFacts) -> Finding {
     let device = &facts.device;
     let (major, minor) = device.capability;
     let free = facts.free.map(|free| format!(", {} free", mib(free as u64))).unwrap_or_default();
     let found = format!(
-        "{}, compute capability {major}.{minor}, {} multiprocessors, {}{free}",
+        "{}{}, compute capability {major}.{minor}, {} multiprocessors, {}{free}",
         device.name,
+        architecture(device.capability),
         device.multiprocessors,
         mib(device.memory as u64),
     );

@@ -175,12 +175,18 @@ fn blacklisted(gst: &GStreamer) -> Option<Finding> {
 
 fn gstcuda(gst: &GStreamer) -> Finding {
     let finding = |status, found: &str| finding("libgstcuda", "libgstcuda", status, found);
-    match (&gst.gstcuda_problem, gst.gstcuda) {
-        (None, true) => finding(Status::Ok, "frames can lie in CUDA memory"),
-        (problem, _) => finding(Status::Slower, "cannot be used: all frames go through host memory")
-            .because(problem.clone().unwrap_or_else(|| "it was not asked".into()))
-            .mended_by(Remedy::packages(&["libgstreamer-plugins-bad1.0-0", "gstreamer1.0-plugins-bad"])),
+    if gst.gstcuda {
+        return finding(Status::Ok, "frames can lie in CUDA memory");
     }
+    let cause = gst.gstcuda_problem.clone().unwrap_or_else(|| "it was not asked".into());
+    let remedy = if cause.contains("driver's functions") {
+        Remedy::install(Need::Driver)
+    } else {
+        Remedy::packages(&["libgstreamer-plugins-bad1.0-0", "gstreamer1.0-plugins-bad"])
+    };
+    finding(Status::Slower, "cannot be used: all frames go through host memory")
+        .because(cause)
+        .mended_by(remedy)
 }
 
 fn hardware_decoder(facts: &Facts, gst: &GStreamer) -> Option<Finding> {

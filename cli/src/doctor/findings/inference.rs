@@ -17,8 +17,8 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     }
     if facts.libraries.facts.is_some() {
         let libraries = known(&facts.libraries);
-        let gpu = has_gpu(facts);
-        findings.extend(["cuDNN", "cuBLAS"].map(|name| cuda_library(&libraries, name, gpu)));
+        let needed = has_gpu(facts) && !known(&facts.onnxruntime).cuda;
+        findings.extend(["cuDNN", "cuBLAS"].map(|name| cuda_library(&libraries, name, needed)));
         findings.push(tensorrt(&libraries));
         findings.push(faiss(&libraries));
     }
@@ -62,15 +62,15 @@ fn on_gpu(facts: &OnnxRuntime) -> Finding {
     }
 }
 
-/// Whether they fit ONNX Runtime is what its own finding tells.
-fn cuda_library(libraries: &Libraries, name: &str, gpu: bool) -> Finding {
+/// Where ONNX Runtime loads them from elsewhere, nothing is missed.
+fn cuda_library(libraries: &Libraries, name: &str, needed: bool) -> Finding {
     let id = name.to_lowercase();
     match libraries.get(name) {
         Some(Library { path: Some(path), .. }) => finding(&id, name, Status::Ok, path.display().to_string()),
         library => {
             let finding = finding(&id, name, Status::Info, "not where the dynamic linker looks");
             let why = library.and_then(|library| library.problem.clone()).unwrap_or_default();
-            match gpu {
+            match needed {
                 true => finding.because(why).mended_by(Remedy::install(Need::CudaLibraries)),
                 false => finding,
             }

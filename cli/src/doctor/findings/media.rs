@@ -93,7 +93,7 @@ fn nvjpg(facts: &DeviceFacts) -> Finding {
     let engines = facts.engines.as_ref();
     match (engines.and_then(|engines| engines.counts), engines.and_then(|engines| engines.jpeg)) {
         (Some((_, _, engines)), _) if engines > 0 => finding(Status::Ok, count(engines)),
-        (_, Some(true)) => finding(Status::Ok, count(0)),
+        (_, Some(true)) => finding(Status::Ok, "there; the driver does not count its engines".into()),
         (Some(_), _) | (_, Some(false)) => finding(Status::Info, "this GPU has none".into()),
         (None, None) => finding(Status::Info, "the driver does not tell".into()),
     }

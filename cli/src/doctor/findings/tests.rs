@@ -414,14 +414,19 @@ fn gpu_decoders_that_gstreamer_does_not_have() {
     check(&without(&|gst| gst.nvcodec = None), Status::Slower, "not installed", "gstreamer1.0-plugins-bad");
     let bad = without(&|gst| gst.blacklisted = vec!["/usr/lib/libgstnvcodec.so".into()]);
     check(&bad, Status::Slower, "blacklist", "gst-inspect-1.0 -b");
-    let library = after(
-        |machine| {
-            machine.gst.gstcuda = false;
-            machine.gst.gstcuda_problem = Some("GStreamer's CUDA library is missing".into());
-        },
-        "gstreamer.libgstcuda",
-    );
-    check(&library, Status::Slower, "CUDA library is missing", "libgstreamer-plugins-bad1.0-0");
+    let library = |why: &str| {
+        after(
+            |machine| {
+                machine.gst.gstcuda = false;
+                machine.gst.gstcuda_problem = Some(why.into());
+            },
+            "gstreamer.libgstcuda",
+        )
+    };
+    let missing = library("GStreamer's CUDA library is missing");
+    check(&missing, Status::Slower, "CUDA library is missing", "libgstreamer-plugins-bad1.0-0");
+    let strange = library("GStreamer's CUDA library does not find the NVIDIA driver's functions");
+    check(&strange, Status::Slower, "driver's functions", "ubuntu-drivers");
     let plugins = after(|machine| machine.gst.blacklisted = vec!["/a.so".into()], "gstreamer.blacklisted");
     check(&plugins, Status::Slower, "crashed", "gst-inspect-1.0 -b");
 }
@@ -493,8 +498,17 @@ fn onnx_runtime_is_missing_or_without_its_gpu_part() {
     check(&cuda(&["CPUExecutionProvider"], "x"), Status::Slower, "no CUDA provider", "onnxruntime-gpu");
     let broken = cuda(&["CUDAExecutionProvider"], "libcublasLt.so.12: cannot open shared object file");
     check(&broken, Status::Slower, "libcublasLt.so.12", "cudnn9-cuda-12");
-    let cudnn = after(|machine| machine.libraries.0[0].path = None, "cudnn");
-    check(&cudnn, Status::Info, "cannot open", "cudnn9-cuda-12");
+    let cudnn = |works| {
+        after(
+            |machine| {
+                machine.libraries.0[0].path = None;
+                machine.onnxruntime.cuda = works;
+            },
+            "cudnn",
+        )
+    };
+    assert_eq!(cudnn(true).remedy, None);
+    check(&cudnn(false), Status::Info, "cannot open", "cudnn9-cuda-12");
 }
 
 #[test]

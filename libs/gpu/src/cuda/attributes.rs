@@ -23,18 +23,14 @@ const TABLE: [(i32, &str, &str); 9] = [
     (
         attribute::HOST_PAGE_TABLES,
         "PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES",
-        "it does so through the host's page tables, in hardware",
+        "it does so by the host's page tables",
     ),
     (
         attribute::DIRECT_MANAGED,
         "DIRECT_MANAGED_MEM_ACCESS_FROM_HOST",
-        "the CPU reads managed memory on the GPU in place",
+        "the CPU reads managed memory in place",
     ),
-    (
-        attribute::CONCURRENT_MANAGED,
-        "CONCURRENT_MANAGED_ACCESS",
-        "both sides may use managed memory at the same time",
-    ),
+    (attribute::CONCURRENT_MANAGED, "CONCURRENT_MANAGED_ACCESS", "both sides use managed memory at once"),
     (attribute::MANAGED_MEMORY, "MANAGED_MEMORY", "memory=managed works"),
     (attribute::MAPS_HOST_MEMORY, "CAN_MAP_HOST_MEMORY", "memory=mapped works"),
     (attribute::UNIFIED_ADDRESSING, "UNIFIED_ADDRESSING", "one address space, not one memory"),

@@ -51,6 +51,15 @@ struct Profile {
     memory_mb: c_ulonglong,
 }
 
+/// `nvmlMemory_t`.
+#[repr(C)]
+#[derive(Default)]
+struct Memory {
+    total: c_ulonglong,
+    free: c_ulonglong,
+    used: c_ulonglong,
+}
+
 impl Management {
     /// Loads and starts the library.
     ///
@@ -106,6 +115,22 @@ impl Management {
     pub fn engines(&self, uuid: &str) -> Result<Engines, Error> {
         let device = self.device(uuid)?;
         Ok(Engines { encoders: self.encoders(device), jpeg: self.jpeg(device), counts: self.counts(device) })
+    }
+
+    /// Free bytes of the device that [`super::Device::uuid`] names.
+    ///
+    /// # Errors
+    /// When the library does not tell, as on devices without memory of their own.
+    pub fn free_memory(&self, uuid: &str) -> Result<usize, Error> {
+        const NAME: &str = "nvmlDeviceGetMemoryInfo";
+        let device = self.device(uuid)?;
+        let mut memory = Memory::default();
+        // SAFETY: the signature of nvml.h; a device of this library; writes one structure.
+        let code = unsafe {
+            self.find::<unsafe extern "C" fn(Handle, *mut Memory) -> Code>(NAME)?(device, &mut memory)
+        };
+        answered(NAME, code)?;
+        usize::try_from(memory.free).map_err(|error| Error::Argument(error.to_string()))
     }
 
     fn device(&self, uuid: &str) -> Result<Handle, Error> {
