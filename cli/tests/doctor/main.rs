@@ -1,5 +1,7 @@
 //! The program itself, on this machine and on machines that are faked with variables, folders and a driver of our own.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

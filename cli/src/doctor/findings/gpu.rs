@@ -15,7 +15,7 @@ const POOL_MB: u32 = 512;
 /// Judges the driver and the devices.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let Some(gpu) = &facts.gpu.facts else {
-        return Vec::new();
+        return vec![no_unified_memory("the driver does not answer")];
     };
     let host = known(&facts.host);
     let pool_mb = known(&facts.gstreamer).pool_size_mb.unwrap_or(POOL_MB);
@@ -27,7 +27,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(memory(gpu, &host));
     if !has_gpu(facts) {
-        findings.push(no_unified_memory());
+        findings.push(no_unified_memory("no GPU"));
     }
     findings
 }
@@ -186,8 +186,8 @@ fn unified(facts: &DeviceFacts, host: &Host) -> Finding {
         .mended_by(Remedy::install(Need::Driver))
 }
 
-fn no_unified_memory() -> Finding {
-    let found = format!("{}: no GPU; frames lie in memory=system", spoken(false));
+fn no_unified_memory(why: &str) -> Finding {
+    let found = format!("{}: {why}; frames lie in memory=system", spoken(false));
     Finding::new(Area::Memory, "memory.unified", "Unified Memory", Status::Info, found)
 }
 

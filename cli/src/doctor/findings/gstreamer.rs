@@ -178,7 +178,11 @@ fn gstcuda(gst: &GStreamer) -> Finding {
     if gst.gstcuda {
         return finding(Status::Ok, "frames can lie in CUDA memory");
     }
-    let cause = gst.gstcuda_problem.clone().unwrap_or_else(|| "it was not asked".into());
+    let Some(cause) = &gst.gstcuda_problem else {
+        return finding(Status::Unknown, "was not asked")
+            .because("asking the driver took too long")
+            .mended_by(Remedy::everywhere("gst-osha doctor --probe gstreamer"));
+    };
     let remedy = if cause.contains("driver's functions") {
         Remedy::install(Need::Driver)
     } else {
