@@ -25,17 +25,14 @@ pub struct Library {
 pub const NVRTC_OF_GSTREAMER: &str = "NVRTC as GStreamer asks for it";
 
 /// What people call them, and their files, newest first.
-const WANTED: [(&str, &[&str]); 11] = [
+const WANTED: [(&str, &[&str]); 8] = [
     ("TensorRT", &["libnvinfer.so.11", "libnvinfer.so.10"]),
     ("TensorRT lean", &["libnvinfer_lean.so.11", "libnvinfer_lean.so.10"]),
     ("cuDNN", &["libcudnn.so.9"]),
     ("cuBLAS", &["libcublas.so.13", "libcublas.so.12"]),
     ("NVRTC", &["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so.11.2"]),
-    ("nvJPEG", &["libnvjpeg.so.13", "libnvjpeg.so.12"]),
-    ("NVDEC", &["libnvcuvid.so.1"]),
     ("NVENC", &["libnvidia-encode.so.1"]),
     ("FAISS", &["libfaiss.so", "libfaiss_c.so"]),
-    ("NvBufSurface", &["libnvbufsurface.so"]),
     (NVRTC_OF_GSTREAMER, &["libnvrtc.so"]),
 ];
 

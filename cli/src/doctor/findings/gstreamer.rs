@@ -289,7 +289,12 @@ fn converter(gst: &GStreamer, libraries: &Libraries) -> Option<Finding> {
             format!("GStreamer asks for NVRTC by the name of the developer's package ({why})")
         }
     };
-    let remedy = Remedy::install(Need::Nvrtc).then(&remove_registry(gst));
+    let has_12 = libraries.get("NVRTC").and_then(|library| library.path.as_ref());
+    let remedy = match has_12.filter(|path| path.to_string_lossy().contains(".so.12")) {
+        Some(_) => Remedy::everywhere("export GST_CUDA_NVRTC_LIBNAME=libnvrtc.so.12"),
+        None => Remedy::install(Need::Nvrtc),
+    }
+    .then(&remove_registry(gst));
     let found = "missing: pipelines that convert in CUDA memory fall back to host memory; trtinfer and oshaannotate do not need it";
     Some(finding(Status::Info, found).because(cause).mended_by(remedy))
 }

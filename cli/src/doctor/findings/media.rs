@@ -4,17 +4,23 @@ use super::{Area, Finding, Status, known};
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::gpu::DeviceFacts;
 use crate::doctor::facts::host::Host;
+use crate::doctor::facts::libraries::Library;
 use crate::doctor::remedy::{Need, Remedy};
 
 /// Judges the engines of the first device of each kind: like devices have like engines.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let (gpu, host) = (known(&facts.gpu), known(&facts.host));
+    let libraries = known(&facts.libraries);
     let mut names: Vec<&str> = Vec::new();
     let mut findings = Vec::new();
     for device in &gpu.devices {
         if !names.contains(&device.device.name.as_str()) {
             names.push(&device.device.name);
-            findings.extend([nvdec(device, &host), nvenc(device), nvjpg(device)]);
+            findings.extend([
+                nvdec(device, &host),
+                nvenc(device, &host, libraries.get("NVENC")),
+                nvjpg(device),
+            ]);
         }
     }
     findings
@@ -33,11 +39,15 @@ fn nvdec(facts: &DeviceFacts, host: &Host) -> Finding {
             .mended_by(Remedy::packages(&["gstreamer1.0-libav"])),
         (None, Some(problem)) => finding(Status::Slower, "cannot be used: video is decoded on the CPU".into())
             .because(cause(problem, host))
-            .mended_by(Remedy::install(if host.container { Need::Container } else { Need::VideoLibraries })),
+            .mended_by(video_libraries(host)),
         (None, None) => finding(Status::Unknown, "was not asked".into())
             .because("asking the driver took too long")
             .mended_by(Remedy::everywhere("gst-osha doctor --probe gpu")),
     }
+}
+
+fn video_libraries(host: &Host) -> Remedy {
+    Remedy::install(if host.container { Need::Container } else { Need::VideoLibraries })
 }
 
 fn cause(problem: &str, host: &Host) -> String {
@@ -70,7 +80,7 @@ fn limits(facts: &DeviceFacts) -> Vec<String> {
     facts.decoders.iter().flatten().map(line).collect()
 }
 
-fn nvenc(facts: &DeviceFacts) -> Finding {
+fn nvenc(facts: &DeviceFacts, host: &Host, library: Option<&Library>) -> Finding {
     let id = format!("media.nvenc.{}", facts.device.ordinal);
     let finding = |status, found: String| Finding::new(Area::Media, &id, "NVENC", status, found);
     let engines = facts.engines.as_ref();
@@ -82,7 +92,14 @@ fn nvenc(facts: &DeviceFacts) -> Finding {
         Some(codecs) if codecs.is_empty() => {
             finding(Status::Info, "this GPU has none: x264enc encodes on the CPU".into())
         }
-        Some(codecs) => finding(Status::Ok, codecs.join(", ")),
+        Some(codecs) => match library {
+            Some(Library { path: None, problem: Some(problem), .. }) => {
+                finding(Status::Slower, format!("{}, but not from here: x264enc encodes", codecs.join(", ")))
+                    .because(cause(problem, host))
+                    .mended_by(video_libraries(host))
+            }
+            _ => finding(Status::Ok, codecs.join(", ")),
+        },
         None => finding(Status::Info, "the driver does not tell".into()),
     }
 }
