@@ -149,5 +149,13 @@ fn limits_and_engines_are_the_drivers() {
         after(|m| m.gpu.devices[0].engines = Some(engines.clone()), "media.nvenc.0").found,
         "H.264, AV1"
     );
+    let closed = after(
+        |machine| {
+            machine.gpu.devices[0].engines = Some(engines.clone());
+            machine.libraries.0.push(library("NVENC", None));
+        },
+        "media.nvenc.0",
+    );
+    check(&closed, Status::Slower, "cannot open", "ubuntu-drivers");
     assert!(after(|m| m.gpu.devices[0].engines = Some(engines), "media.nvjpg.0").found.contains("has none"));
 }

@@ -109,6 +109,15 @@ fn cudaconvert_is_lost_with_nvrtc_13_or_without_its_plain_name() {
         "is NVRTC 13",
         "GST_CUDA_NVRTC_LIBNAME=libnvrtc.so.12 && rm -f /cache/registry.bin",
     );
+    let both = after(
+        |machine| {
+            machine.without(&["cudaconvert"]);
+            machine.libraries.0.push(library("NVRTC", Some("/usr/lib/libnvrtc.so.12.4")));
+        },
+        "gstreamer.cudaconvert",
+    );
+    let command = "export GST_CUDA_NVRTC_LIBNAME=libnvrtc.so.12 && rm -f /cache/registry.bin";
+    assert_eq!(both.remedy.unwrap().debian, command);
     check(&lost(None), Status::Info, "developer's package (cannot open)", "libnvrtc12");
     check(&lost(Some("/usr/lib/libnvrtc.so.12.4")), Status::Info, "did not compile", "rm -f /cache");
 }
