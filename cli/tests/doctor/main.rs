@@ -140,11 +140,12 @@ fn a_plugin_that_does_not_load_is_on_the_blacklist() {
 
 #[test]
 fn folders_that_cannot_be_written_are_told() {
-    let folder = TempDir::new().unwrap();
+    let (folder, driver) = (TempDir::new().unwrap(), driver());
     let mut command = bare(&["--json"], folder.path());
     // Root may write anywhere but where there is nothing to write to.
     command.env_remove("GST_REGISTRY").env("XDG_CACHE_HOME", "/proc/1").env("CUDA_CACHE_PATH", "/sys/kernel");
-    let report = report(command.env("TMPDIR", folder.path()));
+    command.env("TMPDIR", folder.path()).env("LD_LIBRARY_PATH", driver.path());
+    let report = report(&mut command);
     says(finding(&report, "folders.registry", "slower"), "found", "/proc/1/gstreamer-1.0");
     says(finding(&report, "folders.kernels", "slower"), "cause", "compiles the kernels anew");
     finding(&report, "folders.temporary", "ok");
@@ -225,6 +226,9 @@ fn a_driver_that_hangs_costs_seconds_and_its_own_part_only() {
     says(finding(&report, "gpu.answer", "unknown"), "found", "did not end within 4.0 s");
     finding(&report, "machine.system", "ok");
     finding(&report, "gstreamer.version", "ok");
+    let waited =
+        report["findings"].as_array().unwrap().iter().filter(|finding| finding["status"] == "unknown");
+    assert_eq!(waited.count(), 1, "who waited for the driver is blamed: {report:#}");
 }
 
 #[test]

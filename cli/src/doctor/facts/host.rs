@@ -177,13 +177,16 @@ fn folders(environment: &Environment) -> Vec<Folder> {
     let kernels = environment.variable("CUDA_CACHE_PATH").map(PathBuf::from);
     let home = || environment.variable("HOME").map(PathBuf::from);
     let temporary = environment.variable("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    let all = [
-        (Purpose::Registry, registry.or_else(|| Some(environment.cache()?.join("gstreamer-1.0")))),
-        (Purpose::Kernels, kernels.or_else(|| Some(home()?.join(".nv/ComputeCache")))),
-        (Purpose::Temporary, Some(temporary.into())),
-        (Purpose::SharedMemory, Some("/dev/shm".into())),
+    let registry = registry.or_else(|| Some(environment.cache()?.join("gstreamer-1.0")));
+    let kernels = kernels.or_else(|| Some(home()?.join(".nv/ComputeCache")));
+    // Without HOME, GStreamer asks the system for the user's folder, and the driver keeps no kernels.
+    let registry = registry.map(|path| folder(environment, Purpose::Registry, Some(path)));
+    let others = [
+        folder(environment, Purpose::Kernels, kernels),
+        folder(environment, Purpose::Temporary, Some(temporary.into())),
+        folder(environment, Purpose::SharedMemory, Some("/dev/shm".into())),
     ];
-    all.into_iter().map(|(purpose, path)| folder(environment, purpose, path)).collect()
+    registry.into_iter().chain(others).collect()
 }
 
 fn folder(environment: &Environment, purpose: Purpose, path: Option<PathBuf>) -> Folder {
@@ -223,6 +226,7 @@ mod tests {
         let host = host(&[], &[]);
         assert_eq!((host.memory, host.lock_limit, host.container), (None, None, false));
         assert_eq!(host.nvidia, Nvidia::default());
+        assert_eq!(host.folders[0].purpose, Purpose::Kernels);
         assert!(host.folders[0].problem.as_ref().unwrap().contains("HOME"), "{host:?}");
         assert_eq!(host.font_problem, None);
     }

@@ -11,14 +11,15 @@ const LOW_DISK: u64 = 16 << 20;
 /// Docker's default for shared memory.
 const LOW_SHARED: u64 = 32 << 20;
 
-/// Judges the machine.
-pub fn judge(host: &Host) -> Vec<Finding> {
+/// Judges the machine; with a `gpu`, also where its kernels are kept.
+pub fn judge(host: &Host, gpu: bool) -> Vec<Finding> {
     let system = format!("{}, {}, {} cores", host.platform.name, host.architecture, host.cores);
     let mut findings = vec![Finding::new(Area::Machine, "machine.system", "system", Status::Ok, system)];
     findings.extend(host.memory.map(memory));
     findings.push(lock_limit(host));
     findings.push(fonts(host));
-    findings.extend(host.folders.iter().map(folder));
+    let is_used = |folder: &&Folder| gpu || folder.purpose != Purpose::Kernels;
+    findings.extend(host.folders.iter().filter(is_used).map(folder));
     findings
 }
 

@@ -102,8 +102,8 @@ impl Finding {
 /// All findings, in the order of the page.
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = unanswered(facts);
-    if let Some(facts) = &facts.host.facts {
-        findings.extend(host::judge(facts));
+    if let Some(host) = &facts.host.facts {
+        findings.extend(host::judge(host, has_gpu(facts)));
     }
     findings.extend(gpu::judge(facts));
     findings.extend(media::judge(facts));
@@ -119,6 +119,7 @@ fn has_gpu(facts: &Facts) -> bool {
     facts.gpu.facts.as_ref().is_some_and(|gpu| !gpu.devices.is_empty())
 }
 
+/// Probes that did not end. One that lacks its last part while the driver hangs has waited for the driver.
 fn unanswered(facts: &Facts) -> Vec<Finding> {
     let one = |area, name: &str, what: &str, problem: &Option<String>, remedy: &str| {
         let finding = |problem: &String| {
@@ -129,6 +130,11 @@ fn unanswered(facts: &Facts) -> Vec<Finding> {
         };
         problem.as_ref().map(finding)
     };
+    let driver_hangs = facts.gpu.problem.is_some();
+    let gstreamer =
+        facts.gstreamer.problem.clone().filter(|_| !driver_hangs || facts.gstreamer.facts.is_none());
+    let onnxruntime =
+        facts.onnxruntime.problem.clone().filter(|_| !driver_hangs || facts.onnxruntime.facts.is_none());
     [
         one(Area::Machine, "machine", "the system", &facts.host.problem, "gst-osha doctor --probe host"),
         one(Area::Gpu, "gpu", "the driver", &facts.gpu.problem, "sudo dmesg | grep -i nvrm; nvidia-smi"),
@@ -136,14 +142,14 @@ fn unanswered(facts: &Facts) -> Vec<Finding> {
             Area::Gstreamer,
             "gstreamer",
             "GStreamer",
-            &facts.gstreamer.problem,
+            &gstreamer,
             "gst-inspect-1.0 >/dev/null   (a first scan of all plugins takes long; then ask again)",
         ),
         one(
             Area::Inference,
             "onnxruntime",
             "ONNX Runtime",
-            &facts.onnxruntime.problem,
+            &onnxruntime,
             "gst-osha doctor --probe onnxruntime   (a first start reads gigabytes; then ask again)",
         ),
         one(
