@@ -1,6 +1,7 @@
-//! `gst-osha`: measures and summarises what the elements do.
+//! `gst-osha`: examines the machine, measures and summarises what the elements do.
 
 mod bench;
+mod doctor;
 mod plugins;
 mod summary;
 
@@ -20,17 +21,20 @@ struct Cli {
 enum Command {
     /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
     Bench(bench::Args),
+    /// Say what works on this machine, what does not, why, and what mends it
+    Doctor(doctor::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Bench(args) => bench::run(&args),
-        Command::Summary(args) => summary::run(&args),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE
