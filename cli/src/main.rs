@@ -1,6 +1,8 @@
-//! `gst-osha`: measures and summarises what the elements do.
+//! `gst-osha`: measures, summarises and checks what the elements do.
 
 mod bench;
+mod events;
+mod plot;
 mod plugins;
 mod summary;
 
@@ -20,6 +22,8 @@ struct Cli {
 enum Command {
     /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
     Bench(bench::Args),
+    /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
+    Events(events::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
 }
@@ -27,6 +31,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Summary(args) => summary::run(&args),
     };
     match result {

@@ -43,7 +43,8 @@ pub(super) fn all_rotated(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 /// The number of the rotated file called `name` of the spool `path`; `None` for other files.
 fn number(path: &Path, name: &OsStr) -> Option<u64> {
     let digits = Path::new(name).with_extension("");
-    let digits = if path.extension().is_some() { digits.extension()? } else { Path::new(name).extension()? };
+    let digits =
+        if path.extension().is_some() { digits.extension()? } else { Path::new(name).extension()? };
     let number = digits.to_str()?.parse().ok()?;
     (rotated(path, number).file_name() == Some(name)).then_some(number)
 }
@@ -78,7 +79,8 @@ mod tests {
             assert_eq!(number(Path::new(path), Path::new(expected).file_name().unwrap()), Some(7));
         }
         assert_eq!(number(Path::new("e.jsonl"), OsStr::new("e.12345678.jsonl")), Some(12_345_678));
-        for name in ["e.jsonl", "e.1.jsonl", "f.000001.jsonl", "e.000001.json", "e.+00001.jsonl", "e.x.jsonl"] {
+        for name in ["e.jsonl", "e.1.jsonl", "f.000001.jsonl", "e.000001.json", "e.+00001.jsonl", "e.x.jsonl"]
+        {
             assert_eq!(number(Path::new("e.jsonl"), OsStr::new(name)), None, "{name}");
         }
     }

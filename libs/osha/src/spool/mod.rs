@@ -15,5 +15,5 @@ pub use check::{Problem, ProblemKind, Report, check};
 pub use error::SpoolError;
 pub use files::files;
 pub use reader::{Content, Line, Lines, Place, lines};
-pub use seal::{Head, SealError, Sealed, open};
+pub use seal::{Head, SealError, Sealed, open, seal};
 pub use writer::{FsyncPolicy, Options, Recovery, Spool};

@@ -17,7 +17,7 @@ const HASH: &str = r#","hash":""#;
 const SEAL: usize = HASH.len() + 64 + 2;
 
 /// `object`, the text of a JSON object with at least one key, as a line that follows a line of hash `previous`; and its hash.
-pub(super) fn seal(object: &str, previous: &Hash) -> (String, Hash) {
+pub fn seal(object: &str, previous: &Hash) -> (String, Hash) {
     let open = object.trim_end().strip_suffix('}').unwrap_or(object);
     let content = format!(r#"{open},"previous":"{previous}""#);
     let hash = Hash::of(&content);
@@ -112,14 +112,18 @@ mod tests {
     #[test]
     fn whitespace_counts_too() {
         let line = seal(r#"{"sequence":1}"#, &Hash::default()).0;
-        for altered in [line.replace("},", "} ,"), line.replace(",\"hash", ", \"hash"), format!("{} ", line.trim_end())] {
+        for altered in
+            [line.replace("},", "} ,"), line.replace(",\"hash", ", \"hash"), format!("{} ", line.trim_end())]
+        {
             assert!(altered == line || !open(altered.as_bytes()).unwrap().genuine, "{altered}");
         }
     }
 
     #[test]
     fn other_lines_are_refused() {
-        for line in ["", "{", "[]", "null", "{}", r#"{"sequence":-1}"#, r#"{"sequence":1,"previous":"0"}"#, "\u{0}"] {
+        for line in
+            ["", "{", "[]", "null", "{}", r#"{"sequence":-1}"#, r#"{"sequence":1,"previous":"0"}"#, "\u{0}"]
+        {
             assert!(open(line.as_bytes()).is_err(), "{line}");
         }
     }

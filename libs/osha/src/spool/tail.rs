@@ -96,7 +96,10 @@ mod tests {
             (format!("{one}{{\"sch"), Tail { head: Some(first), torn: 5, ours: true, ..Tail::default() }),
             (format!("{one}abc"), Tail { head: Some(first), torn: 3, ..Tail::default() }),
             (format!("{one}\0\0"), Tail { head: Some(first), torn: 2, ours: true, ..Tail::default() }),
-            (format!("{one}{altered}"), Tail { head: Some(first), damaged: true, ours: true, ..Tail::default() }),
+            (
+                format!("{one}{altered}"),
+                Tail { head: Some(first), damaged: true, ours: true, ..Tail::default() },
+            ),
             (format!("{one}\n"), Tail { head: Some(first), damaged: true, ours: true, ..Tail::default() }),
             ("a\nb\n".into(), Tail { damaged: true, ours: true, ..Tail::default() }),
         ];

@@ -301,7 +301,8 @@ fn unless_unsupported(error: TryLockError) -> io::Result<()> {
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let identity = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|data| (data.dev(), data.ino()));
+    let identity =
+        |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|data| (data.dev(), data.ino()));
     identity(file.metadata()) == identity(path.metadata())
 }
 

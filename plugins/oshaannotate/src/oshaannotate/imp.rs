@@ -311,7 +311,8 @@ impl OshaAnnotate {
     /// meanwhile: whoever hears of an event may ask for the counters at once.
     fn report(&self, events: Vec<Event>) -> Result<(), SpoolError> {
         for mut event in events {
-            let recorded = lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
+            let recorded =
+                lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
             gst::info!(CAT, imp = self, "{event:?}");
             if let Some(structure) = message::violation(&event) {
                 let posted = self

@@ -47,7 +47,9 @@ impl Journal {
     pub fn recovered(&self) -> Option<String> {
         match self.spool.as_ref()?.recovery() {
             Recovery::Clean => None,
-            Recovery::Cut { bytes } => Some(format!("half a line of {bytes} bytes was cut off; its event was never reported")),
+            Recovery::Cut { bytes } => {
+                Some(format!("half a line of {bytes} bytes was cut off; its event was never reported"))
+            }
             Recovery::SetAside { path } => Some(format!(
                 "the file was damaged and is now {}; gst-osha events --check says where",
                 path.display()

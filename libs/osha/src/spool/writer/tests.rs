@@ -253,7 +253,8 @@ fn a_line_that_does_not_fit_leaves_no_trace() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error() {
-    let mut spool = Spool::open("/dev/full", Options { fsync: FsyncPolicy::Always, ..Options::default() }).unwrap();
+    let mut spool =
+        Spool::open("/dev/full", Options { fsync: FsyncPolicy::Always, ..Options::default() }).unwrap();
     let error = spool.append(&mut event()).unwrap_err();
     assert!(
         matches!(&error, SpoolError::Write { source, torn: false, .. } if source.kind() == ErrorKind::StorageFull)
