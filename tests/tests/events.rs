@@ -79,10 +79,15 @@ fn spool(folder: &tempfile::TempDir) -> (String, PathBuf) {
     (format!("events-location={}", path.display()), path)
 }
 
+/// The published schema.
+fn schema() -> jsonschema::Validator {
+    let schema = std::fs::read_to_string(repository().join("docs/event.schema.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
+}
+
 /// All events of a spool that is whole, each valid by the published schema.
 fn events(path: &Path) -> Vec<Value> {
-    let schema = std::fs::read_to_string(repository().join("docs/event.schema.json")).unwrap();
-    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let schema = schema();
     let files = files(path).unwrap();
     assert_eq!(check(&files, None).unwrap().problems, []);
     let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
@@ -118,6 +123,44 @@ fn an_event_tells_what_it_rests_on() {
     }
     let start = events[0]["pts_ns"].as_u64().unwrap();
     assert!(start > events[0]["start_pts_ns"].as_u64().unwrap(), "it is reported once it is sure");
+}
+
+#[test]
+fn the_schema_refuses_other_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let (location, path) = spool(&folder);
+    Site::new(&location).play();
+    let (events, schema) = (events(&path), schema());
+    let of_kind = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap().clone();
+    let wrong = [
+        ("/schema", "gst-osha.event/2".into()),
+        ("/kind", "begin".into()),
+        ("/sequence", 0.into()),
+        ("/time", "yesterday".into()),
+        ("/box", [1.0, 2.0, 3.0].as_slice().into()),
+        ("/score_max", 1.5.into()),
+        ("/violation", Value::Null),
+        ("/hash", "ABC".into()),
+        ("/provenance/model", "yolo".into()),
+        ("/provenance/run", "first".into()),
+    ];
+    for (pointer, value) in wrong {
+        let mut event = of_kind("start");
+        *event.pointer_mut(pointer).unwrap() = value;
+        assert!(!schema.is_valid(&event), "{pointer}");
+    }
+    let needed = [
+        ("start", ["sequence", "citation", "box", "clock", "provenance"].as_slice()),
+        ("end", &["end_s", "end_pts_ns", "reason"]),
+        ("summary", &["frames", "previous"]),
+    ];
+    for (kind, keys) in needed {
+        for key in keys {
+            let mut event = of_kind(kind);
+            event.as_object_mut().unwrap().remove(*key).unwrap();
+            assert!(!schema.is_valid(&event), "{kind} without {key}");
+        }
+    }
 }
 
 #[test]

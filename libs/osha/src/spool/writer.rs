@@ -115,7 +115,8 @@ impl Spool {
         self.head
     }
 
-    /// Numbers `event` and appends it as one line in one write.
+    /// Numbers `event` and appends it as one line in one write. Where the file was moved away or deleted, a new one is
+    /// begun.
     ///
     /// # Errors
     ///
@@ -123,6 +124,9 @@ impl Spool {
     /// is possible. [`SpoolError::Sync`] if it is written but may not be on the disk. [`SpoolError::Rotate`] if a new file
     /// is due and cannot be begun.
     pub fn append(&mut self, event: &mut Event) -> Result<(), SpoolError> {
+        if self.regular && !is_at(&self.file, &self.path) {
+            self.begin().map_err(|source| self.rotation_error(source))?;
+        }
         let sequence = self.head.sequence + 1;
         event.sequence = sequence;
         if let Some(provenance) = &mut event.provenance {
@@ -192,14 +196,28 @@ impl Spool {
     /// Begins a new file and returns where the old one is now.
     fn rotate(&mut self) -> Result<PathBuf, SpoolError> {
         self.sync_at_close()?;
-        self.next_file().map_err(|source| SpoolError::Rotate { path: self.path.clone(), source })
+        self.next_file().map_err(|source| self.rotation_error(source))
+    }
+
+    fn rotation_error(&self, source: io::Error) -> SpoolError {
+        let path = self.path.clone();
+        match source.kind() {
+            ErrorKind::AlreadyExists => SpoolError::Busy { path },
+            _ => SpoolError::Rotate { path, source },
+        }
     }
 
     fn next_file(&mut self) -> io::Result<PathBuf> {
         let number = files::all_rotated(&self.path)?.last().map_or(1, |(number, _)| number + 1);
         let rotated = files::rotated(&self.path, number);
         std::fs::rename(&self.path, &rotated)?;
-        // The old file stays locked until the new one is.
+        self.begin()?;
+        self.delete_oldest()?;
+        Ok(rotated)
+    }
+
+    /// Goes on in a new file. The old one stays locked until the new one is.
+    fn begin(&mut self) -> io::Result<()> {
         let file = options().create_new(true).open(&self.path)?;
         file.try_lock().or_else(unless_unsupported)?;
         self.file = file;
@@ -209,8 +227,7 @@ impl Spool {
         if self.options.fsync == FsyncPolicy::Always {
             self.sync_folder()?;
         }
-        self.delete_oldest()?;
-        Ok(rotated)
+        Ok(())
     }
 
     fn delete_oldest(&self) -> io::Result<()> {

@@ -157,6 +157,40 @@ fn old_files_are_deleted() {
     assert_eq!(read(&path), [4, 5, 6]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_moved_away_is_followed_by_a_new_one() {
+    let (folder, path) = place();
+    let mut spool = open(&path);
+    append(&mut spool, 2);
+    let archived = folder.path().join("archived");
+    std::fs::rename(&path, &archived).unwrap();
+    append(&mut spool, 2);
+    std::fs::remove_file(&path).unwrap();
+    append(&mut spool, 1);
+    let report = |path: &Path| check(&[path.to_owned()], None).unwrap();
+    assert_eq!((report(&archived).events, report(&archived).problems), (2, vec![]));
+    assert_eq!((report(&path).first, report(&path).problems), (Some(5), vec![]));
+    assert!(matches!(Spool::open(&path, Options::default()), Err(SpoolError::Busy { .. })));
+}
+
+/// As where another writer came in between the two steps of a rotation.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_taken_over_is_left_to_the_other() {
+    let (folder, path) = place();
+    let mut first = Spool::open(&path, Options { max_size: Some(1), ..Options::default() }).unwrap();
+    append(&mut first, 1);
+    std::fs::rename(&path, folder.path().join("events.000001.jsonl")).unwrap();
+    let mut second = open(&path);
+    append(&mut second, 1);
+    for _ in 0..2 {
+        assert!(matches!(first.append(&mut event()), Err(SpoolError::Busy { .. })));
+    }
+    append(&mut second, 1);
+    assert_eq!(read(&path), [1, 2, 3]);
+}
+
 #[test]
 fn half_a_line_from_before_is_cut_off() {
     for torn in [r#"{"schema":"gst-"#, "{", "\0\0\0\0", r#"{"schema":"gst-osha.event/1","sequence":3,"#] {
