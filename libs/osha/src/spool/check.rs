@@ -117,7 +117,7 @@ impl Report {
     fn misplaced(&self, sealed: &Sealed) -> Option<ProblemKind> {
         let found = sealed.sequence;
         // What was before the first file is not known; before event 1 there was nothing.
-        let Some(last) = self.last.or((found <= 1).then(Head::default)) else { return None };
+        let last = self.last.or((found <= 1).then(Head::default))?;
         let next = last.sequence.saturating_add(1);
         if found > next {
             return Some(ProblemKind::Missing(next, found - 1));
