@@ -86,8 +86,8 @@ fn a_new_stream_follows_the_end_of_one() {
     }
     fed.push(80).unwrap();
     let words = fed.words_until("0.080");
-    let expected = ["0.000", "eos", "stream-start", "segment", "gst-osha/model", "0.080"];
-    assert_eq!(after_beginning(&words), expected);
+    // The model is the same: what downstream knows already is not sent again.
+    assert_eq!(after_beginning(&words), ["0.000", "eos", "stream-start", "segment", "0.080"]);
 }
 
 #[test]
@@ -111,9 +111,10 @@ fn a_flush_drops_what_is_under_way_and_the_stream_goes_on() {
             fed.push(at + 900).unwrap();
             assert!(fed.harness.push_event(custom(&format!("round-{round}"))));
             let words = fed.words_until(&format!("round-{round}"));
-            let (frame, mark) = (format!("{round}.900"), format!("round-{round}"));
-            let expected = ["flush-stop", "segment", "gst-osha/model", &frame, &mark];
-            assert_eq!(words[words.len() - 5..], expected, "{properties}");
+            // The flush may have met the announcement of the model in the queue: then it comes now.
+            let words: Vec<_> = words.into_iter().filter(|word| word != "gst-osha/model").collect();
+            let expected = ["flush-stop", "segment", &format!("{round}.900"), &format!("round-{round}")];
+            assert_eq!(words[words.len() - 4..], expected, "{properties}");
         }
         assert!(start.elapsed().as_secs() < 20, "a flush waited for a batch to fill up");
     }
