@@ -1,7 +1,9 @@
-//! `gst-osha`: examines the machine, measures and summarises what the elements do.
+//! `gst-osha`: examines the machine, measures, summarises and checks what the elements do.
 
 mod bench;
 mod doctor;
+mod events;
+mod plot;
 mod plugins;
 mod summary;
 
@@ -23,6 +25,8 @@ enum Command {
     Bench(bench::Args),
     /// Say what works on this machine, what does not, why, and what mends it
     Doctor(doctor::Args),
+    /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
+    Events(events::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
 }
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Events(args) => events::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {

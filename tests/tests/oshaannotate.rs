@@ -341,7 +341,7 @@ mod reporting {
         let folder = tempfile::tempdir().unwrap();
         let logs = ["one.jsonl", "two.jsonl"].map(|name| {
             let (properties, path) = logged(&folder, name);
-            let mut bench = Bench::new(&properties);
+            let mut bench = Bench::new(&format!("{properties} events-wall-clock=false"));
             bench.show(0, 2000, Some(BARE));
             bench.show(2000, 5000, Some(SAFE));
             bench.show(5000, 8000, Some(BARE));

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
-use osha::log::{EventLog, LogError};
+use osha::hash::Hash;
 use osha::site::{Site, SiteError};
+use osha::spool::SpoolError;
 use vision::track::{Tracker, TrackerConfig};
 
 use super::canvas::Drawn;
+use super::journal::Journal;
 use super::observation::Observation;
 use super::settings::Settings;
 
@@ -21,7 +23,7 @@ pub(super) enum OpenError {
     #[error("rules: {}: {error}. Correct the file", path.display())]
     Site { path: PathBuf, error: SiteError },
     #[error("events-location: {0}")]
-    Log(#[from] LogError),
+    Spool(#[from] SpoolError),
 }
 
 /// Counters since the element started.
@@ -50,24 +52,23 @@ impl Counters {
 pub(super) struct Analysis {
     tracker: Tracker,
     engine: Box<dyn Analyser>,
-    log: Option<EventLog>,
     last: Option<Duration>,
+    pub journal: Journal,
     pub counters: Counters,
 }
 
 impl Analysis {
-    /// For the site and the event log that `settings` name.
+    /// For the site and the event spool that `settings` name.
     ///
     /// # Errors
     /// When a file cannot be read, understood or opened.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let site = settings.rules.as_deref().map(site).transpose()?.unwrap_or_default();
-        let log = settings.events_location.as_deref();
+        let (site, rules) = settings.rules.as_deref().map(site).transpose()?.unzip();
         Ok(Self {
             tracker: Tracker::new(TrackerConfig::default()),
-            engine: Box::new(Engine::new(site)),
-            log: log.map(|path| EventLog::open(path, settings.fsync_policy())).transpose()?,
+            engine: Box::new(Engine::new(site.unwrap_or_default())),
             last: None,
+            journal: Journal::open(settings, rules)?,
             counters: Counters::default(),
         })
     }
@@ -110,11 +111,11 @@ impl Analysis {
         self.engine.finish()
     }
 
-    /// Appends `event` to the log, if there is one.
+    /// Counts `event` and keeps it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn record(&mut self, event: &Event) -> Result<(), LogError> {
+    pub fn record(&mut self, event: &mut Event) -> Result<(), SpoolError> {
         match event.body {
             Body::Start(_) => {
                 self.counters.violations += 1;
@@ -123,20 +124,14 @@ impl Analysis {
             Body::End(_) => self.counters.open = self.counters.open.saturating_sub(1),
             Body::Summary(_) => {}
         }
-        self.log.as_mut().map_or(Ok(()), |log| log.append(event))
-    }
-
-    /// Closes the log.
-    ///
-    /// # Errors
-    /// When what was written may not be on the disk.
-    pub fn close(self) -> Result<(), LogError> {
-        self.log.map_or(Ok(()), EventLog::close)
+        self.journal.record(event)
     }
 }
 
-fn site(path: &Path) -> Result<Site, OpenError> {
+/// The site that a file describes, and the hash of the file.
+fn site(path: &Path) -> Result<(Site, Hash), OpenError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| OpenError::Read { path: path.to_owned(), error })?;
-    Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })
+    let site = Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })?;
+    Ok((site, Hash::of(text)))
 }

@@ -12,7 +12,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use osha::event::Event;
-use osha::log::LogError;
+use osha::spool::SpoolError;
 
 use super::analysis::{Analysis, OpenError};
 use super::canvas::Canvas;
@@ -107,6 +107,9 @@ impl BaseTransformImpl for OshaAnnotate {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
+        if let Some(recovered) = analysis.journal.recovered() {
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("events-location: {recovered}"));
+        }
         self.obj().set_passthrough(!settings.draw);
         self.told_foreign.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
@@ -119,6 +122,7 @@ impl BaseTransformImpl for OshaAnnotate {
         *lock(&self.canvas) = Canvas::default();
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
         analysis
+            .journal
             .close()
             .map_err(|error| gst::error_msg!(gst::ResourceError::Sync, ["events-location: {error}"]))
     }
@@ -138,6 +142,7 @@ impl BaseTransformImpl for OshaAnnotate {
     fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Eos(_) | gst::EventView::FlushStop(_) => self.finish(),
+            gst::EventView::CustomDownstreamSticky(custom) => self.hear(custom.structure()),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -195,7 +200,8 @@ fn open_error(error: &OpenError) -> gst::ErrorMessage {
         }
         OpenError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
         OpenError::Site { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
-        OpenError::Log(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
+        OpenError::Spool(SpoolError::Busy { .. }) => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
+        OpenError::Spool(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
     }
 }
 
@@ -258,7 +264,7 @@ impl OshaAnnotate {
             self.finish();
         }
         let events = self.judge(at, buffer)?;
-        self.report(&events).map_err(|_| gst::FlowError::Error)?;
+        self.report(events).map_err(|_| gst::FlowError::Error)?;
         Ok(at)
     }
 
@@ -267,6 +273,7 @@ impl OshaAnnotate {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
+        analysis.journal.see(at, buffer);
         let Some(observation) = Observation::of(buffer) else { return Ok(Vec::new()) };
         let mut format = lock(&self.format);
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
@@ -290,15 +297,24 @@ impl OshaAnnotate {
         }
         let events = lock(&self.analysis).as_mut().map(Analysis::finish).unwrap_or_default();
         // The error is on the bus; there is nobody to return it to.
-        let _ = self.report(&events);
+        let _ = self.report(events);
     }
 
-    /// Logs and posts `events`. A failure is posted as an error. Nothing is locked meanwhile: whoever hears of an event may
-    /// ask for the counters at once.
-    fn report(&self, events: &[Event]) -> Result<(), LogError> {
-        for event in events {
+    /// Learns what network looks at the frames.
+    fn hear(&self, custom: Option<&gst::StructureRef>) {
+        if let (Some(analysis), Some(custom)) = (lock(&self.analysis).as_mut(), custom) {
+            analysis.journal.hear(custom);
+        }
+    }
+
+    /// Keeps and then posts `events`: what was heard of is in the spool. A failure is posted as an error. Nothing is locked
+    /// meanwhile: whoever hears of an event may ask for the counters at once.
+    fn report(&self, events: Vec<Event>) -> Result<(), SpoolError> {
+        for mut event in events {
+            let recorded =
+                lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
             gst::info!(CAT, imp = self, "{event:?}");
-            if let Some(structure) = message::violation(event) {
+            if let Some(structure) = message::violation(&event) {
                 let posted = self
                     .obj()
                     .post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
@@ -306,7 +322,6 @@ impl OshaAnnotate {
                     gst::debug!(CAT, imp = self, "no bus takes the message");
                 }
             }
-            let recorded = lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(event));
             recorded.inspect_err(|error| {
                 gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
             })?;

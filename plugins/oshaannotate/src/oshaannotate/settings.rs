@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
-use osha::log::FsyncPolicy;
+use osha::spool::FsyncPolicy;
 
 use super::EventsSync;
 
@@ -14,6 +14,11 @@ pub(super) struct Settings {
     pub rules: Option<PathBuf>,
     pub events_location: Option<PathBuf>,
     pub events_sync: EventsSync,
+    pub events_max_size: u64,
+    pub events_max_age: u32,
+    pub events_max_files: u32,
+    pub events_wall_clock: bool,
+    pub stream_name: Option<String>,
     pub draw: bool,
     pub banner: bool,
     pub device_id: i32,
@@ -25,6 +30,11 @@ impl Default for Settings {
             rules: None,
             events_location: None,
             events_sync: EventsSync::default(),
+            events_max_size: 0,
+            events_max_age: 0,
+            events_max_files: 0,
+            events_wall_clock: true,
+            stream_name: None,
             draw: true,
             banner: true,
             device_id: 0,
@@ -48,6 +58,11 @@ impl Settings {
             "rules" => self.rules = path(value),
             "events-location" => self.events_location = path(value),
             "events-sync" => self.events_sync = value.get().unwrap_or_default(),
+            "events-max-size" => self.events_max_size = value.get().unwrap_or(self.events_max_size),
+            "events-max-age" => self.events_max_age = value.get().unwrap_or(self.events_max_age),
+            "events-max-files" => self.events_max_files = value.get().unwrap_or(self.events_max_files),
+            "events-wall-clock" => self.events_wall_clock = value.get().unwrap_or(self.events_wall_clock),
+            "stream-name" => self.stream_name = text(value),
             "draw" => self.draw = value.get().unwrap_or(self.draw),
             "banner" => self.banner = value.get().unwrap_or(self.banner),
             "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
@@ -61,6 +76,11 @@ impl Settings {
             "rules" => path_value(&self.rules),
             "events-location" => path_value(&self.events_location),
             "events-sync" => self.events_sync.to_value(),
+            "events-max-size" => self.events_max_size.to_value(),
+            "events-max-age" => self.events_max_age.to_value(),
+            "events-max-files" => self.events_max_files.to_value(),
+            "events-wall-clock" => self.events_wall_clock.to_value(),
+            "stream-name" => self.stream_name.to_value(),
             "draw" => self.draw.to_value(),
             "banner" => self.banner.to_value(),
             "device-id" => self.device_id.to_value(),
@@ -69,8 +89,13 @@ impl Settings {
     }
 }
 
+/// Empty text is as good as none.
+fn text(value: &Value) -> Option<String> {
+    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
+}
+
 fn path(value: &Value) -> Option<PathBuf> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty()).map(PathBuf::from)
+    text(value).map(PathBuf::from)
 }
 
 fn path_value(path: &Option<PathBuf>) -> Value {
@@ -79,6 +104,12 @@ fn path_value(path: &Option<PathBuf>) -> Value {
 
 /// Every property of the element.
 pub(super) fn properties() -> Vec<ParamSpec> {
+    let mut all = event_properties();
+    all.extend(other_properties());
+    all
+}
+
+fn other_properties() -> Vec<ParamSpec> {
     let defaults = Settings::default();
     vec![
         glib::ParamSpecString::builder("rules")
@@ -87,16 +118,6 @@ pub(super) fn properties() -> Vec<ParamSpec> {
                 "Site file (TOML): scope, contexts, what is watched, how long a violation must last. Unset: a \
                  construction site where hard hats and high-visibility vests are watched",
             )
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("events-location")
-            .nick("Events location")
-            .blurb("File that violations are appended to as JSON lines (unset = none)")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("events-sync", defaults.events_sync)
-            .nick("Events sync")
-            .blurb("When logged events are forced onto the disk")
             .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder("draw")
@@ -126,6 +147,57 @@ pub(super) fn properties() -> Vec<ParamSpec> {
                  to, from and within device memory",
             )
             .read_only()
+            .build(),
+    ]
+}
+
+fn event_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        glib::ParamSpecString::builder("events-location")
+            .nick("Events location")
+            .blurb("File that violations are appended to as sealed JSON lines, by this element alone (unset = none)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("events-sync", defaults.events_sync)
+            .nick("Events sync")
+            .blurb("When recorded events are forced onto the disk")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("events-max-size")
+            .nick("Events maximum size")
+            .blurb(
+                "Bytes that a file of events may have before the next one is begun: events.jsonl becomes \
+                 events.000001.jsonl (0 = no limit)",
+            )
+            .default_value(defaults.events_max_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("events-max-age")
+            .nick("Events maximum age")
+            .blurb("Seconds after which the next event begins a new file (0 = no limit)")
+            .default_value(defaults.events_max_age)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("events-max-files")
+            .nick("Events maximum files")
+            .blurb("Files of events that are kept, the current one included; older ones are deleted (0 = all)")
+            .default_value(defaults.events_max_files)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("events-wall-clock")
+            .nick("Events wall clock")
+            .blurb(
+                "Write the wall clock time into every event: of the frame's reference timestamp (Unix or NTP) if it has \
+                 one, else of the system. Off: the same video gives the same bytes",
+            )
+            .default_value(defaults.events_wall_clock)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("stream-name")
+            .nick("Stream name")
+            .blurb("Name of the camera or stream, written into every event (unset = none)")
+            .mutable_ready()
             .build(),
     ]
 }

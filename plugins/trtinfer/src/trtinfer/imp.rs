@@ -347,6 +347,10 @@ impl TrtInfer {
                 self.set_caps(caps.caps())?;
                 self.enqueue(event)
             }
+            EventView::Segment(_) => {
+                self.enqueue(event)?;
+                self.queue.push(Item::Event(self.detector()?.announcement()))
+            }
             _ if event.is_serialized() => self.enqueue(event),
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event)
                 .then_some(gst::FlowSuccess::Ok)
@@ -590,11 +594,6 @@ impl TrtInfer {
     fn latency(&self) -> gst::ClockTime {
         let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
         let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
-        let state = lock(&self.state);
-        let fps = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0);
-        let duration = fps.and_then(|fps| {
-            gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64)
-        });
-        duration.unwrap_or(gst::ClockTime::ZERO)
+        lock(&self.state).source.as_ref().and_then(|source| source.duration(depth)).unwrap_or_default()
     }
 }

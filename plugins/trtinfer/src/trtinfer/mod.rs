@@ -1,5 +1,6 @@
 //! The element `trtinfer`.
 
+mod announce;
 mod attach;
 mod backend;
 mod batch;
