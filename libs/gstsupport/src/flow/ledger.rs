@@ -64,7 +64,9 @@ impl Ledger {
             count(&mut self.copies, consumer, link, seen, buffer.size());
         }
         let seen = seen.map(|change| copy_seen(&self.consumers[&link.source], link, change));
-        self.consumers.entry(link.target).or_default().take(link, pixels);
+        if let Some(target) = link.target {
+            self.consumers.entry(target).or_default().take(link, pixels);
+        }
         seen
     }
 
@@ -84,7 +86,7 @@ impl Ledger {
     pub fn forget(&mut self, top: &gst::Object) {
         let pipeline = identity(top);
         let ours = self.links.values().filter(|link| link.pipeline == pipeline);
-        let elements: Vec<usize> = ours.flat_map(|link| [link.source, link.target]).collect();
+        let elements: Vec<usize> = ours.flat_map(|link| [Some(link.source), link.target]).flatten().collect();
         self.links.retain(|_, link| link.pipeline != pipeline);
         self.copies.retain(|_, copies| copies.pipeline != pipeline);
         self.consumers.retain(|element, _| !elements.contains(element));
@@ -180,14 +182,14 @@ fn in_order(mut left: Vec<&Link>) -> Vec<LinkReport> {
     let mut ordered = Vec::with_capacity(left.len());
     while !left.is_empty() {
         // In a loop of links there is no first one: then any is taken.
-        let is_first = |link: &&Link| !left.iter().any(|other| other.target == link.source);
+        let is_first = |link: &&Link| !left.iter().any(|other| other.target == Some(link.source));
         let mut next = left.iter().position(is_first).unwrap_or(0);
         loop {
             let link = left.remove(next);
             ordered.push(link.report());
             let target = link.target;
             let is_ready = !left.iter().any(|other| other.target == target);
-            match left.iter().position(|other| is_ready && other.source == target) {
+            match left.iter().position(|other| is_ready && Some(other.source) == target) {
                 Some(index) => next = index,
                 None => break,
             }

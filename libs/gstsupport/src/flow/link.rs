@@ -62,11 +62,10 @@ impl Media {
 pub(super) struct Link {
     /// The element that pushes, as an identity.
     pub source: usize,
-    /// The element that receives, as an identity.
-    pub target: usize,
+    /// The element that receives, as an identity; `None` while the link is being made.
+    pub target: Option<usize>,
     /// The pipeline, as an identity.
     pub pipeline: usize,
-    pub pipeline_name: String,
     /// The element that pushes: its name and its factory's.
     pub element: (String, String),
     pub from: String,
@@ -88,21 +87,21 @@ fn full_name(element: &gst::Element, pad: &gst::Pad) -> String {
 }
 
 impl Link {
-    /// The link that starts at `pad`; `None` if that is no element's, or leads nowhere.
+    /// The link that starts at `pad`; `None` if that is no element's.
     pub fn new(pad: &gst::Pad) -> Option<Self> {
         let source = pad.parent_element()?;
-        let peer = real_peer(pad)?;
-        let target = peer.parent_element()?;
+        let peer = real_peer(pad);
+        let target = peer.as_ref().and_then(|peer| peer.parent_element());
+        let to = target.as_ref().zip(peer.as_ref()).map(|(target, peer)| full_name(target, peer));
         let pipeline = top_level(pad);
         let factory = source.factory().map(|factory| factory.name().to_string()).unwrap_or_default();
         Some(Self {
             source: identity(&source),
-            target: identity(&target),
+            target: target.as_ref().map(identity),
             pipeline: identity(&pipeline),
-            pipeline_name: pipeline.name().to_string(),
             element: (source.name().to_string(), factory),
             from: full_name(&source, pad),
-            to: full_name(&target, &peer),
+            to: to.unwrap_or_default(),
             peer: pad.peer().map(|peer| identity(&peer)).unwrap_or_default(),
             caps: None,
             media: Media::default(),
@@ -113,7 +112,7 @@ impl Link {
 
     /// Whether `pad` is still linked as it was.
     pub fn is_current(&self, pad: &gst::Pad) -> bool {
-        pad.peer().is_some_and(|peer| identity(&peer) == self.peer)
+        self.target.is_some() && pad.peer().is_some_and(|peer| identity(&peer) == self.peer)
     }
 
     /// Takes new caps of `pad` over.
