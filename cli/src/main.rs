@@ -1,8 +1,11 @@
 //! `gst-osha`: measures and summarises what the elements do.
 
 mod bench;
+mod plot;
 mod plugins;
+mod style;
 mod summary;
+mod top;
 
 use std::process::ExitCode;
 
@@ -18,16 +21,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
+    /// Measure every stage alone and in the pipeline, verify the quality guarantees
     Bench(bench::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
+    /// Watch running pipelines that were started with GST_TRACERS=zcopies
+    Top(top::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
