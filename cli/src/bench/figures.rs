@@ -142,19 +142,26 @@ pub struct Figures {
 pub struct PartFigures {
     /// Which part.
     pub part: Part,
-    /// With nothing beside it.
+    /// Milliseconds per frame with nothing beside it: by its speed where frames overlap within it, else the median.
+    pub cost_ms: Option<f64>,
+    /// How long a frame stays there with nothing beside it.
     pub alone: Option<Summary>,
-    /// In the whole pipeline.
+    /// How long a frame stays there in the whole pipeline.
     pub pipeline: Option<Summary>,
 }
 
 /// The parts in `whole`, and what the programs in `all` say of each alone.
 pub fn parts(all: &[Figures], whole: &Figures) -> Vec<PartFigures> {
-    let alone = |part: Part| {
-        let figures = all.iter().find(|figures| figures.stage.parts_alone().contains(&part))?;
-        figures.parts.get(&part).copied()
+    let program = |part: Part| all.iter().find(|figures| figures.stage.parts_alone().contains(&part));
+    let figures = |part| {
+        let program = program(part);
+        let alone = program.and_then(|program| program.parts.get(&part).copied());
+        let cost_ms = match part {
+            Part::Decode | Part::Encode => program.map(|program| 1e3 / program.fps),
+            _ => alone.map(|alone| alone.p50),
+        };
+        PartFigures { part, cost_ms, alone, pipeline: whole.parts.get(&part).copied() }
     };
-    let figures = |part| PartFigures { part, alone: alone(part), pipeline: whole.parts.get(&part).copied() };
     Part::ALL
         .into_iter()
         .map(figures)
@@ -201,5 +208,6 @@ mod tests {
         let parts = parts(&all, &all[1]);
         assert_eq!(parts.len(), 1);
         assert_eq!((parts[0].alone.unwrap().p50, parts[0].pipeline.unwrap().p50), (2.0, 3.0));
+        assert_eq!(parts[0].cost_ms, Some(500.0), "a decoder works on several frames at a time");
     }
 }

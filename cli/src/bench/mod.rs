@@ -109,7 +109,7 @@ struct LeftOut {
 /// How much of the parts' time passes side by side.
 #[derive(Serialize)]
 struct Overlap {
-    /// The medians of the parts alone, one after the other.
+    /// What the parts cost alone, one after the other.
     parts_ms: f64,
     /// What a frame takes in the pipeline, by its speed.
     pipeline_ms: f64,
@@ -222,7 +222,7 @@ fn rounds(stage: Stage, args: &Args) -> Result<Figures> {
 /// The network waits for nothing else in the pipeline: what its parts take alone passes beside what the others take.
 fn overlap(all: &[Figures], whole: &Figures) -> Option<Overlap> {
     let parts = figures::parts(all, whole);
-    let alone: Vec<f64> = parts.iter().filter_map(|part| Some(part.alone?.p50)).collect();
+    let alone: Vec<f64> = parts.iter().filter_map(|part| part.cost_ms).collect();
     let pipeline_ms = 1e3 / whole.fps;
     (!alone.is_empty()).then(|| Overlap { parts_ms: alone.iter().sum(), pipeline_ms })
 }

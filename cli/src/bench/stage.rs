@@ -13,7 +13,7 @@ use vision::tensor::ElementsMut;
 
 use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
-use super::timing::Timing;
+use super::timing::{Key, Timing};
 use super::{Args, feed, process};
 use crate::plugins;
 
@@ -225,7 +225,8 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>) {
         _ if class.contains("Encoder/Video") => Part::Encode,
         _ => return,
     };
-    lock(timings).entry(part).or_default().watch(element);
+    let key = if part == Part::Encode { Key::Order } else { Key::Time };
+    lock(timings).entry(part).or_default().watch(element, key);
 }
 
 /// What the elements say of themselves.

@@ -11,22 +11,35 @@ use gstsupport::lock;
 #[derive(Default)]
 struct Passages {
     entered: HashMap<Option<gst::ClockTime>, Instant>,
+    /// Frames that came in and went out, where their order tells them apart.
+    counts: [u64; 2],
     milliseconds: Vec<f64>,
 }
 
-/// Milliseconds per frame in one element or several. Frames are told apart by their time stamps.
+/// How frames are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// By their time stamps: decoders change the order.
+    Time,
+    /// By their order: encoders change the time stamps.
+    Order,
+}
+
+/// Milliseconds per frame in one element or several.
 #[derive(Clone, Default)]
 pub struct Timing(Arc<Mutex<Passages>>);
 
 impl Timing {
     /// Times `element`, which has one pad `sink` and one pad `src`.
-    pub fn watch(&self, element: &gst::Element) {
+    pub fn watch(&self, element: &gst::Element, key: Key) {
         for name in ["sink", "src"] {
             let (passages, enters) = (Arc::clone(&self.0), name == "sink");
             let Some(pad) = element.static_pad(name) else { continue };
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 if let Some(buffer) = info.buffer() {
-                    lock(&passages).at(buffer.pts(), enters);
+                    let mut passages = lock(&passages);
+                    let key = if key == Key::Time { buffer.pts() } else { passages.count(enters) };
+                    passages.at(key, enters);
                 }
                 gst::PadProbeReturn::Ok
             });
@@ -45,6 +58,13 @@ impl Timing {
 }
 
 impl Passages {
+    /// The number of a frame that enters or leaves, as a time.
+    fn count(&mut self, enters: bool) -> Option<gst::ClockTime> {
+        let count = &mut self.counts[usize::from(enters)];
+        *count += 1;
+        Some(gst::ClockTime::from_nseconds(*count))
+    }
+
     fn at(&mut self, pts: Option<gst::ClockTime>, enters: bool) {
         let now = Instant::now();
         if enters {
@@ -58,6 +78,16 @@ impl Passages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frames_with_new_times_are_matched_by_their_order() {
+        let mut passages = Passages::default();
+        for enters in [true, true, false, false] {
+            let key = passages.count(enters);
+            passages.at(key, enters);
+        }
+        assert_eq!((passages.milliseconds.len(), passages.entered.len()), (2, 0));
+    }
 
     #[test]
     fn frames_are_matched_by_their_times() {
