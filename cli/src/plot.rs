@@ -79,7 +79,7 @@ fn range(bars: &[Bar]) -> (f64, f64) {
     if most == 0.0 {
         (0.01, 1.0)
     } else {
-        (10_f64.powf(least.log10().floor()), 10_f64.powf((most * 1.3).log10().ceil()))
+        (10_f64.powf((least * 0.5).log10().floor()), 10_f64.powf((most * 1.3).log10().ceil()))
     }
 }
 
@@ -108,7 +108,7 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, bars: &[Bar], title: &s
         .x_labels(bars.len() * 2 + 1)
         .x_label_formatter(&names)
         .x_label_style((FONT, 18, &INK))
-        .y_desc("milliseconds, logarithmic")
+        .y_desc("milliseconds, logarithmic; lines reach to p95")
         .y_label_formatter(&|value| format!("{value}"))
         .y_label_style((FONT, 18, &INK))
         .axis_desc_style((FONT, 18, &INK))
@@ -177,6 +177,7 @@ mod tests {
     fn ranges_are_powers_of_ten() {
         let bar = |value| Bar { name: "x", first: Some((value, value)), second: None };
         assert_eq!(range(&[bar(0.03), bar(5.0)]), (0.01, 10.0));
+        assert_eq!(range(&[bar(0.011)]), (0.001, 0.1), "no bar lies on the floor");
         assert_eq!(range(&[bar(0.0), bar(f64::NAN)]), (0.01, 1.0));
         assert_eq!(range(&[]), (0.01, 1.0));
     }

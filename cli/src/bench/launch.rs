@@ -16,7 +16,7 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
 /// # Errors
 /// When the line is wrong or an element is missing.
 pub fn pipeline(line: &str) -> Result<gst::Pipeline> {
-    let element = gst::parse::launch(line).with_context(|| line.to_owned())?;
+    let element = gst::parse::launch(line)?;
     element.downcast().map_err(|_| anyhow!("not a pipeline: {line}"))
 }
 

@@ -66,10 +66,14 @@ fn print_programs(results: &Results) {
 
 fn print_parts(parts: &[PartFigures]) {
     let cells = ["p50", "p95", "p99"].map(|cell| format!("{cell:>9}")).concat();
-    title(&format!("{:<14}{:>27}   {:>27}", "Parts, ms", "alone", "in the pipeline"));
-    println!("{:<14}{cells}   {cells}", "");
+    title(&format!(
+        "{:<14}{:>9}   {:>27}   {:>27}",
+        "Parts, ms", "a frame", "alone, in and out", "in the pipeline"
+    ));
+    println!("{:<14}{:>9}   {cells}   {cells}", "", "alone");
     for part in parts {
-        println!("{:<14}{}   {}", part.part.name(), summary(part.alone), summary(part.pipeline));
+        let cost = part.cost_ms.map_or("-".to_owned(), |cost| format!("{cost:.3}"));
+        println!("{:<14}{cost:>9}   {}   {}", part.part.name(), summary(part.alone), summary(part.pipeline));
     }
     println!();
 }
@@ -82,14 +86,10 @@ fn summary(summary: Option<Summary>) -> String {
 }
 
 fn print_seed(parts: &[PartFigures]) {
-    title(&format!("{:<14}{:>12}{:>18}{:>14}", "Latency, ms", "standard", "optimized", "here, p50"));
-    let here = |name: &str| parts.iter().find(|part| part.part.name() == name)?.alone.map(|alone| alone.p50);
-    let total = || {
-        parts
-            .iter()
-            .take_while(|part| part.part.name() != "inference")
-            .filter_map(|part| Some(part.alone?.p50))
-    };
+    title(&format!("{:<14}{:>12}{:>18}{:>14}", "Latency, ms", "standard", "optimized", "here"));
+    let here = |name: &str| parts.iter().find(|part| part.part.name() == name)?.cost_ms;
+    let total =
+        || parts.iter().take_while(|part| part.part.name() != "inference").filter_map(|part| part.cost_ms);
     for (name, standard, optimized) in SEED {
         let here = if name == "total" { Some(total().sum()) } else { here(name) };
         let here = here.map_or("not needed".to_owned(), |ms: f64| format!("{ms:.2}"));
