@@ -5,7 +5,9 @@ mod doctor;
 mod events;
 mod plot;
 mod plugins;
+mod style;
 mod summary;
+mod top;
 
 use std::process::ExitCode;
 
@@ -21,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
+    /// Measure every stage alone and in the pipeline, verify the quality guarantees
     Bench(bench::Args),
     /// Say what works on this machine, what does not, why, and what mends it
     Doctor(doctor::Args),
@@ -29,6 +31,8 @@ enum Command {
     Events(events::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
+    /// Watch running pipelines that were started with GST_TRACERS=zcopies
+    Top(top::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Events(args) => events::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use plotters::coord::Shift;
@@ -22,6 +22,16 @@ pub const SERIES: [RGBColor; 7] = [
     RGBColor(204, 121, 167),
     RGBColor(120, 120, 120),
 ];
+
+/// A file name that says PNG or SVG.
+///
+/// # Errors
+/// When it says something else.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_known = path.extension().is_some_and(|extension| extension == "png" || extension == "svg");
+    if is_known { Ok(path) } else { Err(format!("'{text}' must end in .png or .svg")) }
+}
 
 /// What a picture is drawn with.
 pub trait Draw {
@@ -67,4 +77,14 @@ fn paint<B: DrawingBackend>(figure: &impl Draw, area: &DrawingArea<B, Shift>) ->
     area.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
     figure.draw(area)?;
     area.present().map_err(|error| anyhow!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_which_kind_of_file() {
+        assert!(path("a.jpg").is_err() && path("a").is_err() && path("a.svg").is_ok());
+    }
 }

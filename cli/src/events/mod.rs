@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "SHA256", requires = "check")]
     noted: Option<Hash>,
     /// Draw the figures into a .png or .svg file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::plot::path)]
     plot: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]

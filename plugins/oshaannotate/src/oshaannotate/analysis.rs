@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gstsupport::copies::CopyCounts;
 use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
 use osha::hash::Hash;
@@ -36,14 +37,19 @@ pub(super) struct Counters {
     pub open: u64,
     pub drawn_in_place: u64,
     pub drawn_on_copy: u64,
+    /// What became of the frames.
+    pub copies: CopyCounts,
 }
 
 impl Counters {
-    /// Counts a frame that was drawn on.
-    pub fn count(&mut self, drawn: Drawn) {
+    /// Counts a frame of `bytes` bytes in host memory or elsewhere that was drawn on.
+    pub fn count(&mut self, drawn: Drawn, bytes: usize, on_host: bool) {
         match drawn {
             Drawn::InPlace => self.drawn_in_place += 1,
             Drawn::OnCopy => self.drawn_on_copy += 1,
+        }
+        if drawn == Drawn::OnCopy && on_host {
+            self.copies.add_host_copy(bytes);
         }
     }
 }

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use gpu::cuda::ErrorKind;
@@ -11,11 +11,13 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
+use gstsupport::flow::Guard;
+use gstsupport::{copies, lock};
 use osha::event::Event;
 use osha::spool::SpoolError;
 
 use super::analysis::{Analysis, OpenError};
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Drawn};
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
@@ -38,10 +40,8 @@ pub struct OshaAnnotate {
     analysis: Mutex<Option<Analysis>>,
     canvas: Mutex<Canvas>,
     told_foreign: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// With `fail-on-copy`: what the elements upstream do.
+    guard: Mutex<Option<Guard>>,
 }
 
 #[glib::object_subclass]
@@ -118,6 +118,8 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.finish();
+        let guard = lock(&self.guard).take();
+        drop(guard);
         *lock(&self.format) = None;
         *lock(&self.canvas) = Canvas::default();
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
@@ -141,8 +143,13 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
-            gst::EventView::Eos(_) | gst::EventView::FlushStop(_) => self.finish(),
             gst::EventView::CustomDownstreamSticky(custom) => self.hear(custom.structure()),
+            gst::EventView::Eos(_) => {
+                self.finish();
+                copies::post_totals(&*self.obj(), self.stats());
+            }
+            gst::EventView::FlushStop(_) => self.finish(),
+            gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => self.watch_upstream(),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -233,12 +240,18 @@ impl OshaAnnotate {
         }
         let mut canvas = lock(&self.canvas);
         let drawn = canvas.draw(&list, buffer, info);
-        let is_foreign = canvas.is_foreign();
+        let (is_foreign, on_host, bytes) = (canvas.is_foreign(), canvas.is_host(), info.size());
         drop((canvas, format));
         let drawn = drawn.map_err(|error| self.frame_error(&error))?;
         self.tell_foreign(is_foreign);
         if let Some(analysis) = lock(&self.analysis).as_mut() {
-            analysis.counters.count(drawn);
+            analysis.counters.count(drawn, bytes, on_host);
+        }
+        if drawn == Drawn::OnCopy && on_host && lock(&self.settings).fail_on_copy {
+            return Err(self.refuse_copy(
+                "fail-on-copy=true: somebody else holds the frame too (a tee, or a decoder that predicts from it), so that it \
+                 was drawn on a copy. Set draw=false, or fail-on-copy=false",
+            ));
         }
         Ok(())
     }
@@ -257,8 +270,22 @@ impl OshaAnnotate {
         }
     }
 
+    /// Watches from now on what the elements upstream do to the frames.
+    fn watch_upstream(&self) {
+        let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
+        let previous = std::mem::replace(&mut *lock(&self.guard), guard);
+        drop(previous);
+    }
+
+    fn refuse_copy(&self, reason: &str) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
+        gst::FlowError::Error
+    }
+
     /// Judges the frame and reports what began or ended. Returns the frame's stream time.
     fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
+        let copied = lock(&self.guard).as_ref().and_then(Guard::violation);
+        copied.map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
         let at = self.stream_time(buffer);
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();

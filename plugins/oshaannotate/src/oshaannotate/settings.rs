@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
+use gstsupport::copies;
+use gstsupport::property::{path, path_value, take};
 use osha::spool::FsyncPolicy;
 
 use super::EventsSync;
@@ -22,6 +24,7 @@ pub(super) struct Settings {
     pub draw: bool,
     pub banner: bool,
     pub device_id: i32,
+    pub fail_on_copy: bool,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             draw: true,
             banner: true,
             device_id: 0,
+            fail_on_copy: false,
         }
     }
 }
@@ -66,6 +70,7 @@ impl Settings {
             "draw" => self.draw = value.get().unwrap_or(self.draw),
             "banner" => self.banner = value.get().unwrap_or(self.banner),
             "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
+            "fail-on-copy" => take(&mut self.fail_on_copy, value),
             _ => {}
         }
     }
@@ -84,6 +89,7 @@ impl Settings {
             "draw" => self.draw.to_value(),
             "banner" => self.banner.to_value(),
             "device-id" => self.device_id.to_value(),
+            "fail-on-copy" => self.fail_on_copy.to_value(),
             _ => return None,
         })
     }
@@ -92,14 +98,6 @@ impl Settings {
 /// Empty text is as good as none.
 fn text(value: &Value) -> Option<String> {
     value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
-}
-
-fn path(value: &Value) -> Option<PathBuf> {
-    text(value).map(PathBuf::from)
-}
-
-fn path_value(path: &Option<PathBuf>) -> Value {
-    path.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
 }
 
 /// Every property of the element.
@@ -139,11 +137,12 @@ fn other_properties() -> Vec<ParamSpec> {
             .default_value(defaults.device_id)
             .mutable_ready()
             .build(),
+        copies::fail_on_copy("one that is drawn on and that somebody else holds too, or that an element upstream copied"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
                 "Frames, frames with results, detections, violations so far, and those under way; frames drawn on in \
-                 place, and on a copy since somebody else held them too; bytes that all drawing of this process moved \
+                 place, and on a copy since somebody else held them too; frames passed on without a copy, copied; bytes that all drawing of this process moved \
                  to, from and within device memory",
             )
             .read_only()

@@ -7,6 +7,8 @@ mod batch;
 mod cuda;
 mod detector;
 mod imp;
+mod output;
+mod pads;
 mod queue;
 mod settings;
 mod source;
