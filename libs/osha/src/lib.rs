@@ -4,6 +4,7 @@
 
 pub mod association;
 pub mod classes;
+pub mod corpus;
 pub mod engine;
 pub mod event;
 pub mod hazard;
