@@ -217,7 +217,8 @@ impl Corpus {
     ///
     /// When a record cannot be written as JSON.
     pub fn to_jsonl(&self) -> Result<String, CorpusError> {
-        let mut text = serde_json::to_string(&self.header).map_err(|e| CorpusError::line(1, e.to_string()))?;
+        let mut text =
+            serde_json::to_string(&self.header).map_err(|e| CorpusError::line(1, e.to_string()))?;
         for (index, record) in self.records.iter().enumerate() {
             text.push('\n');
             let line =

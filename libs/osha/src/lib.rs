@@ -9,6 +9,7 @@ pub mod engine;
 pub mod event;
 pub mod hazard;
 pub mod log;
+pub mod retrieval;
 pub mod site;
 pub mod standards;
 pub mod state;

@@ -19,7 +19,9 @@ fn refusal(lines: &[&str]) -> String {
 fn the_shipped_corpus_is_whole() {
     let corpus = Corpus::built_in();
     assert_eq!(corpus.records().len(), 183);
-    assert!(corpus.records().iter().all(|record| record.verified != Verified::No && !record.source.is_empty()));
+    assert!(
+        corpus.records().iter().all(|record| record.verified != Verified::No && !record.source.is_empty())
+    );
     assert_eq!(corpus.scopes(), ["construction", "general_industry", "maritime"]);
     assert_eq!(corpus.hash().len(), 64);
 }
