@@ -41,7 +41,7 @@ impl Calibration {
     pub fn confidence(&self, cosine: f32, coverage: f32) -> f32 {
         let span = (self.cosine_related - self.cosine_unrelated).max(f32::EPSILON);
         let semantic = ((cosine - self.cosine_unrelated) / span).clamp(0.0, 1.0);
-        0.5 * semantic + 0.5 * coverage.clamp(0.0, 1.0)
+        (semantic * coverage.clamp(0.0, 1.0)).sqrt()
     }
 }
 
@@ -71,7 +71,7 @@ const DIMENSION: usize = 1024;
 /// Weights of a stem, a concept, and one part of a word.
 const STEM: f32 = 1.0;
 const CONCEPT: f32 = 1.0;
-const PART: f32 = 0.25;
+const PART: f32 = 0.06;
 
 impl BuiltIn {
     /// The embedder; made once a process.
@@ -166,7 +166,7 @@ impl Embedder for BuiltIn {
     }
 
     fn calibration(&self) -> Calibration {
-        Calibration { semantic_share: 0.5, least_confidence: 0.4, cosine_unrelated: 0.1, cosine_related: 0.4 }
+        Calibration { semantic_share: 0.5, least_confidence: 0.48, cosine_unrelated: 0.1, cosine_related: 0.4 }
     }
 }
 

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many standards of each kind of score are ranked, at least.
 const CANDIDATES: usize = 100;
 
+/// How many of the best ranked decide whether anything was found.
+const DECIDING: usize = 5;
+
 /// How many answers are kept for queries that come again.
 const REMEMBERED: usize = 1024;
 
@@ -36,7 +39,7 @@ pub struct Query {
 pub struct Answer {
     /// Best first; empty if no standard was found.
     pub hits: Vec<Hit>,
-    /// How sure it is, 0 to 1, that the best hit is meant at all.
+    /// How sure it is, 0 to 1, that one of the best hits is meant at all.
     pub confidence: f32,
     /// The confidence below which nothing counts as found.
     pub least_confidence: f32,
@@ -63,7 +66,7 @@ pub struct Hit {
     pub needs: Vec<String>,
     /// Whether the query declared all of that.
     pub applies: bool,
-    /// What the ranking is by, 0 to 1: the blend of the two scores below, each as a share of the best one's.
+    /// What the ranking is by, 0 to 1: cosine and BM25 as shares of the largest ones, and coverage, blended.
     pub score: f32,
     /// Cosine of the query's and the standard's vectors.
     pub semantic: f32,
@@ -181,7 +184,7 @@ impl Index {
         let ranked = self.rank(&candidates, &matches, calibration.semantic_share);
         let sure =
             |(row, _, cosine): &(usize, f32, f32)| calibration.confidence(*cosine, matches.coverage(*row));
-        let confidence = if matches.says_something() { ranked.first().map_or(0.0, sure) } else { 0.0 };
+        let confidence = if matches.says_something() { ranked.iter().take(DECIDING).map(sure).fold(0.0, f32::max) } else { 0.0 };
         let limit = if confidence < calibration.least_confidence { 0 } else { query.limit };
         let hits = ranked.iter().take(limit).map(|ranked| self.hit(*ranked, &matches, query)).collect();
         let filtered = self.corpus.records().len() - considered;
@@ -221,7 +224,8 @@ impl Index {
         let nearest = largest(&mut candidates.values().copied());
         let best = largest(&mut candidates.keys().map(|row| matches.scores[*row]));
         let score = |row: usize, cosine: f32| {
-            share * cosine.max(0.0) / nearest + (1.0 - share) * matches.scores[row] / best
+            let words = 0.5 * matches.scores[row] / best + 0.5 * matches.coverage(row);
+            share * cosine.max(0.0) / nearest + (1.0 - share) * words
         };
         let mut ranked: Vec<_> =
             candidates.iter().map(|(&row, &cosine)| (row, score(row, cosine), cosine)).collect();
