@@ -1,6 +1,7 @@
 //! `gst-osha`: measures and summarises what the elements do.
 
 mod bench;
+mod index;
 mod plugins;
 mod summary;
 
@@ -20,17 +21,20 @@ struct Cli {
 enum Command {
     /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
     Bench(bench::Args),
+    /// Find the standards that fit a text
+    Index(index::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Bench(args) => bench::run(&args),
-        Command::Summary(args) => summary::run(&args),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Index(args) => index::run(&args),
+        Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE
