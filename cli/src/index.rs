@@ -146,7 +146,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 impl Backend {
     /// The embedder asked for, or else the one that made `id`.
     fn embedder(&self, id: Option<&str>) -> Result<Arc<dyn Embedder>> {
-        let by_id = |id: &str| if id.starts_with("minilm/") { EmbedderName::Minilm } else { EmbedderName::BuiltIn };
+        let by_id =
+            |id: &str| if id.starts_with("minilm/") { EmbedderName::Minilm } else { EmbedderName::BuiltIn };
         Ok(match self.embedder.or(id.map(by_id)).unwrap_or(EmbedderName::BuiltIn) {
             EmbedderName::BuiltIn => BuiltIn::get(),
             EmbedderName::Minilm => Arc::new(self.minilm()?),
@@ -165,7 +166,9 @@ impl Backend {
             Vectors::Scan => Ok(Box::new(Scan)),
             Vectors::Auto if rows > MANY => Ok(Box::new(Scan)),
             Vectors::Auto => Ok(faiss().unwrap_or_else(|| Box::new(Scan))),
-            Vectors::Faiss => faiss().context("this program was built without FAISS; --vectors scan gives the same hits"),
+            Vectors::Faiss => {
+                faiss().context("this program was built without FAISS; --vectors scan gives the same hits")
+            }
         }
     }
 }
@@ -252,10 +255,15 @@ fn print_answer(answer: &Answer) {
     println!("   score  semantic  lexical  words  {:<width$}  title", "citation");
     for (rank, hit) in (1..).zip(&answer.hits) {
         let Hit { score, semantic, lexical, coverage, citation, title, .. } = hit;
-        println!("{rank:>2}  {score:.2}  {semantic:>8.2}  {lexical:>7.1}  {:>4.0}%  {citation:<width$}  {title}", coverage * 100.0);
+        println!(
+            "{rank:>2}  {score:.2}  {semantic:>8.2}  {lexical:>7.1}  {:>4.0}%  {citation:<width$}  {title}",
+            coverage * 100.0
+        );
         println!("    {}", why(hit));
     }
-    println!("confidence {confidence:.2}; {considered} standards ranked, {filtered} left out by scope and context");
+    println!(
+        "confidence {confidence:.2}; {considered} standards ranked, {filtered} left out by scope and context"
+    );
 }
 
 fn why(hit: &Hit) -> String {

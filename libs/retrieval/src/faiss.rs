@@ -20,7 +20,8 @@ impl VectorEngine for Faiss {
     fn load(&self, dimension: usize, rows: &[f32]) -> Result<Box<dyn VectorSearch>, VectorError> {
         let width = u32::try_from(dimension).ok().filter(|width| *width > 0);
         let width = width.filter(|_| rows.len().is_multiple_of(dimension));
-        let width = width.ok_or_else(|| error(format!("{} numbers are no vectors of {dimension}", rows.len())))?;
+        let width =
+            width.ok_or_else(|| error(format!("{} numbers are no vectors of {dimension}", rows.len())))?;
         let mut index = FlatIndex::new_ip(width).map_err(error)?;
         if !rows.is_empty() {
             index.add(rows).map_err(error)?;
@@ -109,7 +110,8 @@ mod tests {
             Standards::build(Corpus::built_in().clone(), BuiltIn::get(), engine).unwrap()
         };
         let (faiss, scan) = (index(&Faiss), index(&Scan));
-        for text in ["worker on a roof edge without harness", "ladder too short", "forklift with a passenger"] {
+        for text in ["worker on a roof edge without harness", "ladder too short", "forklift with a passenger"]
+        {
             let query = Query { text: text.into(), limit: 10, ..Query::default() };
             let citations = |index: &Standards| {
                 index.query(&query).unwrap().hits.iter().map(|hit| hit.citation.clone()).collect::<Vec<_>>()

@@ -30,11 +30,15 @@ impl MiniLm {
     /// When a file is missing or not what it should be, or the engine cannot be loaded.
     pub fn open(folder: &Path, options: &Options) -> Result<Self, OpenError> {
         let [model, tokenizer] = ["model.onnx", "tokenizer.json"].map(|name| folder.join(name));
-        let weights = std::fs::read(&model).map_err(|source| OpenError::Missing { path: model.clone(), source })?;
-        let rules =
-            std::fs::read(&tokenizer).map_err(|source| OpenError::Missing { path: tokenizer.clone(), source })?;
+        let weights =
+            std::fs::read(&model).map_err(|source| OpenError::Missing { path: model.clone(), source })?;
+        let rules = std::fs::read(&tokenizer)
+            .map_err(|source| OpenError::Missing { path: tokenizer.clone(), source })?;
         let hash = Sha256::new().chain_update(&weights).chain_update(&rules).finalize();
-        let id = format!("minilm/1-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]);
+        let id = format!(
+            "minilm/1-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
+            hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]
+        );
         let tokenizer = Tokenizer::from_bytes(&rules)
             .map_err(|error| OpenError::Tokenizer { path: tokenizer, reason: error.to_string() })?;
         let engine = engine::shared::load(&model, options)?;
@@ -82,7 +86,12 @@ impl Embedder for MiniLm {
     }
 
     fn calibration(&self) -> Calibration {
-        Calibration { semantic_share: 0.6, least_confidence: 0.4, cosine_unrelated: 0.15, cosine_related: 0.5 }
+        Calibration {
+            semantic_share: 0.5,
+            least_confidence: 0.44,
+            cosine_unrelated: 0.1,
+            cosine_related: 0.5,
+        }
     }
 }
 

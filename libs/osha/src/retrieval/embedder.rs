@@ -166,7 +166,12 @@ impl Embedder for BuiltIn {
     }
 
     fn calibration(&self) -> Calibration {
-        Calibration { semantic_share: 0.5, least_confidence: 0.48, cosine_unrelated: 0.1, cosine_related: 0.4 }
+        Calibration {
+            semantic_share: 0.5,
+            least_confidence: 0.48,
+            cosine_unrelated: 0.1,
+            cosine_related: 0.4,
+        }
     }
 }
 

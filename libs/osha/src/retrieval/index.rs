@@ -184,7 +184,11 @@ impl Index {
         let ranked = self.rank(&candidates, &matches, calibration.semantic_share);
         let sure =
             |(row, _, cosine): &(usize, f32, f32)| calibration.confidence(*cosine, matches.coverage(*row));
-        let confidence = if matches.says_something() { ranked.iter().take(DECIDING).map(sure).fold(0.0, f32::max) } else { 0.0 };
+        let confidence = if matches.says_something() {
+            ranked.iter().take(DECIDING).map(sure).fold(0.0, f32::max)
+        } else {
+            0.0
+        };
         let limit = if confidence < calibration.least_confidence { 0 } else { query.limit };
         let hits = ranked.iter().take(limit).map(|ranked| self.hit(*ranked, &matches, query)).collect();
         let filtered = self.corpus.records().len() - considered;
