@@ -37,13 +37,18 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// How sure it is, 0 to 1, that a standard with this cosine, which has this share of the query's words, is meant.
-    pub fn confidence(&self, cosine: f32, coverage: f32) -> f32 {
+    /// How sure it is, 0 to 1, that a standard with this cosine is meant, which has `matched` of the query's words and the
+    /// share `coverage` of their weight. Several words in common tell more than a high cosine.
+    pub fn confidence(&self, cosine: f32, matched: usize, coverage: f32) -> f32 {
         let span = (self.cosine_related - self.cosine_unrelated).max(f32::EPSILON);
         let semantic = ((cosine - self.cosine_unrelated) / span).clamp(0.0, 1.0);
-        (semantic * coverage.clamp(0.0, 1.0)).sqrt()
+        let words = (matched as f32 / ENOUGH_WORDS).min(1.0);
+        0.2 * semantic + 0.5 * words + 0.3 * coverage.clamp(0.0, 1.0)
     }
 }
+
+/// Words in common beyond which more say nothing new.
+const ENOUGH_WORDS: f32 = 3.0;
 
 /// Why a text has no vector.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +173,7 @@ impl Embedder for BuiltIn {
     fn calibration(&self) -> Calibration {
         Calibration {
             semantic_share: 0.5,
-            least_confidence: 0.48,
+            least_confidence: 0.45,
             cosine_unrelated: 0.1,
             cosine_related: 0.4,
         }

@@ -18,7 +18,7 @@ pub struct Question {
     pub contexts: Option<BTreeSet<String>>,
     /// Citations that are right, any of them; empty if nothing should be found.
     pub expect: Vec<String>,
-    /// What it is for: `tuning` or `held_out`.
+    /// What it is for: `tuning`, `held_out`, or `other_words` for those written after the lexicon, in words that avoid it.
     #[serde(default)]
     pub split: String,
 }
@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn the_built_in_embedder_finds_what_people_on_sites_ask_for() {
         let index = Index::build(Corpus::built_in().clone(), BuiltIn::get(), &Scan).unwrap();
-        let figures = evaluate(&index, &questions(BUILT_IN).unwrap(), "").unwrap();
+        let mut questions = questions(BUILT_IN).unwrap();
+        questions.retain(|question| question.split != "other_words");
+        let figures = evaluate(&index, &questions, "").unwrap();
         assert_eq!((figures.related, figures.unrelated), (60, 30));
         assert!(figures.recall_1() >= 0.6 && figures.recall_5() >= 0.9, "{figures:#?}");
         assert!(figures.answers() >= 0.9 && figures.abstentions() >= 0.9, "{figures:#?}");

@@ -182,8 +182,9 @@ impl Index {
         let candidates = self.candidates(&groups, &vector, &matches, query.limit.max(CANDIDATES))?;
         let calibration = self.embedder.calibration();
         let ranked = self.rank(&candidates, &matches, calibration.semantic_share);
-        let sure =
-            |(row, _, cosine): &(usize, f32, f32)| calibration.confidence(*cosine, matches.coverage(*row));
+        let sure = |(row, _, cosine): &(usize, f32, f32)| {
+            calibration.confidence(*cosine, matches.matched(*row).len(), matches.coverage(*row))
+        };
         let confidence = if matches.says_something() {
             ranked.iter().take(DECIDING).map(sure).fold(0.0, f32::max)
         } else {
