@@ -3,6 +3,7 @@
 mod bench;
 mod doctor;
 mod events;
+mod index;
 mod plot;
 mod plugins;
 mod style;
@@ -29,6 +30,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
     Events(events::Args),
+    /// Find the standards that fit a text
+    Index(index::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
     /// Watch running pipelines that were started with GST_TRACERS=zcopies
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args),
         Command::Events(args) => events::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Index(args) => index::run(&args),
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };

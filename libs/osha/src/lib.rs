@@ -4,11 +4,13 @@
 
 pub mod association;
 pub mod classes;
+pub mod corpus;
 pub mod engine;
 pub mod event;
 pub mod hash;
 pub mod hazard;
 pub mod provenance;
+pub mod retrieval;
 pub mod site;
 pub mod spool;
 pub mod standards;

@@ -1,0 +1,10 @@
+//! What the standards index of `libs/osha` can stand on besides plain Rust: vectors in FAISS, and the MiniLM embedder on
+//! `libs/engine`. Apart from it, so that `libs/osha` and the plugins need neither library.
+
+#[cfg(feature = "faiss")]
+mod faiss;
+mod minilm;
+
+#[cfg(feature = "faiss")]
+pub use crate::faiss::Faiss;
+pub use minilm::{MiniLm, OpenError};
