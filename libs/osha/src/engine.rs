@@ -29,6 +29,8 @@ pub struct FrameObservations<'a> {
     pub size: (u32, u32),
     /// What is in it.
     pub objects: &'a [Object<'a>],
+    /// The time on the site's clocks, which schedules and `hour` go by. Without it a rule with a schedule always holds.
+    pub clock: Option<LocalTime>,
 }
 
 /// One detection.
@@ -48,11 +50,15 @@ pub struct Object<'a> {
 /// What a frame comes to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FrameReport {
-    /// Everybody in view, and every lack of equipment that belongs to nobody in view.
+    /// Everybody in view, every other thing that a rule judges, and every lack of equipment that belongs to nobody in view.
     pub subjects: Vec<Subject>,
-    /// The other objects that bear on a watched hazard.
+    /// The other objects that bear on watched equipment.
     pub marks: Vec<Mark>,
-    /// What began or ended.
+    /// Every zone and line of the site, in the site's order.
+    pub zones: Vec<ZoneState>,
+    /// Rules that judge the place as a whole, with something seen or suspected.
+    pub place: Vec<RuleState>,
+    /// What began, went on or ended.
     pub events: Vec<Event>,
 }
 
@@ -63,24 +69,45 @@ pub struct Subject {
     pub object: usize,
     /// The track whose story this is. Of a lack of equipment on a person out of view, that person's.
     pub track: Option<u64>,
-    /// All hazards together. The worst counts; compliant is who wears everything that is watched for and that the model
+    /// All rules together. The worst counts; compliant is who wears everything that is watched for and that the model
     /// can see.
     pub state: Compliance,
-    /// Hazards on which anything was seen.
-    pub hazards: Vec<HazardState>,
+    /// Rules on which anything was seen, in the site's order.
+    pub rules: Vec<RuleState>,
 }
 
-/// One hazard on one subject.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HazardState {
-    /// What it is about.
-    pub hazard: Hazard,
+/// How one rule stands with a subject, a zone or the place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleState {
+    /// The rule's name, e.g. `no_hard_hat`.
+    pub rule: Arc<str>,
+    /// Its kind.
+    pub kind: RuleKind,
     /// How it stands.
     pub state: Compliance,
-    /// The rule that a violation breaks.
-    pub standard: &'static Standard,
+    /// Whether a person has to look before a violation counts.
+    pub outcome: Outcome,
+    /// What a violation breaks, and how bad it is.
+    pub citation: Arc<Citation>,
+    /// The zone or line that matters, as an index into the site's zones.
+    pub zone: Option<usize>,
     /// Time of the first frame that showed it; of suspicions and violations only.
     pub since: Option<Duration>,
+    /// The violation's number in events, while it is under way.
+    pub violation: Option<u64>,
+}
+
+/// How a zone or a line stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ZoneState {
+    /// Index into the site's zones.
+    pub zone: usize,
+    /// People in it now.
+    pub people: usize,
+    /// The worst of its rules and of the rules of those in it; unknown if there are none.
+    pub state: Compliance,
+    /// Rules that judge the zone as a whole.
+    pub rules: Vec<RuleState>,
 }
 
 /// Equipment, or the lack of it, on a subject or on nobody.
