@@ -6,8 +6,23 @@ use crate::hazard::Hazard;
 use crate::schedule::Schedule;
 use crate::site::Timing;
 use crate::standards::Severity;
+use crate::scene::{Scene, Thing};
+use crate::state::Evidence;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+mod blocked;
+mod crowding;
+mod custom;
+mod fallen;
+mod fire_smoke;
+mod in_zone;
+mod ladder_scaffold;
+mod ppe_missing;
+mod too_near;
+mod under_load;
+mod unprotected_edge;
+mod vehicle_without_spotter;
 
 /// The kinds of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +122,8 @@ pub enum Check {
         distance_m: f32,
         /// Vehicles slower than this, in metres a second, stand.
         speed_m_s: f32,
+        /// The classes of those who can guide it.
+        spotters: Vec<String>,
     },
     /// A person on a ladder's top, or more than one on a ladder; people on top of scaffolds' frames.
     LadderScaffold {
@@ -180,3 +197,97 @@ pub enum Outcome {
     /// The standard depends on something that a camera cannot measure: a person has to look.
     NeedsReview,
 }
+
+/// Who or what a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// Index into the scene's things.
+    Thing(usize),
+    /// Index into the site's zones.
+    Zone(usize),
+    Place,
+}
+
+/// What one frame shows on one rule and one subject.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    pub who: Who,
+    pub evidence: Evidence,
+    /// The zone that matters.
+    pub zone: Option<usize>,
+    /// The others that take part, as indices into the scene's things.
+    pub others: Vec<usize>,
+    pub outcome: Outcome,
+}
+
+impl Finding {
+    fn new(who: Who, evidence: Evidence, zone: Option<usize>) -> Self {
+        Self { who, evidence, zone, others: Vec::new(), outcome: Outcome::Violation }
+    }
+
+    fn with(mut self, others: Vec<usize>) -> Self {
+        self.others = others;
+        self
+    }
+
+    fn review(mut self, review: bool) -> Self {
+        self.outcome = if review { Outcome::NeedsReview } else { self.outcome };
+        self
+    }
+}
+
+/// What a frame shows on a rule. Who is judged and not named keeps it.
+pub(crate) fn check(rule: &Rule, scene: &Scene<'_>) -> Vec<Finding> {
+    match &rule.check {
+        Check::PpeMissing { hazard, from_absence, min_height } => {
+            ppe_missing::check(rule, scene, *hazard, from_absence.then_some(*min_height))
+        }
+        Check::InZone => in_zone::check(rule, scene),
+        Check::TooNear { distance_m, speed_m_s } => too_near::check(rule, scene, *distance_m, *speed_m_s),
+        Check::UnderLoad => under_load::check(rule, scene),
+        Check::UnprotectedEdge { distance_m } => unprotected_edge::check(rule, scene, *distance_m),
+        Check::Crowding { max } => crowding::check(rule, scene, *max),
+        Check::Blocked => blocked::check(rule, scene),
+        Check::FireSmoke => fire_smoke::check(rule, scene),
+        Check::Fallen { aspect } => fallen::check(rule, scene, *aspect),
+        Check::VehicleWithoutSpotter { distance_m, speed_m_s, spotters } => {
+            vehicle_without_spotter::check(rule, scene, *distance_m, *speed_m_s, spotters)
+        }
+        Check::LadderScaffold { max } => ladder_scaffold::check(rule, scene, *max),
+        Check::Custom(expression) => custom::check(scene, expression),
+    }
+}
+
+impl Rule {
+    /// Where a thing stands for this rule: in one of its zones, or anywhere if it has none; `None` if it is elsewhere.
+    pub(crate) fn place_of(&self, thing: &Thing) -> Option<Option<usize>> {
+        if self.zones.is_empty() {
+            return Some(None);
+        }
+        self.zones.iter().copied().find(|&zone| thing.is_in(zone)).map(Some)
+    }
+
+    /// The things of the rule's classes, or of `usual`, that stand where it holds.
+    fn things<'s>(
+        &'s self,
+        scene: &'s Scene<'_>,
+        usual: &'s [&'s str],
+    ) -> impl Iterator<Item = (usize, &'s Thing, Option<usize>)> + 's {
+        let is_meant = move |thing: &Thing| {
+            if self.classes.is_empty() { thing.is_any(usual) } else { thing.is_any(&self.classes) }
+        };
+        let things = scene.things.iter().enumerate().filter(move |(_, thing)| is_meant(thing));
+        things.filter_map(|(index, thing)| Some((index, thing, self.place_of(thing)?)))
+    }
+
+    /// The places that a rule on places judges: its zones, or the whole.
+    fn places(&self) -> Vec<(Who, Option<usize>)> {
+        if self.zones.is_empty() {
+            return vec![(Who::Place, None)];
+        }
+        self.zones.iter().map(|&zone| (Who::Zone(zone), Some(zone))).collect()
+    }
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,25 +1,26 @@
-//! What a site file says.
-//!
-//! ```toml
-//! scope = "construction"
-//! contexts = ["road_work_zone"]
-//! watch = ["no_hard_hat", "no_safety_vest"]
-//!
-//! [timing]
-//! confirm_ms = 1000
-//!
-//! [classes]
-//! Schutzhelm = "hard_hat"
-//! ```
+//! What a site file says. Its schema is documented in `docs/site.md`.
 
 use crate::classes::Vocabulary;
+use crate::geometry::Ground;
 use crate::hazard::Hazard;
-use crate::standards::{self, Basis, Context, Scope, Standard};
+use crate::rules::{Check, Outcome, Rule};
+use crate::standards::{self, Basis, Citation, Context, Place, Scope, Subject};
+use crate::zone::Zone;
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::time::Duration;
-use toml::Spanned;
+
+mod build;
+mod error;
+mod file;
+
+pub use error::SiteError;
+pub(crate) use error::suggestion;
+
+/// How many zones and lines a site can have.
+pub const MAX_ZONES: usize = 128;
+/// How many rules a site can have.
+pub const MAX_RULES: usize = 256;
 
 /// When a finding counts.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -37,7 +38,13 @@ pub struct Timing {
     /// How long after a violation the same one cannot start again.
     #[serde(rename = "cooldown_ms", deserialize_with = "milliseconds")]
     pub cooldown: Duration,
-    /// The share of a person's frames, 0 to 1, that has to agree before anything starts or ends.
+    /// How often a violation that goes on is reported again; zero for never.
+    #[serde(rename = "update_ms", deserialize_with = "milliseconds")]
+    pub update: Duration,
+    /// How long what is hidden counts as it was; after that it counts as not seen.
+    #[serde(rename = "hidden_ms", deserialize_with = "milliseconds")]
+    pub hidden: Duration,
+    /// The share of the time, 0 to 1, that has to agree before anything starts or ends.
     #[serde(deserialize_with = "share")]
     pub share: f32,
 }
@@ -49,6 +56,8 @@ impl Default for Timing {
             clear: Duration::from_millis(1500),
             gap: Duration::from_millis(1500),
             cooldown: Duration::from_millis(2000),
+            update: Duration::from_millis(10_000),
+            hidden: Duration::from_millis(10_000),
             share: 0.6,
         }
     }
@@ -57,7 +66,7 @@ impl Default for Timing {
 /// An hour is more than any timing needs, and bounds what the engine remembers.
 const LONGEST_MS: u64 = 3_600_000;
 
-fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let value = u64::deserialize(deserializer)?;
     let problem = || serde::de::Error::custom(format!("{value} ms is more than an hour"));
     (value <= LONGEST_MS).then(|| Duration::from_millis(value)).ok_or_else(problem)
@@ -77,12 +86,18 @@ pub struct Site {
     pub scope: Scope,
     /// Facts that decide which standard applies.
     pub contexts: BTreeSet<Context>,
-    /// Hazards that are reported; every other one is ignored.
-    pub watch: BTreeSet<Hazard>,
-    /// When a finding counts.
+    /// Zones and lines.
+    pub zones: Vec<Zone>,
+    /// What must not happen: rules on equipment and falls first, then those of the site file in its order.
+    pub rules: Vec<Rule>,
+    /// How long things take where a rule does not say otherwise.
     pub timing: Timing,
+    /// The ground, where it was measured.
+    pub ground: Option<Ground>,
     /// Labels of the model and the canonical classes that they stand for, on top of the known ones.
     pub classes: BTreeMap<String, String>,
+    /// Labels of the model that stand for nothing known, but that rules name.
+    pub labels: Vec<String>,
 }
 
 impl Default for Site {
@@ -95,141 +110,87 @@ impl Default for Site {
 impl Site {
     /// A site that watches for missing hard hats and vests, for falls, and for whatever a standard forbids in `contexts`.
     pub fn new(scope: Scope, contexts: BTreeSet<Context>) -> Self {
-        let always = [Hazard::NoHardHat, Hazard::NoSafetyVest, Hazard::Fall];
-        let cited = |hazard: &Hazard| standards::cite(*hazard, scope, &contexts).basis != Basis::SitePolicy;
-        let watch =
-            Hazard::ALL.into_iter().filter(|hazard| always.contains(hazard) || cited(hazard)).collect();
-        Self { scope, contexts, watch, timing: Timing::default(), classes: BTreeMap::new() }
+        let timing = Timing::default();
+        let watch = usually_watched(scope, &contexts);
+        let rules = build::watch_rules(&watch, &[], timing);
+        let (zones, ground, classes, labels) = Default::default();
+        Self { scope, contexts, zones, rules, timing, ground, classes, labels }
     }
 
     /// Reads a site file.
     ///
     /// # Errors
     ///
-    /// The first mistake, with its place: bad syntax, a key, context, hazard or class that does not exist, or a value out
-    /// of range.
+    /// The first mistake, with its place: bad syntax, no scope, a key, name or value that does not exist or makes no sense.
     pub fn from_toml(text: &str) -> Result<Self, SiteError> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| SiteError::new(text, error.span().unwrap_or(0..0), error.message()))?;
-        let defaults = Self::new(file.scope, file.contexts);
-        Ok(Self {
-            watch: file.watch.unwrap_or(defaults.watch),
-            timing: file.timing,
-            classes: checked_classes(text, file.classes)?,
-            ..defaults
-        })
+        build::site(text, None)
     }
 
-    /// The rule that `hazard` breaks here.
-    pub fn cite(&self, hazard: Hazard) -> &'static Standard {
-        standards::cite(hazard, self.scope, &self.contexts)
+    /// Reads a site file for one of the streams that it names: what belongs to other streams is left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Site::from_toml`], and a stream that the file does not name.
+    pub fn for_stream(text: &str, stream: &str) -> Result<Self, SiteError> {
+        build::site(text, Some(stream))
     }
-}
 
-fn checked_classes(
-    text: &str,
-    classes: BTreeMap<String, Spanned<String>>,
-) -> Result<BTreeMap<String, String>, SiteError> {
-    let mut vocabulary = Vocabulary::default();
-    let check = |(label, class): (String, Spanned<String>)| {
-        if !vocabulary.define(&label, class.get_ref()) {
-            let message = format!("\"{}\" is not a canonical class", class.get_ref());
-            return Err(SiteError::new(text, class.span(), &message));
+    /// The hazards that any rule asks about.
+    pub fn hazards(&self) -> BTreeSet<Hazard> {
+        let of_rule = |rule: &Rule| {
+            let mut hazards: Vec<_> = rule.check.hazard().into_iter().collect();
+            if let Check::Custom(expression) = &rule.check {
+                hazards.extend(expression.hazards());
+            }
+            hazards
+        };
+        self.rules.iter().flat_map(of_rule).collect()
+    }
+
+    /// What the model's labels mean here.
+    pub fn vocabulary<S: AsRef<str>>(&self, labels: &[S]) -> Vocabulary {
+        let mut vocabulary = Vocabulary::for_labels(labels);
+        for (label, class) in &self.classes {
+            vocabulary.define(label, class);
         }
-        Ok((label, class.into_inner()))
-    };
-    classes.into_iter().map(check).collect()
-}
-
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct File {
-    scope: Scope,
-    contexts: BTreeSet<Context>,
-    watch: Option<BTreeSet<Hazard>>,
-    timing: Timing,
-    classes: BTreeMap<String, Spanned<String>>,
-}
-
-/// A mistake in a site file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {message}")]
-pub struct SiteError {
-    /// Counted from 1.
-    pub line: usize,
-    /// In characters, counted from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl SiteError {
-    fn new(text: &str, span: Range<usize>, message: &str) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        Self { line, column, message: message.to_owned() }
+        self.labels.iter().for_each(|label| vocabulary.add(label));
+        vocabulary
     }
+
+    /// What a breach of `rule` in `zone` cites, and whether a person has to look.
+    pub fn cite(&self, rule: &Rule, zone: Option<usize>) -> (Citation, Outcome) {
+        let zone = zone.and_then(|zone| self.zones.get(zone));
+        let mut contexts = self.contexts.clone();
+        contexts.extend(zone.iter().flat_map(|zone| &zone.contexts));
+        let subject = match &rule.check {
+            Check::PpeMissing { hazard, .. } => Subject::Hazard(*hazard),
+            check => Subject::Rule(check.kind()),
+        };
+        let place =
+            Place { scope: self.scope, contexts: &contexts, height_m: zone.and_then(|zone| zone.height_m) };
+        let standard = standards::cite(subject, place);
+        let mut citation = Citation::from(standard);
+        let mut review = standard.needs_review(place);
+        if let Some(own) = &rule.cite {
+            (citation.citation, citation.basis, review) = (own.clone(), Basis::SiteFile, false);
+        }
+        if let Some(title) = &rule.title {
+            citation.title.clone_from(title);
+        }
+        let severity = zone.and_then(|zone| zone.severity).or(rule.severity);
+        citation.severity = severity.unwrap_or(citation.severity);
+        (citation, if review { Outcome::NeedsReview } else { Outcome::Violation })
+    }
+}
+
+/// Hard hats, vests, falls, and what a standard forbids.
+fn usually_watched(scope: Scope, contexts: &BTreeSet<Context>) -> BTreeSet<Hazard> {
+    let always = [Hazard::NoHardHat, Hazard::NoSafetyVest, Hazard::Fall];
+    let place = Place { scope, contexts, height_m: None };
+    let cited =
+        |hazard: &Hazard| standards::cite(Subject::Hazard(*hazard), place).basis != Basis::SitePolicy;
+    Hazard::ALL.into_iter().filter(|hazard| always.contains(hazard) || cited(hazard)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_file_is_the_default_site() {
-        assert_eq!(Site::from_toml("").unwrap(), Site::default());
-        assert_eq!(Site::default().cite(Hazard::NoHardHat).citation, "29 CFR 1926.100(a)");
-    }
-
-    #[test]
-    fn everything_can_be_said() {
-        let text = "scope = 'general_industry'\ncontexts = ['overhead_hazard_zone']\nwatch = ['no_hard_hat']\n\
-                    [timing]\nconfirm_ms = 10\nclear_ms = 20\ngap_ms = 30\ncooldown_ms = 40\nshare = 0.75\n\
-                    [classes]\nkask = 'hard_hat'\n";
-        let milliseconds = Duration::from_millis;
-        let expected = Site {
-            scope: Scope::GeneralIndustry,
-            contexts: [Context::OverheadHazardZone].into(),
-            watch: [Hazard::NoHardHat].into(),
-            timing: Timing {
-                confirm: milliseconds(10),
-                clear: milliseconds(20),
-                gap: milliseconds(30),
-                cooldown: milliseconds(40),
-                share: 0.75,
-            },
-            classes: [("kask".to_owned(), "hard_hat".to_owned())].into(),
-        };
-        assert_eq!(Site::from_toml(text).unwrap(), expected);
-    }
-
-    #[test]
-    fn contexts_widen_what_is_watched() {
-        let watched = |text: &str| Site::from_toml(text).unwrap().watch.contains(&Hazard::NoGoggles);
-        assert!(!watched(""));
-        assert!(watched("contexts = ['eye_hazard_task']"));
-    }
-
-    #[test]
-    fn mistakes_have_a_place() {
-        let cases = [
-            ("scope = 'construction'\nscpoe = 1", 2, 1, "scpoe"),
-            ("scope = 'moon'", 1, 9, "moon"),
-            ("contexts = ['road_work_zone',\n  'rode']", 2, 3, "rode"),
-            ("watch = ['no_hat']", 1, 10, "no_hat"),
-            ("[timing]\nconfirm_ms = -1", 2, 14, "-1"),
-            ("[timing]\nclear_ms = 99999999", 2, 12, "more than an hour"),
-            ("[timing]\nshare = 0.5", 2, 9, "above 0.5"),
-            ("[timing]\nshare = nan", 2, 9, "above 0.5"),
-            ("[classes]\n'ä' = 'hart_hat'", 2, 7, "hart_hat"),
-            ("scope = ", 1, 9, ""),
-        ];
-        for (text, line, column, part) in cases {
-            let error = Site::from_toml(text).unwrap_err();
-            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
-            assert!(error.message.contains(part), "{text}: {error}");
-        }
-    }
-}
+mod tests;

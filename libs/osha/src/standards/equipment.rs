@@ -1,9 +1,24 @@
 //! The standards on protective equipment.
 
-use super::{Basis, Context, Scope, Severity, Standard, Topic};
+use super::{Context, Scope, Severity, Standard, Topic};
+use crate::hazard::Hazard;
 use Context::*;
 use Scope::{Construction, GeneralIndustry};
 use Severity::{Critical, High, Low, Medium};
+
+pub(super) fn topic(hazard: Hazard) -> &'static Topic {
+    match hazard {
+        Hazard::NoHardHat => &HARD_HAT,
+        Hazard::NoSafetyVest => &SAFETY_VEST,
+        Hazard::NoGoggles => &GOGGLES,
+        Hazard::NoGloves => &GLOVES,
+        Hazard::NoBoots => &BOOTS,
+        Hazard::NoMask => &MASK,
+        Hazard::NoHarness => &HARNESS,
+        Hazard::NoEarProtection => &EAR_PROTECTION,
+        Hazard::Fall => &FALL,
+    }
+}
 
 const HEAD_CONSTRUCTION: Standard = Standard::new(
     Construction,
@@ -24,7 +39,7 @@ const HEAD_INDUSTRY: Standard = Standard::new(
     "Workers must wear a protective helmet where falling objects could injure the head.",
 );
 
-pub(super) static HARD_HAT: Topic = Topic {
+static HARD_HAT: Topic = Topic {
     candidates: &[HEAD_CONSTRUCTION, HEAD_INDUSTRY, HEAD_CONSTRUCTION.presumed(), HEAD_INDUSTRY.presumed()],
     otherwise: Standard::policy(
         "Hard hat",
@@ -33,7 +48,7 @@ pub(super) static HARD_HAT: Topic = Topic {
     ),
 };
 
-pub(super) static SAFETY_VEST: Topic = Topic {
+static SAFETY_VEST: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -53,17 +68,12 @@ pub(super) static SAFETY_VEST: Topic = Topic {
             "Flaggers must signal, and wear high-visibility garments, as the MUTCD edition named in the rules \
              prescribes.",
         ),
-        Standard {
-            citation: "OSH Act 5(a)(1)",
-            title: "General Duty Clause: high visibility in road work zones",
-            summary: "Employers must keep the workplace free of recognised hazards likely to kill or seriously hurt \
-                      people; OSHA uses this duty to require high-visibility clothing for every worker in a road work \
-                      zone, not only flaggers.",
-            scope: None,
-            severity: High,
-            basis: Basis::GeneralDuty,
-            context: &[RoadWorkZone],
-        },
+        Standard::general_duty(
+            "General Duty Clause: high visibility in road work zones",
+            &[RoadWorkZone],
+            "Employers must keep the workplace free of recognised hazards likely to kill or seriously hurt people; OSHA \
+             uses this duty to require high-visibility clothing for every worker in a road work zone, not only flaggers.",
+        ),
         Standard::new(
             Construction,
             "29 CFR 1926.28(a)",
@@ -90,7 +100,7 @@ pub(super) static SAFETY_VEST: Topic = Topic {
     ),
 };
 
-pub(super) static GOGGLES: Topic = Topic {
+static GOGGLES: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -118,7 +128,7 @@ pub(super) static GOGGLES: Topic = Topic {
     ),
 };
 
-pub(super) static GLOVES: Topic = Topic {
+static GLOVES: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -146,7 +156,7 @@ pub(super) static GLOVES: Topic = Topic {
     ),
 };
 
-pub(super) static BOOTS: Topic = Topic {
+static BOOTS: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -174,7 +184,7 @@ pub(super) static BOOTS: Topic = Topic {
     ),
 };
 
-pub(super) static MASK: Topic = Topic {
+static MASK: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -202,7 +212,7 @@ pub(super) static MASK: Topic = Topic {
     ),
 };
 
-pub(super) static HARNESS: Topic = Topic {
+static HARNESS: Topic = Topic {
     candidates: &[
         Standard::new(
             Construction,
@@ -230,7 +240,7 @@ pub(super) static HARNESS: Topic = Topic {
     ),
 };
 
-pub(super) static EAR_PROTECTION: Topic = Topic {
+static EAR_PROTECTION: Topic = Topic {
     candidates: &[Standard::new(
         Construction,
         "29 CFR 1926.101(a)",
@@ -247,7 +257,7 @@ pub(super) static EAR_PROTECTION: Topic = Topic {
     ),
 };
 
-pub(super) static FALL: Topic = Topic {
+static FALL: Topic = Topic {
     candidates: &[],
     otherwise: Standard::policy(
         "Person down",
