@@ -308,7 +308,7 @@ mod reporting {
             let text = |name: &str| message.get::<String>(name).unwrap();
             assert_eq!(text("kind"), kind);
             assert_eq!(
-                (text("hazard"), text("citation")),
+                (text("rule"), text("citation")),
                 ("no_hard_hat".into(), "29 CFR 1926.100(a)".into())
             );
             assert!(!text("title").is_empty() && !text("severity").is_empty());
@@ -468,7 +468,7 @@ mod reporting {
             ("[classes]\nno_hard_hat = 'hard_hat'", 0),
         ];
         for (text, expected) in cases {
-            std::fs::write(&rules, text).unwrap();
+            std::fs::write(&rules, format!("scope = 'construction'\n{text}")).unwrap();
             let mut bench = Bench::new(&format!("rules={}", rules.display()));
             bench.show(0, 2000, Some(BARE));
             assert_eq!(bench.words().len(), expected, "{text}");

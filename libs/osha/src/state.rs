@@ -197,7 +197,8 @@ impl Condition {
             (true, Evidence::Against(_)) => (-penalty, timing.clear),
             (true, _) => (seconds, timing.clear),
         };
-        self.balance = (self.balance + gain).clamp(0.0, full.as_secs_f64());
+        // More than full, so that the frame that tips it need not be the best one; but not more than is soon drained.
+        self.balance = (self.balance + gain).clamp(0.0, 2.0 * full.as_secs_f64());
     }
 
     fn extend(&mut self, before: Option<(Duration, Evidence)>, pts: Duration, evidence: Evidence) {

@@ -198,6 +198,16 @@ pub enum Outcome {
     NeedsReview,
 }
 
+impl Outcome {
+    /// Its name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Violation => "violation",
+            Self::NeedsReview => "needs_review",
+        }
+    }
+}
+
 /// Who or what a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
