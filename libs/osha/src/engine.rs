@@ -303,7 +303,13 @@ impl Engine {
     }
 
     /// Adds what was found to the stories.
-    fn observe(&mut self, seen: &BTreeMap<u64, Seen>, scene: &Scene<'_>, mut entries: Entries, events: &mut Vec<Event>) {
+    fn observe(
+        &mut self,
+        seen: &BTreeMap<u64, Seen>,
+        scene: &Scene<'_>,
+        mut entries: Entries,
+        events: &mut Vec<Event>,
+    ) {
         for (&track, &Seen { thing, person }) in seen {
             let is_part = !person && scene.things[thing].class.is_equipment();
             let otherwise = |rule: &Rule| if is_part { Evidence::Hidden } else { otherwise(&rule.check) };
@@ -343,9 +349,10 @@ fn otherwise(check: &Check) -> Evidence {
 
 /// Everyone and everything in view that can have a story.
 fn seen(scene: &Scene<'_>) -> BTreeMap<u64, Seen> {
-    let wearers = scene.wearers.iter().filter_map(|wearer| {
-        Some((wearer.track?, Seen { thing: wearer.thing, person: wearer.person }))
-    });
+    let wearers = scene
+        .wearers
+        .iter()
+        .filter_map(|wearer| Some((wearer.track?, Seen { thing: wearer.thing, person: wearer.person })));
     let things = scene.things.iter().enumerate().filter_map(|(index, thing)| {
         let is_other = !thing.is_person() && !thing.class.is_equipment();
         is_other.then_some((thing.track?, Seen { thing: index, person: false }))

@@ -237,7 +237,9 @@ mod tests {
     fn lines_come_back() {
         let ended = violation().ended(Duration::from_millis(3500), EndReason::Left);
         let summary = Summary { frames: 9, by_rule: [("fall".to_owned(), 2)].into(), ..Summary::default() };
-        for body in [Body::Start(violation()), Body::Update(violation()), Body::End(ended), Body::Summary(summary)] {
+        for body in
+            [Body::Start(violation()), Body::Update(violation()), Body::End(ended), Body::Summary(summary)]
+        {
             let event = Event::new(5, body);
             let line = event.to_line().unwrap();
             assert_eq!(line.find('\n'), Some(line.len() - 1));

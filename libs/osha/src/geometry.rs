@@ -138,7 +138,8 @@ fn rows(&([x, y], [u, v]): &GroundPoint) -> [[f64; 9]; 2] {
 /// Gauss' elimination with pivots; `None` if there is not exactly one solution.
 fn solve(mut system: [[f64; 9]; 8]) -> Option<[f64; 8]> {
     for column in 0..8 {
-        let pivot = (column..8).max_by(|&a, &b| system[a][column].abs().total_cmp(&system[b][column].abs()))?;
+        let pivot =
+            (column..8).max_by(|&a, &b| system[a][column].abs().total_cmp(&system[b][column].abs()))?;
         if !system[pivot][column].is_finite() || system[pivot][column].abs() < 1e-12 {
             return None;
         }

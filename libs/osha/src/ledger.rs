@@ -100,7 +100,10 @@ impl Ledger {
 
     pub fn citation(&self, rule: usize, zone: Option<usize>) -> Arc<Citation> {
         let known = self.citations.get(&(rule, zone));
-        known.map_or_else(|| Arc::new(self.site.cite(self.rule(rule), zone).0), |(citation, _)| Arc::clone(citation))
+        known.map_or_else(
+            || Arc::new(self.site.cite(self.rule(rule), zone).0),
+            |(citation, _)| Arc::clone(citation),
+        )
     }
 
     /// What a finding comes to, the standard's limits included.
@@ -119,7 +122,8 @@ impl Ledger {
     ) {
         let Some(mut record) = self.records.remove(&key) else { return };
         for (&rule, watch) in record.watches.iter_mut().filter(|(rule, _)| !entries.contains_key(rule)) {
-            let nothing = Entry { evidence: otherwise(self.rule(rule)), aspect: watch.now, others: Vec::new() };
+            let nothing =
+                Entry { evidence: otherwise(self.rule(rule)), aspect: watch.now, others: Vec::new() };
             events.extend(self.advance(key, record.rect, rule, watch, nothing));
         }
         for (rule, entry) in entries {
@@ -132,7 +136,14 @@ impl Ledger {
         self.records.insert(key, record);
     }
 
-    fn advance(&mut self, key: Key, rect: Rect, rule: usize, watch: &mut Watch, entry: Entry) -> Option<Event> {
+    fn advance(
+        &mut self,
+        key: Key,
+        rect: Rect,
+        rule: usize,
+        watch: &mut Watch,
+        entry: Entry,
+    ) -> Option<Event> {
         if matches!(entry.evidence, Evidence::Against(_)) {
             watch.now = entry.aspect;
             watch.others = entry.others;
@@ -228,14 +239,24 @@ impl Ledger {
     pub fn close_rule(&mut self, rule: usize, reason: EndReason, events: &mut Vec<Event>) {
         let keys: Vec<_> = self.records.keys().copied().collect();
         for key in keys {
-            let found = self.records.get_mut(&key).and_then(|record| Some((record.rect, record.watches.remove(&rule)?)));
+            let found = self
+                .records
+                .get_mut(&key)
+                .and_then(|record| Some((record.rect, record.watches.remove(&rule)?)));
             if let Some((rect, mut watch)) = found {
                 events.extend(self.end(key, rect, rule, &mut watch, reason));
             }
         }
     }
 
-    fn end(&mut self, key: Key, rect: Rect, rule: usize, watch: &mut Watch, reason: EndReason) -> Option<Event> {
+    fn end(
+        &mut self,
+        key: Key,
+        rect: Rect,
+        rule: usize,
+        watch: &mut Watch,
+        reason: EndReason,
+    ) -> Option<Event> {
         let breach = watch.condition.close()?;
         let end = |violation: Violation| Body::End(violation.ended(breach.last, reason));
         Some(self.report(end, key, rect, rule, watch, &breach))

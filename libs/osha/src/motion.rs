@@ -53,7 +53,7 @@ impl Motion {
         trail.add(now, place);
         let (at, from) = *trail.places.front()?;
         let ago = now.saturating_sub(at);
-        (ago >= LEAST).then(|| Way { from, seconds: ago.as_secs_f32() })
+        (ago >= LEAST).then_some(Way { from, seconds: ago.as_secs_f32() })
     }
 
     /// Forgets the tracks that were last seen before `oldest`.

@@ -107,7 +107,7 @@ impl<'a> Scene<'a> {
         let [left, top, width, height] = to.rect;
         let ends = [[left, top + height], [left + width, top + height]];
         let edge = ends.map(|[x, y]| [x / self.size[0], y / self.size[1]]);
-        self.distance_to(&edge, from, Some(to), |edge, place| geometry::distance_to_line(edge, place))
+        self.distance_to(&edge, from, Some(to), geometry::distance_to_line)
     }
 
     /// From a thing to a zone or a line; zero within a zone.
@@ -164,7 +164,11 @@ impl<'a> Scene<'a> {
     /// the first that is a machine.
     fn scale(&self, things: [Option<&Thing>; 2]) -> Option<f32> {
         let height = |class: &str| {
-            things.into_iter().flatten().find(|thing| thing.class.belongs_to(class)).map(|thing| thing.rect[3])
+            things
+                .into_iter()
+                .flatten()
+                .find(|thing| thing.class.belongs_to(class))
+                .map(|thing| thing.rect[3])
         };
         let people = height("person").or_else(|| self.usual_height()).map(|height| (PERSON_M, height));
         let (metres, pixels) = people.or_else(|| Some((MACHINE_M, height("machine")?)))?;

@@ -380,7 +380,10 @@ mod tests {
                 times.extend(condition.observe(pts, evidence, &Timing::default()).map(|_| pts.as_millis()));
             }
             let [start, end] = times[..] else { panic!("{milliseconds} ms: {times:?}") };
-            assert!(start.abs_diff(6_000) <= 250 && end.abs_diff(13_500) <= 500, "{milliseconds} ms: {times:?}");
+            assert!(
+                start.abs_diff(6_000) <= 250 && end.abs_diff(13_500) <= 500,
+                "{milliseconds} ms: {times:?}"
+            );
         }
     }
 

@@ -27,7 +27,8 @@ fn play(script: &Script) -> Vec<Violation> {
     let mut ended = Vec::new();
     for frame in script.frames() {
         let objects = frame.objects();
-        let observations = FrameObservations { pts: frame.pts, size: script::SIZE, objects: &objects, clock: None };
+        let observations =
+            FrameObservations { pts: frame.pts, size: script::SIZE, objects: &objects, clock: None };
         ended.extend(engine.analyse(&observations).events);
     }
     ended.extend(engine.finish());
@@ -90,14 +91,21 @@ fn the_resolution_does_not_matter() {
             let mut events = Vec::new();
             for frame in script.frames() {
                 let mut objects = frame.objects();
-                objects.iter_mut().flat_map(|object| &mut object.rect).for_each(|value| *value *= scale as f32);
+                objects
+                    .iter_mut()
+                    .flat_map(|object| &mut object.rect)
+                    .for_each(|value| *value *= scale as f32);
                 let size = (script::SIZE.0 * scale, script::SIZE.1 * scale);
                 events.extend(
-                    engine.analyse(&FrameObservations { pts: frame.pts, size, objects: &objects, clock: None }).events,
+                    engine
+                        .analyse(&FrameObservations { pts: frame.pts, size, objects: &objects, clock: None })
+                        .events,
                 );
             }
             events.extend(engine.finish());
-            let key = |body: &Body| body.violation().map(|v| (v.rule.clone(), v.track, v.start_pts_ns, v.end_pts_ns));
+            let key = |body: &Body| {
+                body.violation().map(|v| (v.rule.clone(), v.track, v.start_pts_ns, v.end_pts_ns))
+            };
             events.iter().map(|event| key(&event.body)).collect::<Vec<_>>()
         };
         assert_eq!(run(1), run(2), "{}", script.name);

@@ -193,7 +193,11 @@ fn site_files() {
         ("key", "\n\nwhatch = []", "line 3, column 1"),
         ("value", "scope = \"the moon\"", "line 1, column 9"),
         ("scope", "watch = []", "line 1, column 1: scope is missing: add scope"),
-        ("class", "scope = \"construction\"\n[classes]\nhelm = \"sombrero\"", "line 3, column 8: \"sombrero\" is not"),
+        (
+            "class",
+            "scope = \"construction\"\n[classes]\nhelm = \"sombrero\"",
+            "line 3, column 8: \"sombrero\" is not",
+        ),
     ] {
         refused(&write(&folder, name, text), [reason, correct]);
     }

@@ -262,7 +262,10 @@ fn marks_tell_how_the_equipment_is() {
     }
     assert_eq!((last.marks[0].object, last.marks[0].owner), (1, Some(0)));
     let rule = &last.subjects[0].rules[0];
-    assert_eq!((rule.state, rule.since, rule.violation), (Compliance::Violating, Some(Duration::ZERO), Some(1)));
+    assert_eq!(
+        (rule.state, rule.since, rule.violation),
+        (Compliance::Violating, Some(Duration::ZERO), Some(1))
+    );
     assert_eq!((&*rule.rule, rule.citation.citation.as_str()), ("no_hard_hat", "29 CFR 1926.100(a)"));
 }
 
@@ -357,13 +360,16 @@ fn site(rest: &str) -> Site {
     Site::from_toml(&format!("scope = 'construction'\nwatch = []\n{rest}")).unwrap()
 }
 
-const WEST: &str = "[[zones]]\nid = 'west'\nkind = 'exclusion'\npoints = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n";
-const EAST: &str = "[[zones]]\nid = 'east'\nkind = 'machine'\npoints = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]\n";
+const WEST: &str =
+    "[[zones]]\nid = 'west'\nkind = 'exclusion'\npoints = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n";
+const EAST: &str =
+    "[[zones]]\nid = 'east'\nkind = 'machine'\npoints = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]\n";
 
 #[test]
 fn a_violation_that_goes_on_is_reported_again_and_where_it_goes() {
-    let site =
-        site(&format!("{WEST}{EAST}[timing]\nupdate_ms = 4000\n[[rules]]\nid = 'r'\nkind = 'in_zone'\nzones = ['west', 'east']"));
+    let site = site(&format!(
+        "{WEST}{EAST}[timing]\nupdate_ms = 4000\n[[rules]]\nid = 'r'\nkind = 'in_zone'\nzones = ['west', 'east']"
+    ));
     let scene = |frame: u64| vec![object("person", moved(PERSON, if frame < 175 { 0.0 } else { 700.0 }), 7)];
     let events = play(&mut Engine::new(site), 300, scene);
     let line = |event: &Event| {
@@ -371,7 +377,13 @@ fn a_violation_that_goes_on_is_reported_again_and_where_it_goes() {
         Some((event.to_line().unwrap().contains("\"update\""), violation.zone.clone()?, violation.duration_s))
     };
     let lines: Vec<_> = events.iter().filter_map(line).collect();
-    let expected = [(false, "west", 1.0), (true, "west", 5.0), (true, "east", 7.0), (true, "east", 11.0), (false, "east", 11.96)];
+    let expected = [
+        (false, "west", 1.0),
+        (true, "west", 5.0),
+        (true, "east", 7.0),
+        (true, "east", 11.0),
+        (false, "east", 11.96),
+    ];
     assert_eq!(lines, expected.map(|(update, zone, duration)| (update, zone.to_owned(), duration)));
     assert_eq!(events[2].body.violation().unwrap().citation, "29 CFR 1926.1424(a)(2)(ii)");
 }
@@ -382,7 +394,11 @@ fn zones_tell_who_is_in_them() {
     let mut engine = Engine::new(site);
     let mut last = FrameReport::default();
     for frame in 0..40 {
-        last = analyse(&mut engine, frame, &[object("person", PERSON, 1), object("person", moved(PERSON, 900.0), 2)]);
+        last = analyse(
+            &mut engine,
+            frame,
+            &[object("person", PERSON, 1), object("person", moved(PERSON, 900.0), 2)],
+        );
     }
     let zones: Vec<_> = last.zones.iter().map(|zone| (zone.people, zone.state)).collect();
     assert_eq!(zones, [(1, Compliance::Violating), (1, Compliance::Unknown)]);
@@ -407,12 +423,18 @@ fn a_rule_sleeps_outside_its_hours() {
     let mut engine = Engine::new(site);
     let mut events = Vec::new();
     for frame in 0..100 {
-        let clock = Some(LocalTime { day: crate::schedule::Weekday::Mon, minute: if frame < 50 { 1079 } else { 1080 } });
+        let clock = Some(LocalTime {
+            day: crate::schedule::Weekday::Mon,
+            minute: if frame < 50 { 1079 } else { 1080 },
+        });
         let objects = [object("person", PERSON, 1)];
         let frame = FrameObservations { pts: pts(frame), size: (1280, 720), objects: &objects, clock };
         events.extend(engine.analyse(&frame).events);
     }
-    assert_eq!((only(starts(&events)).rule.as_str(), only(ends(&events)).reason), ("r", Some(EndReason::Schedule)));
+    assert_eq!(
+        (only(starts(&events)).rule.as_str(), only(ends(&events)).reason),
+        ("r", Some(EndReason::Schedule))
+    );
 }
 
 #[test]
@@ -421,7 +443,11 @@ fn things_that_break_rules_are_subjects_too() {
     let mut engine = Engine::new(site);
     let mut last = FrameReport::default();
     for frame in 0..60 {
-        last = analyse(&mut engine, frame, &[object("truck", moved([0.0, 300.0, 300.0, 200.0], frame as f32 * 8.0), 5)]);
+        last = analyse(
+            &mut engine,
+            frame,
+            &[object("truck", moved([0.0, 300.0, 300.0, 200.0], frame as f32 * 8.0), 5)],
+        );
     }
     assert_eq!((last.subjects[0].object, last.subjects[0].state), (0, Compliance::Violating));
     assert_eq!(last.subjects[0].rules[0].outcome, Outcome::NeedsReview);

@@ -37,7 +37,7 @@ enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
     Not(Box<Node>),
-    Compare(Number, Comparison, Number),
+    Compare(Box<(Number, Comparison, Number)>),
     Any(Selector),
 }
 
@@ -112,7 +112,7 @@ impl Node {
             Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.selectors(out)),
             Self::Not(part) => part.selectors(out),
             Self::Any(selector) => out.push(selector),
-            Self::Compare(left, _, right) => [left, right].into_iter().for_each(|side| side.selectors(out)),
+            Self::Compare(sides) => [&sides.0, &sides.2].into_iter().for_each(|side| side.selectors(out)),
         }
     }
 }
@@ -153,9 +153,12 @@ impl Judge<'_> {
     fn node(&self, node: &Node) -> Option<bool> {
         match node {
             Node::Or(parts) => any(parts.iter().map(|part| self.node(part))),
-            Node::And(parts) => any(parts.iter().map(|part| self.node(part).map(|holds| !holds))).map(|no| !no),
+            Node::And(parts) => {
+                any(parts.iter().map(|part| self.node(part).map(|holds| !holds))).map(|no| !no)
+            }
             Node::Not(part) => self.node(part).map(|holds| !holds),
-            Node::Compare(left, comparison, right) => {
+            Node::Compare(sides) => {
+                let (left, comparison, right) = &**sides;
                 Some(comparison.holds(self.number(left)?, self.number(right)?))
             }
             Node::Any(selector) => any(self.candidates(selector).map(|thing| self.fits(thing, selector))),
@@ -197,9 +200,8 @@ impl Judge<'_> {
                 Some(self.all(selector).filter(fits).count() as f32)
             }
             Number::Speed(selector) => {
-                self.fitting(selector).map(|thing| self.scene.speed(thing, None)).fold(Some(0.0), |most, speed| {
-                    Some(most?.max(speed.map_or(0.0, |speed| speed.value)))
-                })
+                let speeds = self.fitting(selector).filter_map(|thing| self.scene.speed(thing, None));
+                Some(speeds.map(|speed| speed.value).fold(0.0, f32::max))
             }
             Number::Distance(from, to) => self.distance(from, to),
         }

@@ -58,7 +58,7 @@ fn subject(node: &Node) -> Option<&Selector> {
         Node::Or(parts) | Node::And(parts) => parts.iter().find_map(subject),
         Node::Not(part) => subject(part),
         Node::Any(selector) => Some(selector),
-        Node::Compare(left, _, right) => [left, right].into_iter().find_map(|number| match number {
+        Node::Compare(sides) => [&sides.0, &sides.2].into_iter().find_map(|number| match number {
             Number::Speed(selector) | Number::Distance(selector, _) => Some(selector),
             _ => None,
         }),
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("a comparison such as '<'"));
         };
         match self.number()? {
-            Some(right) => Ok(Node::Compare(left, comparison, right)),
+            Some(right) => Ok(Node::Compare(Box::new((left, comparison, right)))),
             None => Err(self.unexpected("a number")),
         }
     }

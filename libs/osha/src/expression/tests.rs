@@ -14,7 +14,10 @@ fn zones() -> Vec<Zone> {
         height_m: None,
         severity: None,
     };
-    vec![zone("pit", vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]), zone("road", vec![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])]
+    vec![
+        zone("pit", vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]),
+        zone("road", vec![[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
+    ]
 }
 
 fn parse(text: &str) -> Result<Expression, ExpressionError> {

@@ -11,8 +11,10 @@ pub(super) fn check(rule: &Rule, scene: &Scene<'_>) -> Vec<Finding> {
     let judge = |(who, zone): (_, Option<usize>)| {
         let inside = |thing: &Thing| zone.is_some_and(|zone| stands_in(scene, thing, zone));
         let things = scene.things.iter().enumerate();
-        let blocking: Vec<_> =
-            things.filter(|(_, thing)| can_block(rule, thing) && inside(thing)).map(|(index, _)| index).collect();
+        let blocking: Vec<_> = things
+            .filter(|(_, thing)| can_block(rule, thing) && inside(thing))
+            .map(|(index, _)| index)
+            .collect();
         let score = blocking.iter().map(|&index| scene.things[index].score).reduce(f32::max);
         let evidence = score.map_or(Evidence::Fine(1.0), Evidence::Against);
         Finding::new(who, evidence, zone).with(blocking)
@@ -52,7 +54,10 @@ mod tests {
     fn things_block_and_people_do_not() {
         let pallet = |x: f32| thing("pallet", 3, x, 0.9, 0.1);
         assert!(matches!(judge(SITE, |_| vec![pallet(0.5)])[0].evidence, Evidence::Against(_)));
-        assert!(matches!(judge(SITE, |_| vec![pallet(0.36)])[0].evidence, Evidence::Against(_)), "its corner");
+        assert!(
+            matches!(judge(SITE, |_| vec![pallet(0.36)])[0].evidence, Evidence::Against(_)),
+            "its corner"
+        );
         for other in [pallet(0.2), person(1, 0.5, 0.9), thing("fire_extinguisher", 4, 0.5, 0.9, 0.05)] {
             assert_eq!(judge(SITE, |_| vec![other])[0].evidence, Evidence::Fine(1.0));
         }

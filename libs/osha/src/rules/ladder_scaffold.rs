@@ -11,14 +11,17 @@ const BOTTOM: f32 = 0.08;
 
 pub(super) fn check(rule: &Rule, scene: &Scene<'_>, max: usize) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for (at, frame) in scene.things.iter().enumerate().filter(|(_, thing)| thing.is_any(&["ladder", "scaffold"])) {
+    for (at, frame) in
+        scene.things.iter().enumerate().filter(|(_, thing)| thing.is_any(&["ladder", "scaffold"]))
+    {
         let climbers: Vec<_> = scene.people().filter(|(_, person)| is_on(frame, person)).collect();
         let crowded = frame.class.belongs_to("ladder") && climbers.len() > max;
         for &(index, person) in &climbers {
             let known = findings.iter().any(|finding| finding.who == Who::Thing(index));
             let (Some(zone), false) = (rule.place_of(person), known) else { continue };
             if crowded || stands_on_top(frame, person) {
-                let others = climbers.iter().map(|(other, _)| *other).filter(|&other| other != index && crowded);
+                let others =
+                    climbers.iter().map(|(other, _)| *other).filter(|&other| other != index && crowded);
                 let evidence = Evidence::Against(person.score.min(frame.score));
                 let parties = std::iter::once(at).chain(others).collect();
                 findings.push(Finding::new(Who::Thing(index), evidence, zone).with(parties).review(!crowded));

@@ -3,10 +3,10 @@
 
 use crate::expression::Expression;
 use crate::hazard::Hazard;
+use crate::scene::{Scene, Thing};
 use crate::schedule::Schedule;
 use crate::site::Timing;
 use crate::standards::Severity;
-use crate::scene::{Scene, Thing};
 use crate::state::Evidence;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ pub enum Check {
         max: usize,
     },
     /// An expression that must not hold.
-    Custom(Expression),
+    Custom(Box<Expression>),
 }
 
 impl Check {

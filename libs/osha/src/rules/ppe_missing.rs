@@ -13,7 +13,8 @@ pub(super) fn check(rule: &Rule, scene: &Scene<'_>, hazard: Hazard, absence: Opt
         let thing = &scene.things[wearer.thing];
         let requiring = || {
             let zones = scene.site.zones.iter().enumerate();
-            let zone = zones.filter(|(_, zone)| zone.ppe.contains(&hazard)).find(|(zone, _)| thing.is_in(*zone));
+            let zone =
+                zones.filter(|(_, zone)| zone.ppe.contains(&hazard)).find(|(zone, _)| thing.is_in(*zone));
             zone.map(|(zone, _)| zone)
         };
         // A rule for everywhere still cites what holds in the zone that requires the equipment.
@@ -45,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_detector_says_so() {
-        let on = |class| judge(RULE, |_| vec![person(1, 0.5, 0.9), item(class, 2, 0.5, 0.64, 0.03)])[0].evidence;
+        let on =
+            |class| judge(RULE, |_| vec![person(1, 0.5, 0.9), item(class, 2, 0.5, 0.64, 0.03)])[0].evidence;
         assert_eq!((on("NO-Hardhat"), on("Hardhat")), (Evidence::Against(0.8), Evidence::Fine(0.8)));
         assert_eq!(judge(RULE, |_| vec![person(1, 0.5, 0.9)])[0].evidence, Evidence::Silent);
     }

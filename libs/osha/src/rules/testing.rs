@@ -1,8 +1,8 @@
 //! Scenes for the tests of rules.
 
 use crate::classes::Vocabulary;
-pub(crate) use crate::engine::Object;
 use crate::engine::FrameObservations;
+pub(crate) use crate::engine::Object;
 use crate::equipment;
 use crate::motion::Motion;
 pub(crate) use crate::rules::{Finding, Outcome, Who};
@@ -29,7 +29,12 @@ pub(crate) fn person(track: u64, x: f32, y: f32) -> Object<'static> {
 /// A square item whose middle is at a relative place.
 pub(crate) fn item(class: &'static str, track: u64, x: f32, y: f32, width: f32) -> Object<'static> {
     let size = width * WIDTH;
-    Object { class, score: 0.8, rect: [x * WIDTH - size / 2.0, y * HEIGHT - size / 2.0, size, size], track: Some(track) }
+    Object {
+        class,
+        score: 0.8,
+        rect: [x * WIDTH - size / 2.0, y * HEIGHT - size / 2.0, size, size],
+        track: Some(track),
+    }
 }
 
 /// Plays a second of a scene and gives what its last frame shows on the last rule of a construction site. The scene is
@@ -41,7 +46,8 @@ pub(crate) fn judge(site: &str, scene: impl Fn(f32) -> Vec<Object<'static>>) -> 
     for frame in 0..=10 {
         let objects = scene(frame as f32 / 10.0);
         let pts = Duration::from_millis(frame * 100);
-        let frame = FrameObservations { pts, size: (WIDTH as u32, HEIGHT as u32), objects: &objects, clock: None };
+        let frame =
+            FrameObservations { pts, size: (WIDTH as u32, HEIGHT as u32), objects: &objects, clock: None };
         let mut scene = Scene::new(&site, &Vocabulary::default(), &mut motion, pts, &frame);
         equipment::dress(&mut scene, &site.hazards(), |_| None);
         last = site.rules.last().map(|rule| super::check(rule, &scene)).unwrap_or_default();

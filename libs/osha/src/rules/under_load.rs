@@ -23,7 +23,8 @@ fn is_above(load: &Thing, person: &Thing) -> bool {
     let [left, top, width, height] = load.rect;
     let middle = person.rect[0] + person.rect[2] / 2.0;
     let swing = width / 4.0;
-    (left - swing..=left + width + swing).contains(&middle) && top + height <= person.rect[1] + person.rect[3] / 4.0
+    (left - swing..=left + width + swing).contains(&middle)
+        && top + height <= person.rect[1] + person.rect[3] / 4.0
 }
 
 #[cfg(test)]
@@ -37,7 +38,11 @@ mod tests {
         let load = |x: f32, y: f32| thing("suspended_load", 5, x, y, 0.1);
         let found = judge(RULE, |_| vec![person(1, 0.5, 0.9), person(2, 0.8, 0.9), load(0.52, 0.4)]);
         assert_eq!((tracks(&found), found[0].outcome), (vec![1], Outcome::NeedsReview));
-        assert_eq!(judge(RULE, |_| vec![person(1, 0.5, 0.9), load(0.5, 0.95)]), [], "it stands on the ground");
+        assert_eq!(
+            judge(RULE, |_| vec![person(1, 0.5, 0.9), load(0.5, 0.95)]),
+            [],
+            "it stands on the ground"
+        );
     }
 
     #[test]

@@ -254,7 +254,9 @@ impl Builder<'_> {
             unique(self.text, &rule.id, &ids)?;
             ids.push(rule.id.get_ref().clone());
             if self.is_ours(&rule.streams)? {
-                rules.extend(RuleBuilder { site: self, file: rule, names, timing: file.timing }.build(schedules)?);
+                rules.extend(
+                    RuleBuilder { site: self, file: rule, names, timing: file.timing }.build(schedules)?,
+                );
             }
             if rules.len() > MAX_RULES {
                 return self.fail(rule.id.span(), format!("more than {MAX_RULES} rules"));
@@ -276,7 +278,9 @@ struct RuleBuilder<'a> {
 fn keys(kind: RuleKind) -> &'static [&'static str] {
     match kind {
         RuleKind::PpeMissing => &["zones", "equipment", "from_absence", "min_height"],
-        RuleKind::InZone | RuleKind::Blocked | RuleKind::FireSmoke | RuleKind::UnderLoad => &["zones", "classes"],
+        RuleKind::InZone | RuleKind::Blocked | RuleKind::FireSmoke | RuleKind::UnderLoad => {
+            &["zones", "classes"]
+        }
         RuleKind::TooNear => &["zones", "classes", "distance_m", "speed_m_s"],
         RuleKind::UnprotectedEdge => &["zones", "distance_m"],
         RuleKind::Crowding | RuleKind::LadderScaffold => &["zones", "max"],
@@ -318,8 +322,11 @@ impl RuleBuilder<'_> {
         let kind = *self.file.kind.get_ref();
         for (key, place) in self.file.special_keys() {
             if let Some(span) = place.filter(|_| !keys(kind).contains(&key)) {
-                let message =
-                    format!("{key} means nothing to a rule of kind \"{}\", which knows {}", kind.name(), keys(kind).join(", "));
+                let message = format!(
+                    "{key} means nothing to a rule of kind \"{}\", which knows {}",
+                    kind.name(),
+                    keys(kind).join(", ")
+                );
                 return self.site.fail(span, message);
             }
         }
@@ -374,7 +381,8 @@ impl RuleBuilder<'_> {
     }
 
     fn checks(&self) -> Checked<Vec<Check>> {
-        let number = |value: &Option<Spanned<f32>>, usual| value.as_ref().map_or(usual, |value| *value.get_ref());
+        let number =
+            |value: &Option<Spanned<f32>>, usual| value.as_ref().map_or(usual, |value| *value.get_ref());
         let max = self.file.max.as_ref().map(|max| usize::from(*max.get_ref()));
         let speed_m_s = number(&self.file.speed_m_s, 0.5);
         Ok(vec![match *self.file.kind.get_ref() {
@@ -382,7 +390,9 @@ impl RuleBuilder<'_> {
             RuleKind::InZone => Check::InZone,
             RuleKind::TooNear => Check::TooNear { distance_m: number(&self.file.distance_m, 3.0), speed_m_s },
             RuleKind::UnderLoad => Check::UnderLoad,
-            RuleKind::UnprotectedEdge => Check::UnprotectedEdge { distance_m: number(&self.file.distance_m, 1.8) },
+            RuleKind::UnprotectedEdge => {
+                Check::UnprotectedEdge { distance_m: number(&self.file.distance_m, 1.8) }
+            }
             RuleKind::Crowding => Check::Crowding { max: max.map_or_else(|| self.missing("max"), Ok)? },
             RuleKind::Blocked => Check::Blocked,
             RuleKind::FireSmoke => Check::FireSmoke,
@@ -397,7 +407,7 @@ impl RuleBuilder<'_> {
                     .unwrap_or_else(|| vec!["person".to_owned()]),
             },
             RuleKind::LadderScaffold => Check::LadderScaffold { max: max.unwrap_or(1) },
-            RuleKind::Custom => Check::Custom(self.expression()?),
+            RuleKind::Custom => Check::Custom(Box::new(self.expression()?)),
         }])
     }
 

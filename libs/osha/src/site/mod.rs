@@ -187,8 +187,7 @@ impl Site {
 fn usually_watched(scope: Scope, contexts: &BTreeSet<Context>) -> BTreeSet<Hazard> {
     let always = [Hazard::NoHardHat, Hazard::NoSafetyVest, Hazard::Fall];
     let place = Place { scope, contexts, height_m: None };
-    let cited =
-        |hazard: &Hazard| standards::cite(Subject::Hazard(*hazard), place).basis != Basis::SitePolicy;
+    let cited = |hazard: &Hazard| standards::cite(Subject::Hazard(*hazard), place).basis != Basis::SitePolicy;
     Hazard::ALL.into_iter().filter(|hazard| always.contains(hazard) || cited(hazard)).collect()
 }
 

@@ -88,17 +88,30 @@ fn rules_are_built_with_the_thresholds_of_their_kind() {
         kind = 'custom'
         when = 'person in \"pit\" for 20 s'"
     ));
-    assert_eq!(ids(&site), ["no_safety_vest", "no_boots", "gear/hard_hat", "gear/gloves", "edge", "near", "own"]);
+    assert_eq!(
+        ids(&site),
+        ["no_safety_vest", "no_boots", "gear/hard_hat", "gear/gloves", "edge", "near", "own"]
+    );
     let rule = |index: usize| &site.rules[index];
     assert_eq!(rule(2).timing.confirm, Duration::from_secs(5));
     assert_eq!(rule(2).schedule.as_ref().unwrap().days, [Weekday::Fri, Weekday::Sat]);
     assert_eq!(rule(4).zones, [1]);
     let (edge, outcome) = site.cite(rule(4), Some(1));
-    assert_eq!((edge.citation.as_str(), outcome), ("29 CFR 1926.501(b)(1)", Outcome::Violation), "3 m are declared");
+    assert_eq!(
+        (edge.citation.as_str(), outcome),
+        ("29 CFR 1926.501(b)(1)", Outcome::Violation),
+        "3 m are declared"
+    );
     assert_eq!(rule(5).check, Check::TooNear { distance_m: 4.0, speed_m_s: 0.5 });
-    assert_eq!((rule(5).timing.confirm, &rule(5).classes[..]), (Duration::from_millis(200), &["truck".to_owned()][..]));
+    assert_eq!(
+        (rule(5).timing.confirm, &rule(5).classes[..]),
+        (Duration::from_millis(200), &["truck".to_owned()][..])
+    );
     let (own, _) = site.cite(rule(5), None);
-    assert_eq!((own.citation.as_str(), own.title.as_str(), own.basis), ("handbook 7.2", "Keep away", Basis::SiteFile));
+    assert_eq!(
+        (own.citation.as_str(), own.title.as_str(), own.basis),
+        ("handbook 7.2", "Keep away", Basis::SiteFile)
+    );
     assert_eq!(rule(6).timing.confirm, Duration::from_secs(20));
     assert_eq!(rule(6).check.kind(), RuleKind::Custom);
 }
@@ -163,8 +176,18 @@ fn mistakes_have_a_place() {
         ("watch = ".to_owned(), 2, 9, ""),
         ("[[zones]]\nid = 'a'\nkind = 'aria'\npoints = []".to_owned(), 4, 8, "did you mean \"area\""),
         ("[[zones]]\nid = 'a'\nkind = 'area'\npoints = [[0, 0], [1, 1]]".to_owned(), 5, 10, "3 to 256"),
-        ("[[zones]]\nid = 'a'\nkind = 'area'\npoints = [[0, 0], [1, 1], [640, 2]]".to_owned(), 5, 10, "relative"),
-        ("[[zones]]\nid = 'a'\nkind = 'area'\npoints = [[0, 0], [1, 1], [nan, 1]]".to_owned(), 5, 10, "relative"),
+        (
+            "[[zones]]\nid = 'a'\nkind = 'area'\npoints = [[0, 0], [1, 1], [640, 2]]".to_owned(),
+            5,
+            10,
+            "relative",
+        ),
+        (
+            "[[zones]]\nid = 'a'\nkind = 'area'\npoints = [[0, 0], [1, 1], [nan, 1]]".to_owned(),
+            5,
+            10,
+            "relative",
+        ),
         (format!("{zone}ppe = ['hat']"), 6, 8, "no equipment"),
         (format!("{zone}height_m = 0"), 6, 12, "above 0"),
         (format!("{zone}streams = ['gate']"), 6, 12, "no stream"),
@@ -198,7 +221,8 @@ fn mistakes_have_a_place() {
 
 #[test]
 fn there_are_bounds() {
-    let zone = |index| format!("[[zones]]\nid = '{index}'\nkind = 'area'\npoints = [[0, 0], [1, 0], [1, 1]]\n");
+    let zone =
+        |index| format!("[[zones]]\nid = '{index}'\nkind = 'area'\npoints = [[0, 0], [1, 0], [1, 1]]\n");
     let zones = |count| format!("scope = 'construction'\n{}", (0..count).map(zone).collect::<String>());
     assert_eq!(Site::from_toml(&zones(MAX_ZONES)).unwrap().zones.len(), MAX_ZONES);
     assert!(Site::from_toml(&zones(MAX_ZONES + 1)).is_err());

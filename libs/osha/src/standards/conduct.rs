@@ -334,7 +334,5 @@ static LADDER_SCAFFOLD: Topic = Topic {
     ),
 };
 
-static CUSTOM: Topic = Topic {
-    candidates: &[],
-    otherwise: Standard::policy("Site rule", Medium, "The site's own rule."),
-};
+static CUSTOM: Topic =
+    Topic { candidates: &[], otherwise: Standard::policy("Site rule", Medium, "The site's own rule.") };

@@ -427,7 +427,15 @@ mod tests {
     /// Rows of the collected standards whose text nobody has read.
     #[test]
     fn unread_standards_are_not_cited() {
-        let unread = ["1926.102(c)", "1926.602(c)(1)", "1926.1053(b)(20)", "1910.23(b)", "1910.95(i)", "1917.", "1915."];
+        let unread = [
+            "1926.102(c)",
+            "1926.602(c)(1)",
+            "1926.1053(b)(20)",
+            "1910.23(b)",
+            "1910.95(i)",
+            "1917.",
+            "1915.",
+        ];
         for standard in subjects().flat_map(candidates) {
             let citation = standard.citation.trim_start_matches("29 CFR ");
             assert!(!unread.iter().any(|unread| citation.starts_with(unread)), "{citation}");

@@ -62,7 +62,12 @@ impl Frame {
     pub fn objects(&self) -> Vec<Object<'_>> {
         self.boxes
             .iter()
-            .map(|(class, track, score, rect)| Object { class, score: *score, rect: *rect, track: Some(*track) })
+            .map(|(class, track, score, rect)| Object {
+                class,
+                score: *score,
+                rect: *rect,
+                track: Some(*track),
+            })
             .collect()
     }
 }
@@ -101,7 +106,8 @@ impl Script {
     pub fn frames(&self) -> impl Iterator<Item = Frame> + '_ {
         let count = (self.length * f64::from(self.rate)).round() as u32;
         let time = move |frame: u32| f64::from(frame) / f64::from(self.rate);
-        let comes = move |frame: &u32| !self.drops.iter().any(|&(from, to)| (from..to).contains(&time(*frame)));
+        let comes =
+            move |frame: &u32| !self.drops.iter().any(|&(from, to)| (from..to).contains(&time(*frame)));
         (0..count).filter(comes).map(move |frame| self.frame(frame, time(frame)))
     }
 
@@ -140,7 +146,8 @@ impl Actor {
     /// The same for every run.
     fn tremble(&self, rect: [f32; 4], frame: u32) -> [f32; 4] {
         let noise = |salt: u32| {
-            let mut x = frame.wrapping_mul(747_796_405).wrapping_add(salt.wrapping_mul(2_891_336_453)) ^ self.track as u32;
+            let mut x = frame.wrapping_mul(747_796_405).wrapping_add(salt.wrapping_mul(2_891_336_453))
+                ^ self.track as u32;
             x = (x ^ (x >> 15)).wrapping_mul(2_246_822_519);
             x = (x ^ (x >> 13)).wrapping_mul(3_266_489_917);
             ((x ^ (x >> 16)) as f32 / u32::MAX as f32 * 2.0 - 1.0) * self.jitter
@@ -151,7 +158,8 @@ impl Actor {
 
 /// Where a class of equipment sits on a person.
 fn worn(class: &str, [x, y, width, height]: [f32; 4]) -> [f32; 4] {
-    let part = |left: f32, top: f32, w: f32, h: f32| [x + left * width, y + top * height, w * width, h * height];
+    let part =
+        |left: f32, top: f32, w: f32, h: f32| [x + left * width, y + top * height, w * width, h * height];
     match class {
         _ if class.contains("vest") || class.contains("harness") => part(0.1, 0.22, 0.8, 0.35),
         _ if class.contains("glove") => part(0.0, 0.5, 0.2, 0.07),
