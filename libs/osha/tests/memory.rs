@@ -1,4 +1,5 @@
 //! A stream without end needs no more memory than a long one.
+#![allow(clippy::unwrap_used)]
 
 use osha::engine::{Analyser, Engine, FrameObservations, Object};
 use osha::site::Site;

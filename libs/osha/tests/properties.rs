@@ -1,4 +1,5 @@
 //! What holds for every scene and for every file.
+#![allow(clippy::unwrap_used)]
 
 use osha::classes::Vocabulary;
 use osha::engine::{Analyser, Engine, FrameObservations, Object};

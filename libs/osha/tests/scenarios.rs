@@ -1,4 +1,5 @@
 //! Scripted sequences and the events that they have to give; see `scenarios/README.md`.
+#![allow(clippy::unwrap_used)]
 
 #[path = "scenarios/script.rs"]
 mod script;
