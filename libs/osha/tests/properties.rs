@@ -152,7 +152,8 @@ fn mutated(text: &str, at: usize, cut: usize, insert: &str) -> String {
 #[ignore = "takes as long as it is told to, 5 seconds for each target by default"]
 fn fuzz() {
     let seconds = std::env::var("OSHA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    let targets: [(&str, fn(&str)); 3] = [
+    type Target = (&'static str, fn(&str));
+    let targets: [Target; 3] = [
         ("site file", |text| drop(Site::from_toml(text))),
         ("expression", |text| {
             drop(Expression::parse(text, Names { vocabulary: &Vocabulary::default(), zones: &[] }));
