@@ -59,9 +59,16 @@ pub(crate) fn dress(
     let mut wearers: Vec<_> =
         people.iter().map(|&person| Wearer::new(person, scene.things[person].track, true)).collect();
     assign(scene, &people, &mut clues);
-    for clue in &mut clues {
+    for clue in &clues {
+        if let Some(wearer) = clue.owner.and_then(|owner| wearers.get_mut(owner)) {
+            wearer.add(clue.hazard, clue.evidence(&scene.things));
+        }
+    }
+    for clue in clues.iter_mut().filter(|clue| clue.owner.is_none()) {
         let track = scene.things[clue.thing].track;
-        clue.owner = clue.owner.or_else(|| stand_in(clue, track, &wearer_of, &mut wearers));
+        if !is_contested(scene, clue, &wearers) {
+            clue.owner = stand_in(clue, track, &wearer_of, &mut wearers);
+        }
         if let Some(wearer) = clue.owner.and_then(|owner| wearers.get_mut(owner)) {
             wearer.add(clue.hazard, clue.evidence(&scene.things));
         }
@@ -94,6 +101,16 @@ fn assign(scene: &Scene<'_>, people: &[usize], clues: &mut [Clue]) {
     for (clue, owner) in worn.into_iter().zip(association::associate(&boxes, &items)) {
         clue.owner = owner;
     }
+}
+
+/// Whether a clue lies on a person of whom a better one tells already.
+fn is_contested(scene: &Scene<'_>, clue: &Clue, wearers: &[Wearer]) -> bool {
+    let item = &scene.things[clue.thing].rect;
+    let covers = |wearer: &Wearer| {
+        let both = geometry::overlap(&scene.things[wearer.thing].rect, item);
+        wearer.person && wearer.evidence.contains_key(&clue.hazard) && 2.0 * both >= geometry::area(item)
+    };
+    wearers.iter().any(covers)
 }
 
 /// The wearer for a lack of equipment that is on nobody in view: who it was on a moment ago, or else itself.
