@@ -72,10 +72,9 @@ fn print_violations(path: &Path, reading: &Reading) {
 fn line(incident: &Incident) -> String {
     let Incident { start_s, duration_s, citation, title, .. } = incident;
     let rule = incident.rule.replace('_', " ");
-    let track = incident.track.map(|track| track.to_string()).unwrap_or_default();
+    let who = incident.track.map_or_else(|| "the place".to_owned(), |track| format!("track {track}"));
     let end = start_s + duration_s;
-    format!("{start_s:6.2} s to {end:6.2} s   person {track:<3} {rule:<15} {citation:<20} {title}")
-}
+    format!("{start_s:6.2} s to {end:6.2} s   {who:<10} {rule:<15} {citation:<20} {title}")
 
 /// Pictures in a video file, counted without decoding them.
 fn count_frames(path: &Path) -> Result<u64> {

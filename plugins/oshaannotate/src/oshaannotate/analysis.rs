@@ -105,7 +105,7 @@ impl Analysis {
             .collect();
         self.counters.observed += 1;
         self.counters.detections += objects.len() as u64;
-        self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects })
+        self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects, clock: None })
     }
 
     /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
@@ -128,7 +128,7 @@ impl Analysis {
                 self.counters.open += 1;
             }
             Body::End(_) => self.counters.open = self.counters.open.saturating_sub(1),
-            Body::Summary(_) => {}
+            Body::Update(_) | Body::Summary(_) => {}
         }
         self.journal.record(event)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use osha::engine::{FrameReport, HazardState, Subject};
+use osha::engine::{FrameReport, RuleState, Subject};
 use osha::state::Compliance;
 use vision::draw::{Annotation, Banner, DisplayList, Edge, FontError, State, TextCache, Theme, annotate};
 
@@ -101,29 +101,35 @@ fn state(compliance: Compliance) -> State {
 
 /// What a subject violates, with the standards.
 fn detail(subject: &Subject) -> Option<String> {
-    let lines: Vec<String> = violating(subject).map(finding).collect();
+    let lines: Vec<String> = violating(&subject.rules).map(finding).collect();
     (!lines.is_empty()).then(|| lines.join("   "))
 }
 
-fn violating(subject: &Subject) -> impl Iterator<Item = &HazardState> {
-    subject.hazards.iter().filter(|hazard| hazard.state == Compliance::Violating)
+fn violating(rules: &[RuleState]) -> impl Iterator<Item = &RuleState> {
+    rules.iter().filter(|rule| rule.state == Compliance::Violating)
 }
 
-fn finding(hazard: &HazardState) -> String {
-    format!("{} · {}", words(hazard.hazard.name()), hazard.standard.citation)
+fn finding(rule: &RuleState) -> String {
+    format!("{} · {}", words(&rule.rule), rule.citation.citation)
 }
 
 /// One line for each violation under way, the longest first.
 fn banner_lines(at: Duration, report: &FrameReport) -> Vec<String> {
-    let mut open: Vec<(Duration, String)> = report
-        .subjects
-        .iter()
-        .flat_map(|subject| violating(subject).map(move |hazard| (subject, hazard)))
-        .map(|(subject, hazard)| {
-            let lasted = at.saturating_sub(hazard.since.unwrap_or(at));
-            let who = subject.track.map_or_else(|| "Somebody".to_owned(), |track| format!("Person {track}"));
-            (lasted, format!("{who} · {} · {:.1} s", finding(hazard), lasted.as_secs_f64()))
-        })
+    let of_subject = |subject: &Subject| {
+        let who = subject.track.map_or_else(|| "Somebody".to_owned(), |track| format!("Person {track}"));
+        (who, subject.rules.clone())
+    };
+    let people = report.subjects.iter().map(of_subject);
+    let zones = report.zones.iter().map(|zone| ("Zone".to_owned(), zone.rules.clone()));
+    let place = std::iter::once(("Site".to_owned(), report.place.clone()));
+    let line = |who: &str, rule: &RuleState| {
+        let lasted = at.saturating_sub(rule.since.unwrap_or(at));
+        (lasted, format!("{who} · {} · {:.1} s", finding(rule), lasted.as_secs_f64()))
+    };
+    let mut open: Vec<(Duration, String)> = people
+        .chain(zones)
+        .chain(place)
+        .flat_map(|(who, rules)| violating(&rules).map(|rule| line(&who, rule)).collect::<Vec<_>>())
         .collect();
     open.sort_by(|a, b| b.cmp(a));
     open.into_iter().map(|(_, line)| line).collect()
