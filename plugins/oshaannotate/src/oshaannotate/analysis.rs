@@ -7,11 +7,11 @@ use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
 use osha::log::{EventLog, LogError};
 use osha::site::{Site, SiteError};
-use vision::track::{Tracker, TrackerConfig};
 
 use super::canvas::Drawn;
 use super::observation::Observation;
 use super::settings::Settings;
+use super::tracks::{Followed, Tracks};
 
 /// The element cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ impl Counters {
 
 /// Everything that remembers earlier frames.
 pub(super) struct Analysis {
-    tracker: Tracker,
+    tracks: Tracks,
     engine: Box<dyn Analyser>,
     log: Option<EventLog>,
     last: Option<Duration>,
@@ -64,7 +64,7 @@ impl Analysis {
         let site = settings.rules.as_deref().map(site).transpose()?.unwrap_or_default();
         let log = settings.events_location.as_deref();
         Ok(Self {
-            tracker: Tracker::new(TrackerConfig::default()),
+            tracks: Tracks::new(),
             engine: Box::new(Engine::new(site)),
             log: log.map(|path| EventLog::open(path, settings.fsync_policy())).transpose()?,
             last: None,
@@ -77,14 +77,19 @@ impl Analysis {
         self.last.is_some_and(|last| at < last)
     }
 
-    /// Judges one frame of `size` (width, height) pixels.
-    pub fn analyse(&mut self, at: Duration, size: (u32, u32), observation: &Observation) -> FrameReport {
+    /// Follows and judges what is in one frame of `size` (width, height) pixels.
+    pub fn analyse(
+        &mut self,
+        at: Duration,
+        size: (u32, u32),
+        observation: &Observation,
+    ) -> (Followed, FrameReport) {
         self.last = Some(at);
-        let tracks = self.tracker.update(at, &observation.detections);
+        let followed = self.tracks.follow(at, observation);
         let objects: Vec<Object<'_>> = observation
             .detections
             .iter()
-            .zip(tracks)
+            .zip(&followed.tracks)
             .enumerate()
             .map(|(index, (detection, track))| {
                 let rect = detection.rect;
@@ -92,13 +97,14 @@ impl Analysis {
                     class: observation.label(index),
                     score: detection.score,
                     rect: [rect.x, rect.y, rect.width, rect.height],
-                    track: track.map(|track| track.0),
+                    track: track.map(|track| track.id),
                 }
             })
             .collect();
         self.counters.observed += 1;
         self.counters.detections += objects.len() as u64;
-        self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects })
+        let report = self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects });
+        (followed, report)
     }
 
     /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
@@ -106,7 +112,7 @@ impl Analysis {
         if self.last.take().is_none() {
             return Vec::new();
         }
-        self.tracker.reset();
+        self.tracks.reset();
         self.engine.finish()
     }
 

@@ -3,7 +3,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gpu::cuda::ErrorKind;
-use gpu::{FrameError, MemoryKind, format};
+use gpu::{Frame, FrameError, MemoryKind, format};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -13,13 +13,18 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use osha::event::Event;
 use osha::log::LogError;
+use vision::draw::DisplayList;
+use vision::geometry::Rect;
 
 use super::analysis::{Analysis, OpenError};
 use super::canvas::Canvas;
+use super::findings::Findings;
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
-use super::{cuda, message, stats};
+use super::snapshot::{self, Moment, Shot, Snapshots, Still};
+use super::words::Words;
+use super::{cuda, message, metas, stats};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("oshaannotate", gst::DebugColorFlags::empty(), Some("Safety violations"))
@@ -31,12 +36,24 @@ struct Format {
     picture: Picture,
 }
 
+/// What one frame comes to.
+#[derive(Default)]
+struct Seen {
+    /// Its stream time.
+    at: Duration,
+    /// What is worth a picture.
+    moments: Vec<Moment>,
+    /// Boxes of the people in it, in pixels.
+    people: Vec<Rect>,
+}
+
 #[derive(Default)]
 pub struct OshaAnnotate {
     settings: Mutex<Settings>,
     format: Mutex<Option<Format>>,
     analysis: Mutex<Option<Analysis>>,
     canvas: Mutex<Canvas>,
+    snapshots: Mutex<Option<Snapshots>>,
     told_foreign: AtomicBool,
 }
 
@@ -105,11 +122,14 @@ impl BaseTransformImpl for OshaAnnotate {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        metas::register();
         let settings = lock(&self.settings).clone();
+        let snapshots = self.start_snapshots(&settings)?;
         let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
         self.obj().set_passthrough(!settings.draw);
         self.told_foreign.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
+        *lock(&self.snapshots) = snapshots;
         Ok(())
     }
 
@@ -117,6 +137,8 @@ impl BaseTransformImpl for OshaAnnotate {
         self.finish();
         *lock(&self.format) = None;
         *lock(&self.canvas) = Canvas::default();
+        let snapshots = lock(&self.snapshots).take();
+        drop(snapshots);
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
         analysis
             .close()
@@ -130,7 +152,9 @@ impl BaseTransformImpl for OshaAnnotate {
             .filter(|&memory| lock(&self.canvas).prepare(memory, device))
             .ok_or_else(|| gst::loggable_error!(CAT, "memory of {incaps} is not supported"))?;
         let size = (info.width() as usize, info.height() as usize);
-        let picture = Picture::new(size).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
+        let Settings { theme, language, .. } = *lock(&self.settings);
+        let picture = Picture::new(size, theme, Words::new(language))
+            .map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
         *lock(&self.format) = Some(Format { info, picture });
         Ok(())
     }
@@ -139,6 +163,9 @@ impl BaseTransformImpl for OshaAnnotate {
         match event.view() {
             gst::EventView::Eos(_) | gst::EventView::FlushStop(_) => self.finish(),
             _ => {}
+        }
+        if let (gst::EventView::Eos(_), Some(snapshots)) = (event.view(), lock(&self.snapshots).as_ref()) {
+            snapshots.wait();
         }
         self.parent_sink_event(event)
     }
@@ -172,19 +199,13 @@ impl BaseTransformImpl for OshaAnnotate {
         cuda::propose(query, self.device()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
     }
 
-    /// Takes the frame out of the queue instead of borrowing it: whether it is ours alone decides where it is drawn on.
+    /// Takes the frame out of the queue instead of borrowing it: whether it is ours alone decides where it is drawn on. A
+    /// frame that passes through is handed on with metas, in a buffer of our own around its memory if need be.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
-        if self.obj().is_passthrough() {
-            return self.parent_generate_output();
-        }
         let Some(mut buffer) = self.take_queued_buffer() else { return Ok(GenerateOutputSuccess::NoOutput) };
-        let at = self.analyse(&buffer)?;
-        self.draw(at, &mut buffer)?;
+        let seen = self.analyse(&mut buffer)?;
+        self.show(seen, &mut buffer)?;
         Ok(GenerateOutputSuccess::Buffer(buffer))
-    }
-
-    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.analyse(buffer).map(|_| gst::FlowSuccess::Ok)
     }
 }
 
@@ -216,13 +237,32 @@ impl OshaAnnotate {
         }
     }
 
-    /// Draws what is known at time `at` on the frame in `buffer`.
-    fn draw(&self, at: Duration, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
-        let banner = lock(&self.settings).banner;
+    /// The writer of pictures, if `settings` ask for one.
+    fn start_snapshots(&self, settings: &Settings) -> Result<Option<Snapshots>, gst::ErrorMessage> {
+        let plan = settings
+            .snapshot_plan()
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("snapshot-location: {error}")))?;
+        let element = self.obj().downgrade();
+        let start = |plan| Snapshots::start(plan, move |outcome| hear(element.upgrade().as_ref(), &outcome));
+        plan.map(start).transpose().map_err(|error| {
+            gst::error_msg!(
+                gst::ResourceError::Failed,
+                ("snapshot-location: no thread to write pictures: {error}")
+            )
+        })
+    }
+
+    /// Keeps and draws what is known of the frame in `buffer`.
+    fn show(&self, seen: Seen, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
+        let Settings { banner, draw, .. } = *lock(&self.settings);
+        if !draw && seen.moments.is_empty() {
+            return Ok(());
+        }
         let mut format = lock(&self.format);
         let Format { info, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let list = picture.display_list(at, banner);
-        if list.primitives.is_empty() {
+        let list = picture.display_list(seen.at, banner);
+        self.keep(seen, &list, buffer, info).map_err(|error| self.frame_error(&error))?;
+        if !draw || list.primitives.is_empty() {
             return Ok(());
         }
         let mut canvas = lock(&self.canvas);
@@ -233,6 +273,31 @@ impl OshaAnnotate {
         self.tell_foreign(is_foreign);
         if let Some(analysis) = lock(&self.analysis).as_mut() {
             analysis.counters.count(drawn);
+        }
+        Ok(())
+    }
+
+    /// Hands the frame of `info` in `buffer` to the writer of pictures if something happened on it. Frames in device memory
+    /// are brought to the host.
+    fn keep(
+        &self,
+        seen: Seen,
+        list: &DisplayList,
+        buffer: &gst::BufferRef,
+        info: &VideoInfo,
+    ) -> Result<(), FrameError> {
+        let snapshots = lock(&self.snapshots);
+        let Some(snapshots) = snapshots.as_ref().filter(|_| !seen.moments.is_empty()) else { return Ok(()) };
+        let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
+        cuda::count_download(buffer, info);
+        let Seen { people, moments, .. } = seen;
+        let dropped_before = snapshots.counts.dropped.load(Ordering::Relaxed) > 0;
+        if !snapshots.keep(Shot { still, list: list.clone(), people, moments }) && !dropped_before {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                ("snapshot-location: the disk is too slow, pictures are dropped; stats counts them. Name a faster disk, or use .jpg")
+            );
         }
         Ok(())
     }
@@ -251,28 +316,40 @@ impl OshaAnnotate {
         }
     }
 
-    /// Judges the frame and reports what began or ended. Returns the frame's stream time.
-    fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
+    /// Judges the frame, attaches what is found and reports what began or ended.
+    fn analyse(&self, buffer: &mut gst::Buffer) -> Result<Seen, gst::FlowError> {
         let at = self.stream_time(buffer);
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
-        let events = self.judge(at, buffer)?;
+        let (events, people) = self.judge(at, buffer)?;
+        let moments = snapshot::moments(&events, at, lock(&self.settings).snapshot);
         self.report(&events).map_err(|_| gst::FlowError::Error)?;
-        Ok(at)
+        Ok(Seen { at, moments, people })
     }
 
-    /// Judges the frame of time `at`. Returns what began or ended.
-    fn judge(&self, at: Duration, buffer: &gst::BufferRef) -> Result<Vec<Event>, gst::FlowError> {
+    /// Judges the frame of time `at` and attaches what is found. Returns what began or ended, and the people in it.
+    fn judge(
+        &self,
+        at: Duration,
+        buffer: &mut gst::Buffer,
+    ) -> Result<(Vec<Event>, Vec<Rect>), gst::FlowError> {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
-        let Some(observation) = Observation::of(buffer) else { return Ok(Vec::new()) };
+        let Some(observation) = Observation::of(buffer) else { return Ok(Default::default()) };
         let mut format = lock(&self.format);
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let report = analysis.analyse(at, (format.info.width(), format.info.height()), &observation);
-        format.picture.show(at, &observation, &report);
-        Ok(report.events)
+        let size = (format.info.width(), format.info.height());
+        let (followed, report) = analysis.analyse(at, size, &observation);
+        let findings = Findings::new(at, &report, &observation.scores());
+        format.picture.show(&observation, &findings);
+        metas::attach(buffer.make_mut(), &observation, &followed, &findings).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("findings cannot be attached: {error}"));
+            gst::FlowError::Error
+        })?;
+        let people = findings.subjects.iter().map(|subject| observation.detections[subject.detection].rect);
+        Ok((report.events, people.collect()))
     }
 
     /// Time in the stream, which does not depend on when it is played.
@@ -328,6 +405,24 @@ impl OshaAnnotate {
 
     fn stats(&self) -> gst::Structure {
         let counters = lock(&self.analysis).as_ref().map(|analysis| analysis.counters).unwrap_or_default();
-        stats::structure(&counters)
+        let snapshots = lock(&self.snapshots).as_ref().map(|snapshots| snapshots.counts.clone());
+        stats::structure(&counters, &snapshots.unwrap_or_default())
+    }
+}
+
+/// Tells the bus what became of a picture.
+fn hear(element: Option<&super::OshaAnnotate>, outcome: &snapshot::Outcome<'_>) {
+    let Some(element) = element else { return };
+    match outcome {
+        snapshot::Outcome::Written(path, moment) => {
+            let message =
+                gst::message::Element::builder(message::snapshot(path, moment)).src(element).build();
+            if element.post_message(message).is_err() {
+                gst::debug!(CAT, obj = element, "no bus takes the message");
+            }
+        }
+        snapshot::Outcome::Failed(error) => {
+            gst::element_warning!(element, gst::ResourceError::Write, ("snapshot-location: {error}"));
+        }
     }
 }
