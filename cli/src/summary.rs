@@ -70,11 +70,11 @@ fn print_frames(title: &str, frames: Option<u64>, path: Option<&Path>) {
     }
 }
 
-/// One line for each violation; its end, where there is one, holds more than its start.
+/// One line for each violation; its last event holds the most.
 fn print_violations(path: &Path, events: &[Event]) {
     let mut violations: BTreeMap<u64, &Violation> = BTreeMap::new();
     for event in events {
-        if let Body::Start(violation) | Body::End(violation) = &event.body {
+        if let Some(violation) = event.body.violation() {
             violations.insert(violation.violation, violation);
         }
     }
@@ -85,10 +85,11 @@ fn print_violations(path: &Path, events: &[Event]) {
 }
 
 fn line(violation: &Violation) -> String {
-    let Violation { start_s, duration_s, track, citation, title, .. } = violation;
-    let hazard = violation.hazard.name().replace('_', " ");
+    let Violation { start_s, duration_s, citation, title, .. } = violation;
+    let rule = violation.rule.replace('_', " ");
+    let who = violation.track.map_or_else(|| "the place".to_owned(), |track| format!("track {track}"));
     let end = violation.end_s.unwrap_or(start_s + duration_s);
-    format!("{start_s:6.2} s to {end:6.2} s   person {track:<3} {hazard:<15} {citation:<20} {title}")
+    format!("{start_s:6.2} s to {end:6.2} s   {who:<10} {rule:<15} {citation:<20} {title}")
 }
 
 /// Pictures in a video file, counted without decoding them.

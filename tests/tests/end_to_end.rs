@@ -96,10 +96,10 @@ fn ends(events: &[Event]) -> Vec<&Violation> {
     events.iter().filter_map(end).collect()
 }
 
-/// Whether `found` tells of `truth`: the same hazard, both ends within a second.
+/// Whether `found` tells of `truth`: the same rule, both ends within a second.
 fn tells_of(found: &Violation, truth: &TruthViolation) -> bool {
     let near = |a: f64, b: u64| (a - b as f64 / 1e3).abs() <= 1.0;
-    found.hazard.name() == truth.class
+    found.rule == truth.class
         && near(found.start_s, truth.start_ms)
         && near(found.end_s.unwrap_or_default(), truth.end_ms)
 }

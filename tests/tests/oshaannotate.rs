@@ -600,10 +600,7 @@ mod reporting {
         for (message, kind) in messages.iter().zip(["start", "end"]) {
             let text = |name: &str| message.get::<String>(name).unwrap();
             assert_eq!(text("kind"), kind);
-            assert_eq!(
-                (text("hazard"), text("citation")),
-                ("no_hard_hat".into(), "29 CFR 1926.100(a)".into())
-            );
+            assert_eq!((text("rule"), text("citation")), ("no_hard_hat".into(), "29 CFR 1926.100(a)".into()));
             assert!(!text("title").is_empty() && !text("severity").is_empty());
             let place = ["x", "y", "width", "height"].map(|name| message.get::<f32>(name).unwrap());
             assert_eq!(place, [100.0, 80.0, 60.0, 120.0]);
@@ -761,7 +758,7 @@ mod reporting {
             ("[classes]\nno_hard_hat = 'hard_hat'", 0),
         ];
         for (text, expected) in cases {
-            std::fs::write(&rules, text).unwrap();
+            std::fs::write(&rules, format!("scope = 'construction'\n{text}")).unwrap();
             let mut bench = Bench::new(&format!("rules={}", rules.display()));
             bench.show(0, 2000, Some(BARE));
             assert_eq!(bench.words().len(), expected, "{text}");

@@ -23,7 +23,7 @@ fn judge(criterion: &mut Criterion) {
     criterion.bench_function(&format!("judge {PEOPLE} people with a head each"), |bencher| {
         bencher.iter(|| {
             pts += Duration::from_millis(40);
-            engine.analyse(&FrameObservations { pts, size: (1280, 1080), objects: &objects })
+            engine.analyse(&FrameObservations { pts, size: (1280, 1080), objects: &objects, clock: None })
         });
     });
 }

@@ -3,10 +3,10 @@
 use crate::hazard::Hazard;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// What a detector's label means.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
     /// Canonical name, e.g. `no_hard_hat`.
@@ -14,16 +14,30 @@ pub struct Class {
     /// Whether the box is a whole person.
     #[serde(default)]
     pub person: bool,
+    /// Wider classes that it belongs to.
+    #[serde(default)]
+    pub is: Vec<String>,
     /// Hazards that the box shows to be averted, since the equipment is worn.
     #[serde(default)]
     pub worn: Vec<Hazard>,
     /// Hazards that the box shows.
     #[serde(default)]
     pub missing: Vec<Hazard>,
+    #[serde(default)]
     labels: Vec<String>,
 }
 
 impl Class {
+    /// Whether it is `name` or belongs to it. Every person is a `person`.
+    pub fn belongs_to(&self, name: &str) -> bool {
+        self.name == name || self.is.iter().any(|wider| wider == name) || (self.person && name == "person")
+    }
+
+    /// Whether its boxes are equipment, or the lack of it, on somebody.
+    pub fn is_equipment(&self) -> bool {
+        !self.person && (!self.worn.is_empty() || !self.missing.is_empty())
+    }
+
     /// The hazards that the box bears on, each with whether the equipment is missing.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = (Hazard, bool)> + '_ {
         let worn = self.worn.iter().map(|&hazard| (hazard, false));
@@ -51,7 +65,7 @@ impl Dataset {
 #[serde(deny_unknown_fields)]
 struct Table {
     #[serde(rename = "class")]
-    classes: Vec<Class>,
+    classes: Vec<Arc<Class>>,
     #[serde(rename = "dataset")]
     datasets: Vec<Dataset>,
 }
@@ -61,13 +75,13 @@ const SOURCE: &str = include_str!("../data/classes.toml");
 /// The built-in table; a test holds it to be well formed.
 static TABLE: LazyLock<Table> = LazyLock::new(|| toml::from_str(SOURCE).unwrap_or_default());
 
-fn by_name(name: &str) -> Option<&'static Class> {
+fn by_name(name: &str) -> Option<&'static Arc<Class>> {
     TABLE.classes.iter().find(|class| class.name == name)
 }
 
 /// Every canonical class.
 pub fn canonical() -> impl Iterator<Item = &'static Class> {
-    TABLE.classes.iter()
+    TABLE.classes.iter().map(AsRef::as_ref)
 }
 
 /// The form in which labels are compared: trimmed, lower case, runs of blanks, underscores and hyphens as one underscore.
@@ -80,7 +94,7 @@ pub fn normalise(label: &str) -> String {
 /// Labels and the classes that they stand for.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
-    labels: BTreeMap<String, &'static Class>,
+    labels: BTreeMap<String, Arc<Class>>,
 }
 
 impl Default for Vocabulary {
@@ -88,7 +102,7 @@ impl Default for Vocabulary {
     fn default() -> Self {
         let pairs = TABLE.classes.iter().flat_map(|class| {
             let own = std::iter::once(&class.name);
-            own.chain(&class.labels).map(move |label| (normalise(label), class))
+            own.chain(&class.labels).map(move |label| (normalise(label), Arc::clone(class)))
         });
         Self { labels: pairs.collect() }
     }
@@ -111,13 +125,25 @@ impl Vocabulary {
     /// Makes `label` stand for the canonical class `name`. False, and nothing changes, if there is no such class.
     pub fn define(&mut self, label: &str, name: &str) -> bool {
         let class = by_name(name);
-        self.labels.extend(class.map(|class| (normalise(label), class)));
+        self.labels.extend(class.map(|class| (normalise(label), Arc::clone(class))));
         class.is_some()
     }
 
+    /// Makes a label that stands for nothing yet a class of its own, which rules may name.
+    pub fn add(&mut self, label: &str) {
+        let name = normalise(label);
+        let class = Class { name: name.clone(), ..Class::default() };
+        self.labels.entry(name).or_insert_with(|| Arc::new(class));
+    }
+
+    /// Everything that a rule may name: labels and canonical names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.labels.keys().map(String::as_str)
+    }
+
     /// The class that a label stands for; `None` for labels without a meaning here, such as `none`.
-    pub fn resolve(&self, label: &str) -> Option<&'static Class> {
-        self.labels.get(&normalise(label)).copied()
+    pub fn resolve(&self, label: &str) -> Option<&Arc<Class>> {
+        self.labels.get(label).or_else(|| self.labels.get(&normalise(label)))
     }
 }
 
@@ -125,7 +151,7 @@ impl Vocabulary {
 mod tests {
     use super::*;
 
-    fn name(vocabulary: &Vocabulary, label: &str) -> Option<&'static str> {
+    fn name<'a>(vocabulary: &'a Vocabulary, label: &str) -> Option<&'a str> {
         vocabulary.resolve(label).map(|class| class.name.as_str())
     }
 
@@ -137,6 +163,9 @@ mod tests {
             for label in class.labels.iter().map(|label| normalise(label)).collect::<BTreeSet<_>>() {
                 assert_eq!(seen.insert(label.clone(), &class.name), None, "{label} has two meanings");
             }
+        }
+        for wider in table.classes.iter().flat_map(|class| &class.is) {
+            assert!(by_name(wider).is_some(), "{wider}");
         }
         for dataset in &table.datasets {
             for (label, class) in &dataset.means {
@@ -307,7 +336,8 @@ mod tests {
 
     #[test]
     fn composites_show_several_things() {
-        let class = Vocabulary::default().resolve("WH").unwrap();
+        let vocabulary = Vocabulary::default();
+        let class = vocabulary.resolve("WH").unwrap();
         assert!(class.person);
         let evidence: Vec<_> = class.evidence().collect();
         assert_eq!(evidence, [(Hazard::NoHardHat, false), (Hazard::NoSafetyVest, true)]);

@@ -2,10 +2,9 @@
 //!
 //! The same frames give the same bytes: an event carries stream times only, and a clock time where the caller adds one.
 
-use crate::association::Rect;
-use crate::hazard::Hazard;
-use crate::standards::{Basis, Scope, Severity, Standard};
-use crate::state::Breach;
+use crate::geometry::Rect;
+use crate::rules::{Outcome, RuleKind};
+use crate::standards::{Basis, Scope, Severity};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,22 +34,38 @@ pub struct Event {
 pub enum Body {
     /// A violation is confirmed.
     Start(Violation),
+    /// A violation goes on: a while has passed, or its zone, severity or outcome has changed.
+    Update(Violation),
     /// A violation is over.
     End(Violation),
     /// The stream is over.
     Summary(Summary),
 }
 
-/// One violation: one hazard on one person, from its first frame to its last.
+impl Body {
+    /// The violation that it is about.
+    pub fn violation(&self) -> Option<&Violation> {
+        match self {
+            Self::Start(violation) | Self::Update(violation) | Self::End(violation) => Some(violation),
+            Self::Summary(_) => None,
+        }
+    }
+}
+
+/// One violation: one rule and one subject, from the first frame to the last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The same in its start and its end; counted from 1.
+    /// The same in its start, its updates and its end; counted from 1.
     pub violation: u64,
-    /// What is wrong.
-    pub hazard: Hazard,
-    /// The rule that it breaks, e.g. `29 CFR 1926.100(a)`.
+    /// The rule's name in the site file, or that of a built-in rule such as `no_hard_hat`.
+    pub rule: String,
+    /// The rule's kind.
+    pub rule_kind: RuleKind,
+    /// Whether a person has to look before it counts.
+    pub outcome: Outcome,
+    /// What it breaks, e.g. `29 CFR 1926.100(a)`.
     pub citation: String,
-    /// The rule's name.
+    /// Its name.
     pub title: String,
     /// What the citation rests on.
     pub basis: Basis,
@@ -58,13 +73,18 @@ pub struct Violation {
     pub severity: Severity,
     /// The body of rules of the site.
     pub scope: Scope,
-    /// The track of the person, or of the detection where no person was seen.
-    pub track: u64,
+    /// The zone or line where it was last seen; absent where no zone matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The track of the person or thing that breaks the rule, or of a lack of equipment where no person was seen; absent
+    /// where the place as a whole does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<u64>,
     /// Time of the first frame that shows it, in nanoseconds.
     pub start_pts_ns: u64,
     /// The same in seconds.
     pub start_s: f64,
-    /// Time of the last frame that shows it, in nanoseconds; absent from a start.
+    /// Time of the last frame that shows it, in nanoseconds; only of an end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_pts_ns: Option<u64>,
     /// The same in seconds.
@@ -72,10 +92,10 @@ pub struct Violation {
     pub end_s: Option<f64>,
     /// From the first to the last frame so far, in seconds.
     pub duration_s: f64,
-    /// Why it is over; absent from a start.
+    /// Why it is over; only of an end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<EndReason>,
-    /// Where the person was last seen: left, top, width and height in source pixels.
+    /// Where it was last seen: left, top, width and height in source pixels.
     #[serde(rename = "box")]
     pub rect: Rect,
     /// Highest score of the detections that show it.
@@ -84,39 +104,25 @@ pub struct Violation {
     pub score_mean: f32,
     /// How many frames show it.
     pub frames: u64,
+    /// The others that take part, as they were last seen: the machine, the load, the people of a crowd.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Party>,
+}
+
+/// One that takes part in a violation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Party {
+    /// Its track; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<u64>,
+    /// Its class.
+    pub class: String,
+    /// Left, top, width and height in source pixels.
+    #[serde(rename = "box")]
+    pub rect: Rect,
 }
 
 impl Violation {
-    pub(crate) fn new(
-        id: u64,
-        hazard: Hazard,
-        rule: &Standard,
-        scope: Scope,
-        at: (u64, Rect),
-        breach: &Breach,
-    ) -> Self {
-        Self {
-            violation: id,
-            hazard,
-            citation: rule.citation.to_owned(),
-            title: rule.title.to_owned(),
-            basis: rule.basis,
-            severity: rule.severity,
-            scope,
-            track: at.0,
-            start_pts_ns: nanoseconds(breach.start),
-            start_s: seconds(breach.start),
-            end_pts_ns: None,
-            end_s: None,
-            duration_s: seconds(breach.last - breach.start),
-            reason: None,
-            rect: at.1,
-            score_max: breach.score_max,
-            score_mean: breach.score_mean(),
-            frames: breach.frames,
-        }
-    }
-
     pub(crate) fn ended(self, last: Duration, reason: EndReason) -> Self {
         Self { end_pts_ns: Some(nanoseconds(last)), end_s: Some(seconds(last)), reason: Some(reason), ..self }
     }
@@ -130,6 +136,8 @@ pub enum EndReason {
     Cleared,
     /// The person is no longer seen.
     Left,
+    /// The rule's hours are over.
+    Schedule,
     /// The stream ended first.
     EndOfStream,
 }
@@ -145,8 +153,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// Violations that started.
     pub violations: u64,
-    /// The same by hazard; hazards without any are left out.
-    pub by_hazard: BTreeMap<Hazard, u64>,
+    /// The same by rule; rules without any are left out.
+    pub by_rule: BTreeMap<String, u64>,
 }
 
 impl Event {
@@ -185,7 +193,7 @@ pub enum EventError {
     Schema(String),
 }
 
-fn nanoseconds(pts: Duration) -> u64 {
+pub(crate) fn nanoseconds(pts: Duration) -> u64 {
     u64::try_from(pts.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -197,18 +205,20 @@ pub(crate) fn seconds(pts: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::Site;
 
     fn violation() -> Violation {
         Violation {
             violation: 3,
-            hazard: Hazard::NoHardHat,
+            rule: "no_hard_hat".to_owned(),
+            rule_kind: RuleKind::PpeMissing,
+            outcome: Outcome::Violation,
             citation: "29 CFR 1926.100(a)".to_owned(),
             title: "Head protection".to_owned(),
             basis: Basis::Presumed,
-            severity: Site::default().cite(Hazard::NoHardHat).severity,
+            severity: Severity::High,
             scope: Scope::Construction,
-            track: 7,
+            zone: Some("gate".to_owned()),
+            track: Some(7),
             start_pts_ns: 2_033_333_333,
             start_s: 2.033,
             end_pts_ns: None,
@@ -219,14 +229,17 @@ mod tests {
             score_max: 0.9,
             score_mean: 0.7,
             frames: 31,
+            others: vec![Party { track: Some(9), class: "truck".to_owned(), rect: [1.0, 2.0, 3.0, 4.0] }],
         }
     }
 
     #[test]
     fn lines_come_back() {
         let ended = violation().ended(Duration::from_millis(3500), EndReason::Left);
-        let summary = Summary { frames: 9, by_hazard: [(Hazard::Fall, 2)].into(), ..Summary::default() };
-        for body in [Body::Start(violation()), Body::End(ended), Body::Summary(summary)] {
+        let summary = Summary { frames: 9, by_rule: [("fall".to_owned(), 2)].into(), ..Summary::default() };
+        for body in
+            [Body::Start(violation()), Body::Update(violation()), Body::End(ended), Body::Summary(summary)]
+        {
             let event = Event::new(5, body);
             let line = event.to_line().unwrap();
             assert_eq!(line.find('\n'), Some(line.len() - 1));
@@ -238,10 +251,12 @@ mod tests {
     fn the_form_is_fixed() {
         let line = Event::new(1, Body::Start(violation())).to_line().unwrap();
         let expected = concat!(
-            r#"{"schema":"gst-osha.event/1","sequence":1,"kind":"start","violation":3,"hazard":"no_hard_hat","#,
+            r#"{"schema":"gst-osha.event/1","sequence":1,"kind":"start","violation":3,"rule":"no_hard_hat","#,
+            r#""rule_kind":"ppe_missing","outcome":"violation","#,
             r#""citation":"29 CFR 1926.100(a)","title":"Head protection","basis":"presumed","severity":"high","#,
-            r#""scope":"construction","track":7,"start_pts_ns":2033333333,"start_s":2.033,"duration_s":1.0,"#,
-            r#""box":[0.1,2.0,33.3,44.0],"score_max":0.9,"score_mean":0.7,"frames":31}"#,
+            r#""scope":"construction","zone":"gate","track":7,"start_pts_ns":2033333333,"start_s":2.033,"duration_s":1.0,"#,
+            r#""box":[0.1,2.0,33.3,44.0],"score_max":0.9,"score_mean":0.7,"frames":31,"#,
+            r#""others":[{"track":9,"class":"truck","box":[1.0,2.0,3.0,4.0]}]}"#,
             "\n"
         );
         assert_eq!(line, expected);

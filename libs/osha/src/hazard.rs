@@ -56,6 +56,17 @@ impl Hazard {
         }
     }
 
+    /// The equipment that averts it, e.g. `hard_hat`; of a fall, `fall`.
+    pub fn equipment(self) -> &'static str {
+        let name = self.name();
+        name.strip_prefix("no_").unwrap_or(name)
+    }
+
+    /// The hazard of that name, or the one that equipment of that name averts.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hazard| hazard.name() == name || hazard.equipment() == name)
+    }
+
     /// Where on a standing person its equipment is found.
     pub(crate) fn region(self) -> Region {
         match self {
@@ -83,14 +94,16 @@ pub(crate) struct Region {
     pub bottom: f32,
     /// How many such items one person has.
     pub places: usize,
+    /// The part that has to be visible before a missing item means anything: from and to, in heights of the person.
+    pub core: (f32, f32),
 }
 
 impl Region {
-    const HEAD: Self = Self { top: -0.15, bottom: 0.4, places: 1 };
-    const TORSO: Self = Self { top: 0.05, bottom: 0.8, places: 1 };
-    const HANDS: Self = Self { top: 0.0, bottom: 0.9, places: 2 };
-    const FEET: Self = Self { top: 0.6, bottom: 1.15, places: 2 };
-    const BODY: Self = Self { top: -0.15, bottom: 1.15, places: 1 };
+    const HEAD: Self = Self { top: -0.15, bottom: 0.4, places: 1, core: (0.0, 0.18) };
+    const TORSO: Self = Self { top: 0.05, bottom: 0.8, places: 1, core: (0.2, 0.55) };
+    const HANDS: Self = Self { top: 0.0, bottom: 0.9, places: 2, core: (0.35, 0.6) };
+    const FEET: Self = Self { top: 0.6, bottom: 1.15, places: 2, core: (0.88, 1.0) };
+    const BODY: Self = Self { top: -0.15, bottom: 1.15, places: 1, core: (0.0, 1.0) };
 }
 
 #[cfg(test)]

@@ -6,8 +6,18 @@ pub mod association;
 pub mod classes;
 pub mod engine;
 pub mod event;
+pub mod expression;
+pub mod geometry;
 pub mod hazard;
 pub mod log;
+pub mod rules;
+pub mod schedule;
 pub mod site;
 pub mod standards;
 pub mod state;
+pub mod zone;
+
+mod equipment;
+mod ledger;
+mod motion;
+mod scene;

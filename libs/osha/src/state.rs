@@ -2,53 +2,64 @@
 
 use crate::site::Timing;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How a person stands with a hazard, or with all of them.
+/// How a subject stands with a rule, or with all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compliance {
     /// Nothing is known. Absence is no evidence: who is seen neither with nor without a hat is here.
     #[default]
     Unknown,
-    /// The equipment was seen in use.
+    /// The rule is kept: equipment was seen in use, nobody is where nobody may be.
     Compliant,
-    /// It seems to be missing, but not for long enough yet.
+    /// It seems to be broken, but not for long enough yet.
     Suspected,
-    /// It is missing.
+    /// It is broken.
     Violating,
 }
 
-/// What one frame shows on one person and one hazard.
+/// What one frame shows on one subject and one rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Evidence {
-    /// The person is in view, the equipment is not.
-    Nothing,
-    /// The equipment is worn, with the detector's score.
-    Worn(f32),
-    /// The equipment is missing, with the detector's score.
-    Missing(f32),
+    /// It cannot be seen: the part of the body is hidden, cut off or too small.
+    Hidden,
+    /// It could be seen, but the detector says nothing.
+    Silent,
+    /// All is well, with the detector's score.
+    Fine(f32),
+    /// The rule is broken, with the detector's score.
+    Against(f32),
 }
 
 impl Evidence {
-    /// Of two statements about the same frame the surer one; a tie goes to `self`.
+    /// Of two statements about the same frame the surer one; a tie goes to the worse.
     pub(crate) fn or(self, other: Self) -> Self {
-        if other.score() > self.score() { other } else { self }
+        if (other.score(), other.against().is_some()) > (self.score(), self.against().is_some()) {
+            other
+        } else {
+            self
+        }
     }
 
     fn score(self) -> f32 {
         match self {
-            Self::Nothing => -1.0,
-            Self::Worn(score) | Self::Missing(score) => score,
+            Self::Hidden => -2.0,
+            Self::Silent => -1.0,
+            Self::Fine(score) | Self::Against(score) => score,
         }
     }
 
-    fn missing(self) -> Option<f32> {
+    fn against(self) -> Option<f32> {
         match self {
-            Self::Missing(score) => Some(score),
+            Self::Against(score) => Some(score),
             _ => None,
         }
+    }
+
+    /// Whether the detector says anything.
+    pub(crate) fn is_statement(self) -> bool {
+        matches!(self, Self::Fine(_) | Self::Against(_))
     }
 }
 
@@ -67,8 +78,8 @@ pub(crate) struct Breach {
 }
 
 impl Breach {
-    fn new(start: Duration, score: f32) -> Self {
-        Self { start, last: start, frames: 1, score_max: score, score_sum: score.into() }
+    fn new(start: Duration) -> Self {
+        Self { start, last: start, frames: 0, score_max: 0.0, score_sum: 0.0 }
     }
 
     fn add(&mut self, score: f32) {
@@ -79,7 +90,7 @@ impl Breach {
 
     /// Mean score of the frames that showed it.
     pub(crate) fn score_mean(&self) -> f32 {
-        (self.score_sum / self.frames as f64) as f32
+        (self.score_sum / self.frames.max(1) as f64) as f32
     }
 }
 
@@ -90,19 +101,27 @@ pub(crate) enum Transition {
     Ended(Breach),
 }
 
-/// One person and one hazard over time.
+/// One subject and one rule over time.
 ///
-/// Two frames in a row begin a suspicion, which holds while the share asked for of the latest frames agrees, and becomes
-/// a violation when it has lasted long enough. A violation ends in the same way.
+/// A balance weighs time against time: the time during which the rule was seen broken fills it, the time during which it
+/// was seen kept drains it, faster, so that it fills only if more than [`Timing::share`] of the time agrees. Silence
+/// drains half as fast, and what is hidden does nothing. The balance is full after [`Timing::confirm`]; a second one, of
+/// [`Timing::clear`], ends the violation in the same way. The time between two frames belongs to both halves, so neither
+/// the frame rate nor lost frames matter, and the memory is the same for every length of time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Condition {
-    history: VecDeque<(Duration, Evidence)>,
+    before: Option<(Duration, Evidence)>,
+    /// Seconds of evidence: against the subject, or, once confirmed, for it.
+    balance: f64,
     breach: Option<Breach>,
     confirmed: bool,
-    /// Since when a confirmed violation seems to be over.
-    quiet: Option<Duration>,
+    seen_fine: Option<Duration>,
+    hidden_since: Option<Duration>,
     ended: Option<Duration>,
 }
+
+/// Sums of times are exact to less than this, in seconds.
+const ROUNDING: f64 = 1e-6;
 
 impl Condition {
     /// Takes what a frame shows. Times must not go back; of several observations of one time the first counts.
@@ -112,111 +131,117 @@ impl Condition {
         evidence: Evidence,
         timing: &Timing,
     ) -> Option<Transition> {
-        let before = self.history.back().copied();
-        if before.is_some_and(|(seen, _)| seen == pts) {
+        let before = self.before;
+        if before.is_some_and(|(seen, _)| seen >= pts) {
             return None;
         }
-        self.remember(pts, evidence, timing);
+        let evidence = self.patience(pts, evidence, timing);
+        self.before = Some((pts, evidence));
+        if matches!(evidence, Evidence::Fine(_)) {
+            self.seen_fine = Some(pts);
+        }
+        if let Some((seen, earlier)) = before {
+            let half = (pts - seen).as_secs_f64() / 2.0;
+            self.weigh(earlier, half, timing);
+            self.weigh(evidence, half, timing);
+        }
         self.extend(before, pts, evidence);
         if self.confirmed {
-            self.clear(before, pts, timing).map(Transition::Ended)
+            self.clear(pts, timing).map(Transition::Ended)
         } else {
-            self.confirm(pts, timing).map(Transition::Started)
+            self.confirm(pts, evidence, timing).map(Transition::Started)
         }
     }
 
     /// Ends what is under way, and gives it if it was confirmed.
     pub(crate) fn close(&mut self) -> Option<Breach> {
         let breach = self.breach.take().filter(|_| self.confirmed);
-        *self = Self { ended: self.ended, ..Self::default() };
+        *self = Self { ended: self.ended, seen_fine: self.seen_fine, before: self.before, ..Self::default() };
         breach
     }
 
-    /// Whether a violation is confirmed and not over.
-    pub(crate) fn violating(&self) -> bool {
-        self.confirmed
+    /// The violation that is confirmed and not over.
+    pub(crate) fn violation(&self) -> Option<&Breach> {
+        self.breach.as_ref().filter(|_| self.confirmed)
     }
 
     /// The state and, for the two bad ones, since when it seems to have been so.
-    pub(crate) fn state(&self) -> (Compliance, Option<Duration>) {
-        if let Some(breach) = &self.breach {
+    pub(crate) fn state(&self, timing: &Timing) -> (Compliance, Option<Duration>) {
+        if let Some(breach) = self.breach.as_ref().filter(|breach| self.confirmed || breach.frames > 1) {
             let state = if self.confirmed { Compliance::Violating } else { Compliance::Suspected };
             return (state, Some(breach.start));
         }
-        let count =
-            |what: fn(Evidence) -> bool| self.history.iter().filter(|(_, evidence)| what(*evidence)).count();
-        let worn = count(|evidence| matches!(evidence, Evidence::Worn(_)));
-        let missing = count(|evidence| evidence.missing().is_some());
-        (if worn > missing { Compliance::Compliant } else { Compliance::Unknown }, None)
+        let recent = |fine: Duration| self.before.is_some_and(|(now, _)| now - fine <= timing.clear);
+        let fine = self.seen_fine.is_some_and(recent);
+        (if fine { Compliance::Compliant } else { Compliance::Unknown }, None)
     }
 
-    fn remember(&mut self, pts: Duration, evidence: Evidence, timing: &Timing) {
-        let horizon = pts.saturating_sub(timing.confirm.max(timing.clear));
-        while self.history.front().is_some_and(|(seen, _)| *seen < horizon) {
-            self.history.pop_front();
+    /// What has been hidden for too long counts as silence.
+    fn patience(&mut self, pts: Duration, evidence: Evidence, timing: &Timing) -> Evidence {
+        if evidence != Evidence::Hidden {
+            self.hidden_since = None;
+            return evidence;
         }
-        self.history.push_back((pts, evidence));
+        let since = *self.hidden_since.get_or_insert(pts);
+        if pts - since > timing.hidden { Evidence::Silent } else { evidence }
+    }
+
+    fn weigh(&mut self, evidence: Evidence, seconds: f64, timing: &Timing) {
+        let share = f64::from(timing.share);
+        let penalty = if share < 1.0 { seconds * share / (1.0 - share) } else { f64::MAX };
+        let (gain, full) = match (self.confirmed, evidence) {
+            (_, Evidence::Hidden) => return,
+            (false, Evidence::Against(_)) => (seconds, timing.confirm),
+            (false, Evidence::Fine(_)) => (-penalty, timing.confirm),
+            (false, Evidence::Silent) => (-penalty / 2.0, timing.confirm),
+            (true, Evidence::Against(_)) => (-penalty, timing.clear),
+            (true, _) => (seconds, timing.clear),
+        };
+        // More than full, so that the frame that tips it need not be the best one; but not more than is soon drained.
+        self.balance = (self.balance + gain).clamp(0.0, 2.0 * full.as_secs_f64());
     }
 
     fn extend(&mut self, before: Option<(Duration, Evidence)>, pts: Duration, evidence: Evidence) {
-        let Some(score) = evidence.missing() else { return };
-        let before = before.and_then(|(seen, evidence)| Some((seen, evidence.missing()?)));
-        if self.breach.is_none() {
-            self.breach = before.map(|(seen, score)| Breach::new(seen, score));
-        }
-        if let Some(breach) = &mut self.breach {
-            breach.add(score);
-            breach.last = if before.is_some() { pts } else { breach.last };
+        let Some(score) = evidence.against() else { return };
+        let breach = self.breach.get_or_insert_with(|| Breach::new(pts));
+        breach.add(score);
+        if before.is_some_and(|(_, earlier)| earlier.against().is_some()) {
+            breach.last = pts;
         }
     }
 
-    fn confirm(&mut self, pts: Duration, timing: &Timing) -> Option<Breach> {
-        let start = self.breach.as_ref()?.start;
-        let missing = |evidence: Evidence| evidence.missing().is_some();
-        if self.share(start.max(pts.saturating_sub(timing.confirm)), missing) < timing.share {
-            self.breach = None;
+    fn confirm(&mut self, pts: Duration, evidence: Evidence, timing: &Timing) -> Option<Breach> {
+        if evidence.against().is_none() {
+            if self.balance <= 0.0 {
+                self.breach = None;
+            }
+            return None;
         }
         let cooling = self.ended.is_some_and(|ended| pts < ended.saturating_add(timing.cooldown));
-        self.confirmed = self.breach.is_some() && !cooling && pts - start >= timing.confirm;
-        self.breach.clone().filter(|_| self.confirmed)
+        let full = self.balance + ROUNDING >= timing.confirm.as_secs_f64();
+        let breach = self.breach.as_ref().filter(|breach| full && !cooling && breach.frames > 1)?.clone();
+        self.confirmed = true;
+        self.balance = 0.0;
+        Some(breach)
     }
 
-    fn clear(
-        &mut self,
-        before: Option<(Duration, Evidence)>,
-        pts: Duration,
-        timing: &Timing,
-    ) -> Option<Breach> {
-        let fine = |evidence: Evidence| evidence.missing().is_none();
-        let window = pts.saturating_sub(timing.clear);
-        self.quiet = self.quiet.filter(|since| self.share((*since).max(window), fine) >= timing.share);
-        if self.quiet.is_none() && self.history.back().is_some_and(|(_, evidence)| fine(*evidence)) {
-            self.quiet = before.filter(|(_, evidence)| fine(*evidence)).map(|(seen, _)| seen);
-        }
-        if pts - self.quiet? < timing.clear {
+    fn clear(&mut self, pts: Duration, timing: &Timing) -> Option<Breach> {
+        if self.balance <= 0.0 || self.balance + ROUNDING < timing.clear.as_secs_f64() {
             return None;
         }
         self.ended = Some(pts);
         self.close()
-    }
-
-    /// The share of the frames since `from` of which `what` holds.
-    fn share(&self, from: Duration, what: impl Fn(Evidence) -> bool) -> f32 {
-        let recent = self.history.iter().rev().take_while(|(seen, _)| *seen >= from);
-        let (count, agreeing) = recent
-            .fold((0, 0), |(count, sum), (_, evidence)| (count + 1, sum + usize::from(what(*evidence))));
-        agreeing as f32 / count.max(1) as f32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Evidence::{Missing, Nothing, Worn};
+    use Evidence::{Against, Fine, Hidden, Silent};
 
     const FRAME: Duration = Duration::from_millis(40);
 
-    /// Runs one frame per letter: m(issing), w(orn), n(othing), and space for out of view. A number repeats what follows.
+    /// Runs one frame per letter: m(issing), w(orn), n(othing), h(idden), and space for out of view. A number repeats what follows.
     fn play(condition: &mut Condition, script: &str) -> Vec<(Duration, Transition)> {
         let mut out = Vec::new();
         let (mut pts, mut repeat) = (Duration::ZERO, 0);
@@ -227,9 +252,10 @@ mod tests {
             }
             for _ in 0..repeat.max(1) {
                 let evidence = match letter {
-                    'm' => Some(Missing(0.5)),
-                    'w' => Some(Worn(0.5)),
-                    'n' => Some(Nothing),
+                    'm' => Some(Against(0.5)),
+                    'w' => Some(Fine(0.5)),
+                    'n' => Some(Silent),
+                    'h' => Some(Hidden),
                     _ => None,
                 };
                 let change = evidence.and_then(|e| condition.observe(pts, e, &Timing::default()));
@@ -316,7 +342,7 @@ mod tests {
         let state = |script| {
             let mut condition = Condition::default();
             play(&mut condition, script);
-            condition.state().0
+            condition.state(&Timing::default()).0
         };
         assert_eq!(state(""), Compliance::Unknown);
         assert_eq!(state("80n"), Compliance::Unknown);
@@ -329,13 +355,52 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
-        let mut condition = Condition::default();
-        play(&mut condition, "5000n");
-        assert!(condition.history.len() <= 38, "{}", condition.history.len());
-        for _ in 0..1000 {
-            condition.observe(Duration::from_secs(1000), Missing(0.5), &Timing::default());
+    fn what_is_hidden_neither_starts_nor_ends_anything() {
+        assert_eq!(starts("20m100h"), [0; 0]);
+        assert_eq!(starts("20m50h10m"), [0], "it goes on after the break");
+        assert_eq!(play(&mut Condition::default(), "50m200h50m").len(), 1);
+        assert_eq!(play(&mut Condition::default(), "50m400h").len(), 2, "but not for ever");
+    }
+
+    #[test]
+    fn half_of_the_frames_are_enough_against_silence() {
+        assert_eq!(starts(&"1m1n".repeat(150)), [0]);
+        assert_eq!(starts(&"1m1w".repeat(150)), [0; 0]);
+    }
+
+    #[test]
+    fn the_frame_rate_does_not_matter() {
+        for milliseconds in [4, 20, 40, 100, 250, 500] {
+            let mut condition = Condition::default();
+            let mut times = Vec::new();
+            for frame in 0..20_000 / milliseconds {
+                let pts = Duration::from_millis(frame * milliseconds);
+                let bare = (5_000..12_000).contains(&pts.as_millis());
+                let evidence = if bare { Against(0.5) } else { Fine(0.5) };
+                times.extend(condition.observe(pts, evidence, &Timing::default()).map(|_| pts.as_millis()));
+            }
+            let [start, end] = times[..] else { panic!("{milliseconds} ms: {times:?}") };
+            assert!(
+                start.abs_diff(6_000) <= 250 && end.abs_diff(13_500) <= 500,
+                "{milliseconds} ms: {times:?}"
+            );
         }
-        assert_eq!((condition.history.len(), condition.state().0), (1, Compliance::Unknown));
+    }
+
+    #[test]
+    fn a_time_counts_once() {
+        let mut condition = Condition::default();
+        for _ in 0..1000 {
+            condition.observe(Duration::from_secs(1000), Against(0.5), &Timing::default());
+        }
+        assert_eq!(condition.state(&Timing::default()).0, Compliance::Unknown);
+    }
+
+    #[test]
+    fn a_share_of_one_allows_no_exception() {
+        let timing = Timing { share: 1.0, ..Timing::default() };
+        let mut condition = Condition::default();
+        let evidence = |frame: u32| if frame % 20 == 19 { Fine(0.5) } else { Against(0.5) };
+        assert!((0..500).all(|frame| condition.observe(frame * FRAME, evidence(frame), &timing).is_none()));
     }
 }

@@ -192,7 +192,12 @@ fn site_files() {
         ("syntax", "scope = \"construction\"\nwatch = [", "line 2, column"),
         ("key", "\n\nwhatch = []", "line 3, column 1"),
         ("value", "scope = \"the moon\"", "line 1, column 9"),
-        ("class", "[classes]\nhelm = \"sombrero\"", "line 2, column 8: \"sombrero\" is not"),
+        ("scope", "watch = []", "line 1, column 1: scope is missing: add scope"),
+        (
+            "class",
+            "scope = \"construction\"\n[classes]\nhelm = \"sombrero\"",
+            "line 3, column 8: \"sombrero\" is not",
+        ),
     ] {
         refused(&write(&folder, name, text), [reason, correct]);
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::{Summary, Violation};
 use crate::standards::Context;
 
 const PERSON: Rect = [100.0, 100.0, 60.0, 180.0];
@@ -28,7 +29,7 @@ fn worker(track: u64, rect: Rect, head_class: Option<&'static str>) -> Vec<Objec
 }
 
 fn analyse(engine: &mut Engine, frame: u64, objects: &[Object<'_>]) -> FrameReport {
-    engine.analyse(&FrameObservations { pts: pts(frame), size: (1280, 720), objects })
+    engine.analyse(&FrameObservations { pts: pts(frame), size: (1280, 720), objects, clock: None })
 }
 
 /// Plays `frames` frames and gives all events, those of the end included.
@@ -54,10 +55,7 @@ fn ends(events: &[Event]) -> Vec<&Violation> {
 }
 
 fn violation(event: &Event) -> Option<&Violation> {
-    match &event.body {
-        Body::Start(violation) | Body::End(violation) => Some(violation),
-        Body::Summary(_) => None,
-    }
+    event.body.violation()
 }
 
 fn only(list: Vec<&Violation>) -> &Violation {
@@ -81,11 +79,11 @@ fn a_hat_off_for_four_seconds_is_one_violation() {
     assert_eq!((start.start_pts_ns, start.end_pts_ns), (nanoseconds(50), None));
     assert_eq!((end.start_pts_ns, end.end_pts_ns), (nanoseconds(50), Some(nanoseconds(149))));
     assert_eq!((end.start_s, end.end_s, end.duration_s), (2.0, Some(5.96), 3.96));
-    assert_eq!((end.reason, end.frames, end.track), (Some(EndReason::Cleared), 100, 7));
+    assert_eq!((end.reason, end.frames, end.track), (Some(EndReason::Cleared), 100, Some(7)));
     assert_eq!((start.violation, end.violation), (1, 1));
     assert_eq!(
-        (start.citation.as_str(), start.hazard, start.rect),
-        ("29 CFR 1926.100(a)", Hazard::NoHardHat, PERSON)
+        (start.citation.as_str(), start.rule.as_str(), start.rect),
+        ("29 CFR 1926.100(a)", "no_hard_hat", PERSON)
     );
     let sequence: Vec<_> = events.iter().map(|event| event.sequence).collect();
     assert_eq!(sequence, [1, 2, 3]);
@@ -99,7 +97,7 @@ fn the_summary_counts() {
         detections: 500,
         duration_s: 9.96,
         violations: 1,
-        by_hazard: [(Hazard::NoHardHat, 1)].into(),
+        by_rule: [("no_hard_hat".to_owned(), 1)].into(),
     };
     assert_eq!(events.last().map(|event| &event.body), Some(&Body::Summary(expected)));
 }
@@ -121,8 +119,8 @@ fn people_who_cross_keep_their_hats() {
     };
     let events = play(&mut engine(), 200, scene);
     let end = only(ends(&events));
-    assert_eq!((end.track, end.start_pts_ns, end.reason), (2, 0, Some(EndReason::EndOfStream)));
-    assert_eq!(only(starts(&events)).track, 2);
+    assert_eq!((end.track, end.start_pts_ns, end.reason), (Some(2), 0, Some(EndReason::EndOfStream)));
+    assert_eq!(only(starts(&events)).track, Some(2));
     assert!(end.frames >= 198, "{}", end.frames);
 }
 
@@ -138,7 +136,7 @@ fn who_leaves_ends_the_violation() {
     }
     let end = only(ends(&events));
     assert_eq!((end.reason, end.end_pts_ns), (Some(EndReason::Left), Some(nanoseconds(59))));
-    assert!(engine.records.is_empty() && engine.wearers.is_empty());
+    assert!(engine.ledger.records.is_empty() && engine.wearers.is_empty());
 }
 
 #[test]
@@ -160,7 +158,7 @@ fn a_new_track_in_the_same_place_goes_on() {
         _ => worker(8, moved(PERSON, 20.0), Some("no_helmet")),
     };
     let events = play(&mut engine(), 150, scene);
-    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (7, 8));
+    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (Some(7), Some(8)));
     assert_eq!(only(ends(&events)).start_pts_ns, 0);
 }
 
@@ -213,7 +211,7 @@ fn compliance_takes_all_that_the_model_can_see() {
 fn a_lack_on_nobody_is_a_subject_of_its_own() {
     let mut engine = engine();
     let events = play(&mut engine, 60, |_| vec![object("no_helmet", head(PERSON), 4)]);
-    assert_eq!((only(starts(&events)).track, only(starts(&events)).rect), (4, head(PERSON)));
+    assert_eq!((only(starts(&events)).track, only(starts(&events)).rect), (Some(4), head(PERSON)));
     let report = analyse(&mut engine, 0, &[object("no_helmet", head(PERSON), 4)]);
     assert_eq!((report.subjects.len(), report.marks.len()), (1, 0));
 }
@@ -228,7 +226,7 @@ fn a_person_who_is_missed_for_a_moment_is_not_counted_twice() {
         objects
     };
     let events = play(&mut engine(), 100, scene);
-    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (7, 7));
+    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (Some(7), Some(7)));
     assert_eq!(only(ends(&events)).rect, PERSON);
 }
 
@@ -242,7 +240,7 @@ fn a_lack_that_finds_its_person_stays_one_violation() {
         objects
     };
     let events = play(&mut engine(), 150, scene);
-    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (1007, 7));
+    assert_eq!((only(starts(&events)).track, only(ends(&events)).track), (Some(1007), Some(7)));
 }
 
 #[test]
@@ -263,9 +261,12 @@ fn marks_tell_how_the_equipment_is() {
         assert_eq!(state, if frame < 25 { Compliance::Suspected } else { Compliance::Violating }, "{frame}");
     }
     assert_eq!((last.marks[0].object, last.marks[0].owner), (1, Some(0)));
-    let hazard = last.subjects[0].hazards[0];
-    assert_eq!((hazard.state, hazard.since), (Compliance::Violating, Some(Duration::ZERO)));
-    assert_eq!(hazard.standard.citation, "29 CFR 1926.100(a)");
+    let rule = &last.subjects[0].rules[0];
+    assert_eq!(
+        (rule.state, rule.since, rule.violation),
+        (Compliance::Violating, Some(Duration::ZERO), Some(1))
+    );
+    assert_eq!((&*rule.rule, rule.citation.citation.as_str()), ("no_hard_hat", "29 CFR 1926.100(a)"));
 }
 
 #[test]
@@ -290,7 +291,7 @@ fn hazards_that_nobody_watches_for_are_ignored() {
 
 #[test]
 fn labels_of_a_site_and_of_a_data_set_count() {
-    let site = Site::from_toml("[classes]\nglava = 'no_hard_hat'").unwrap();
+    let site = Site::from_toml("scope = 'construction'\n[classes]\nglava = 'no_hard_hat'").unwrap();
     let events = play(&mut Engine::new(site), 60, |_| worker(7, PERSON, Some("glava")));
     assert_eq!(starts(&events).len(), 1);
     let heads = |engine: &mut Engine| starts(&play(engine, 60, |_| worker(7, PERSON, Some("head")))).len();
@@ -301,8 +302,8 @@ fn labels_of_a_site_and_of_a_data_set_count() {
 #[test]
 fn a_composite_tells_of_two_hazards() {
     let events = play(&mut engine(), 60, |_| vec![object("W", PERSON, 1)]);
-    let hazards: Vec<_> = starts(&events).iter().map(|violation| violation.hazard).collect();
-    assert_eq!(hazards, [Hazard::NoHardHat, Hazard::NoSafetyVest]);
+    let rules: Vec<_> = starts(&events).iter().map(|violation| violation.rule.as_str()).collect();
+    assert_eq!(rules, ["no_hard_hat", "no_safety_vest"]);
     assert_eq!(starts(&events)[1].citation, "site policy");
 }
 
@@ -339,7 +340,7 @@ fn time_that_stands_still_or_goes_back_is_survived() {
     for frame in [10, 10, 5, 0, 11] {
         analyse(&mut engine, frame, &worker(7, PERSON, Some("no_helmet")));
     }
-    assert_eq!(engine.now, pts(11));
+    assert_eq!(engine.ledger.now, pts(11));
 }
 
 #[test]
@@ -351,6 +352,103 @@ fn nothing_is_kept_of_those_who_left() {
             frame,
             &worker(frame / 5, moved(PERSON, (frame / 5 % 9) as f32 * 100.0), Some("no_helmet")),
         );
-        assert!(engine.records.len() < 30 && engine.wearers.len() < 100);
+        assert!(engine.ledger.records.len() < 30 && engine.wearers.len() < 100);
     }
+}
+
+fn site(rest: &str) -> Site {
+    Site::from_toml(&format!("scope = 'construction'\nwatch = []\n{rest}")).unwrap()
+}
+
+const WEST: &str =
+    "[[zones]]\nid = 'west'\nkind = 'exclusion'\npoints = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n";
+const EAST: &str =
+    "[[zones]]\nid = 'east'\nkind = 'machine'\npoints = [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]\n";
+
+#[test]
+fn a_violation_that_goes_on_is_reported_again_and_where_it_goes() {
+    let site = site(&format!(
+        "{WEST}{EAST}[timing]\nupdate_ms = 4000\n[[rules]]\nid = 'r'\nkind = 'in_zone'\nzones = ['west', 'east']"
+    ));
+    let scene = |frame: u64| vec![object("person", moved(PERSON, if frame < 175 { 0.0 } else { 700.0 }), 7)];
+    let events = play(&mut Engine::new(site), 300, scene);
+    let line = |event: &Event| {
+        let violation = event.body.violation()?;
+        Some((event.to_line().unwrap().contains("\"update\""), violation.zone.clone()?, violation.duration_s))
+    };
+    let lines: Vec<_> = events.iter().filter_map(line).collect();
+    let expected = [
+        (false, "west", 1.0),
+        (true, "west", 5.0),
+        (true, "east", 7.0),
+        (true, "east", 11.0),
+        (false, "east", 11.96),
+    ];
+    assert_eq!(lines, expected.map(|(update, zone, duration)| (update, zone.to_owned(), duration)));
+    assert_eq!(events[2].body.violation().unwrap().citation, "29 CFR 1926.1424(a)(2)(ii)");
+}
+
+#[test]
+fn zones_tell_who_is_in_them() {
+    let site = site(&format!("{WEST}{EAST}[[rules]]\nid = 'r'\nkind = 'in_zone'\nzones = ['west']"));
+    let mut engine = Engine::new(site);
+    let mut last = FrameReport::default();
+    for frame in 0..40 {
+        last = analyse(
+            &mut engine,
+            frame,
+            &[object("person", PERSON, 1), object("person", moved(PERSON, 900.0), 2)],
+        );
+    }
+    let zones: Vec<_> = last.zones.iter().map(|zone| (zone.people, zone.state)).collect();
+    assert_eq!(zones, [(1, Compliance::Violating), (1, Compliance::Unknown)]);
+    assert_eq!(last.subjects[0].rules[0].zone, Some(0));
+    assert_eq!(engine.site().zones.len(), 2);
+}
+
+#[test]
+fn the_place_itself_can_be_in_violation() {
+    let site = site("[[rules]]\nid = 'crowd'\nkind = 'crowding'\nmax = 1");
+    let scene = |_| vec![object("person", PERSON, 1), object("person", moved(PERSON, 200.0), 2)];
+    let events = play(&mut Engine::new(site), 60, scene);
+    let start = only(starts(&events));
+    assert_eq!((start.track, start.others.len(), start.rect), (None, 2, [100.0, 100.0, 260.0, 180.0]));
+}
+
+#[test]
+fn a_rule_sleeps_outside_its_hours() {
+    let site = site(&format!(
+        "{WEST}[schedules.day]\nfrom = '06:00'\nto = '18:00'\n[[rules]]\nid = 'r'\nkind = 'in_zone'\nzones = ['west']\nschedule = 'day'"
+    ));
+    let mut engine = Engine::new(site);
+    let mut events = Vec::new();
+    for frame in 0..100 {
+        let clock = Some(LocalTime {
+            day: crate::schedule::Weekday::Mon,
+            minute: if frame < 50 { 1079 } else { 1080 },
+        });
+        let objects = [object("person", PERSON, 1)];
+        let frame = FrameObservations { pts: pts(frame), size: (1280, 720), objects: &objects, clock };
+        events.extend(engine.analyse(&frame).events);
+    }
+    assert_eq!(
+        (only(starts(&events)).rule.as_str(), only(ends(&events)).reason),
+        ("r", Some(EndReason::Schedule))
+    );
+}
+
+#[test]
+fn things_that_break_rules_are_subjects_too() {
+    let site = site("[[rules]]\nid = 's'\nkind = 'vehicle_without_spotter'");
+    let mut engine = Engine::new(site);
+    let mut last = FrameReport::default();
+    for frame in 0..60 {
+        last = analyse(
+            &mut engine,
+            frame,
+            &[object("truck", moved([0.0, 300.0, 300.0, 200.0], frame as f32 * 8.0), 5)],
+        );
+    }
+    assert_eq!((last.subjects[0].object, last.subjects[0].state), (0, Compliance::Violating));
+    assert_eq!(last.subjects[0].rules[0].outcome, Outcome::NeedsReview);
 }

@@ -7,6 +7,7 @@ use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
 use osha::log::{EventLog, LogError};
 use osha::site::{Site, SiteError};
+use osha::zone::Zone;
 
 use super::canvas::Drawn;
 use super::observation::Observation;
@@ -50,6 +51,8 @@ impl Counters {
 pub(super) struct Analysis {
     tracks: Tracks,
     engine: Box<dyn Analyser>,
+    /// Zones and lines of the site.
+    pub zones: Vec<Zone>,
     log: Option<EventLog>,
     last: Option<Duration>,
     pub counters: Counters,
@@ -65,6 +68,7 @@ impl Analysis {
         let log = settings.events_location.as_deref();
         Ok(Self {
             tracks: Tracks::new(),
+            zones: site.zones.clone(),
             engine: Box::new(Engine::new(site)),
             log: log.map(|path| EventLog::open(path, settings.fsync_policy())).transpose()?,
             last: None,
@@ -103,8 +107,8 @@ impl Analysis {
             .collect();
         self.counters.observed += 1;
         self.counters.detections += objects.len() as u64;
-        let report = self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects });
-        (followed, report)
+        let frame = FrameObservations { pts: at, size, objects: &objects, clock: None };
+        (followed, self.engine.analyse(&frame))
     }
 
     /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
@@ -127,7 +131,7 @@ impl Analysis {
                 self.counters.open += 1;
             }
             Body::End(_) => self.counters.open = self.counters.open.saturating_sub(1),
-            Body::Summary(_) => {}
+            Body::Update(_) | Body::Summary(_) => {}
         }
         self.log.as_mut().map_or(Ok(()), |log| log.append(event))
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use osha::engine::{FrameReport, HazardState, Subject};
+use osha::engine::{FrameReport, RuleState, Subject, ZoneState};
+use osha::rules::Outcome;
 use osha::standards::Severity;
 use osha::state::Compliance;
+use osha::zone::{Shape, Zone};
 use vision::draw::Point;
 
 /// Everything that is found on one frame.
@@ -18,6 +20,8 @@ pub(super) struct Findings {
     pub marks: Vec<(usize, Compliance)>,
     /// Zones and lines of the site.
     pub zones: Vec<Area>,
+    /// Rules that judge the place as a whole.
+    pub place: Vec<Finding>,
 }
 
 /// One that can break a rule.
@@ -36,14 +40,18 @@ pub(super) struct Finding {
     /// Its name, such as `no_hard_hat`.
     pub rule: String,
     pub state: Compliance,
+    /// Whether a person has to look before a violation counts.
+    pub outcome: Outcome,
+    /// The number of the violation under way, as events have it.
+    pub violation: Option<u64>,
     pub citation: String,
     pub severity: Severity,
     /// Since when, for suspicions and violations.
     pub since: Option<Duration>,
     /// The zone that matters.
     pub zone: Option<String>,
-    /// How sure the detector is of what shows it, 0 to 1.
-    pub score: f32,
+    /// How sure the detector is of what shows it, 0 to 1; unknown where the place as a whole shows it.
+    pub score: Option<f32>,
 }
 
 /// A zone or a line.
@@ -54,50 +62,101 @@ pub(super) struct Area {
     pub points: Vec<Point>,
     pub closed: bool,
     pub state: Compliance,
+    /// People in it.
+    pub people: usize,
+    /// Rules that judge it as a whole.
+    pub rules: Vec<Finding>,
 }
 
 impl Findings {
-    /// Of `report` on a frame at time `at`; `scores` are those of the frame's detections.
-    pub fn new(at: Duration, report: &FrameReport, scores: &[f32]) -> Self {
+    /// Of `report` on a frame at time `at`; `scores` are those of the frame's detections, `zones` those of the site.
+    pub fn new(at: Duration, report: &FrameReport, scores: &[f32], zones: &[Zone]) -> Self {
         let judged = |subject: &Subject| Judged {
             detection: subject.object,
             track: subject.track,
             state: subject.state,
-            rules: subject.hazards.iter().map(|rule| finding(rule, subject, report, scores)).collect(),
+            rules: subject
+                .rules
+                .iter()
+                .map(|rule| of_subject(rule, subject, report, scores, zones))
+                .collect(),
         };
         Self {
             at,
             subjects: report.subjects.iter().map(judged).collect(),
             marks: report.marks.iter().map(|mark| (mark.object, mark.state)).collect(),
-            zones: Vec::new(),
+            zones: report.zones.iter().filter_map(|state| area(state, zones)).collect(),
+            place: report.place.iter().map(|rule| finding(rule, None, zones)).collect(),
         }
     }
 
     /// Violations under way and who they are of, the one that has lasted longest first.
-    pub fn violations(&self) -> Vec<(Option<u64>, &Finding)> {
-        let of = |subject: &'_ Judged| subject.track;
-        let mut open: Vec<_> = self
-            .subjects
-            .iter()
-            .flat_map(|subject| subject.rules.iter().map(move |rule| (of(subject), rule)))
+    pub fn violations(&self) -> Vec<(Who, &Finding)> {
+        let people = self.subjects.iter().map(|subject| (Who::Subject(subject.track), &subject.rules));
+        let zones = self.zones.iter().map(|zone| (Who::Place, &zone.rules));
+        let mut open: Vec<_> = people
+            .chain(zones)
+            .chain([(Who::Place, &self.place)])
+            .flat_map(|(who, rules)| rules.iter().map(move |rule| (who, rule)))
             .filter(|(_, rule)| rule.state == Compliance::Violating)
             .collect();
-        open.sort_by_key(|(track, rule)| (rule.since, *track, std::cmp::Reverse(rule.severity)));
+        open.sort_by_key(|(who, rule)| (rule.since, *who, std::cmp::Reverse(rule.severity)));
         open
     }
 }
 
-fn finding(rule: &HazardState, subject: &Subject, report: &FrameReport, scores: &[f32]) -> Finding {
-    let shows = |mark: &&osha::engine::Mark| mark.owner == Some(subject.object) && mark.hazard == rule.hazard;
+/// Who breaks a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    /// Somebody or something, by its track.
+    Subject(Option<u64>),
+    /// A zone, or all that the camera sees.
+    Place,
+}
+
+fn area(state: &ZoneState, zones: &[Zone]) -> Option<Area> {
+    let zone = zones.get(state.zone)?;
+    Some(Area {
+        name: zone.id.to_string(),
+        points: zone.points.iter().map(|&point| corner(point)).collect(),
+        closed: zone.shape == Shape::Polygon,
+        state: state.state,
+        people: state.people,
+        rules: state.rules.iter().map(|rule| finding(rule, None, zones)).collect(),
+    })
+}
+
+fn corner(point: osha::geometry::Point) -> Point {
+    let [x, y] = point;
+    Point { x, y }
+}
+
+/// A rule on a subject. The detection that shows it is the equipment that a mark names, or the subject's own.
+fn of_subject(
+    rule: &RuleState,
+    subject: &Subject,
+    report: &FrameReport,
+    scores: &[f32],
+    zones: &[Zone],
+) -> Finding {
+    let shows = |mark: &&osha::engine::Mark| {
+        mark.owner == Some(subject.object) && mark.hazard.name() == rule.rule.as_ref()
+    };
     let shown_by = report.marks.iter().find(shows).map_or(subject.object, |mark| mark.object);
+    finding(rule, scores.get(shown_by).copied(), zones)
+}
+
+fn finding(rule: &RuleState, score: Option<f32>, zones: &[Zone]) -> Finding {
     Finding {
-        rule: rule.hazard.name().to_owned(),
+        rule: rule.rule.to_string(),
         state: rule.state,
-        citation: rule.standard.citation.to_owned(),
-        severity: rule.standard.severity,
+        outcome: rule.outcome,
+        violation: rule.violation,
+        citation: rule.citation.citation.clone(),
+        severity: rule.citation.severity,
         since: rule.since,
-        zone: None,
-        score: scores.get(shown_by).copied().unwrap_or_default(),
+        zone: rule.zone.and_then(|zone| zones.get(zone)).map(|zone| zone.id.to_string()),
+        score,
     }
 }
 

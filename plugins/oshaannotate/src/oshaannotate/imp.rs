@@ -342,7 +342,7 @@ impl OshaAnnotate {
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let size = (format.info.width(), format.info.height());
         let (followed, report) = analysis.analyse(at, size, &observation);
-        let findings = Findings::new(at, &report, &observation.scores());
+        let findings = Findings::new(at, &report, &observation.scores(), &analysis.zones);
         format.picture.show(&observation, &findings);
         metas::attach(buffer.make_mut(), &observation, &followed, &findings).map_err(|error| {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("findings cannot be attached: {error}"));

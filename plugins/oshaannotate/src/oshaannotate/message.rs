@@ -6,10 +6,11 @@ use osha::event::{Body, Event, Violation};
 
 use super::snapshot::Moment;
 
-/// The message `osha-violation` for the start or the end of a violation; `None` for other events.
+/// The message `osha-violation` for the start, an update or the end of a violation; `None` for other events.
 pub(super) fn violation(event: &Event) -> Option<gst::Structure> {
     let (kind, violation) = match &event.body {
         Body::Start(violation) => ("start", violation),
+        Body::Update(violation) => ("update", violation),
         Body::End(violation) => ("end", violation),
         Body::Summary(_) => return None,
     };
@@ -22,11 +23,14 @@ fn structure(kind: &str, sequence: u64, violation: &Violation) -> gst::Structure
         .field("kind", kind)
         .field("sequence", sequence)
         .field("violation", violation.violation)
-        .field("hazard", violation.hazard.name())
+        .field("rule", &violation.rule)
+        .field("rule-kind", violation.rule_kind.name())
+        .field("outcome", violation.outcome.name())
         .field("citation", &violation.citation)
         .field("title", &violation.title)
         .field("severity", violation.severity.to_string())
-        .field("track", violation.track)
+        .field_if_some("zone", violation.zone.as_ref())
+        .field_if_some("track", violation.track)
         .field("start", gst::ClockTime::from_nseconds(violation.start_pts_ns))
         .field_if_some("end", violation.end_pts_ns.map(gst::ClockTime::from_nseconds))
         .field("duration", violation.duration_s)

@@ -84,11 +84,11 @@ fn attach_state(
     let is_bad = |rule: &&Finding| matches!(rule.state, Compliance::Suspected | Compliance::Violating);
     let bad: Vec<_> = subject.rules.iter().filter(is_bad).collect();
     let seen = observation.detections[subject.detection].score;
-    let surest = bad.iter().map(|rule| rule.score).reduce(f32::max);
+    let surest = bad.iter().filter_map(|rule| rule.score).reduce(f32::max);
     let mut classes = vec![glib::Quark::from_str(state_name(subject.state))];
     let mut confidences = vec![surest.unwrap_or(seen)];
     classes.extend(bad.iter().map(|rule| glib::Quark::from_str(&rule.rule)));
-    confidences.extend(bad.iter().map(|rule| rule.score));
+    confidences.extend(bad.iter().map(|rule| rule.score.unwrap_or(seen)));
     let mut meta = relation_meta(buffer)?;
     let id = meta.add_cls_mtd(&confidences, &classes)?.id();
     meta.set_relation(RelTypes::RELATE_TO, observation.ids[subject.detection], id)
@@ -101,8 +101,13 @@ fn attach_report(
 ) -> Result<(), glib::BoolError> {
     let subjects = findings.subjects.iter().map(|subject| structure(subject, observation).to_send_value());
     let zones = findings.zones.iter().map(|zone| {
-        let structure = gst::Structure::builder("zone").field("name", &zone.name);
-        structure.field("state", state_name(zone.state)).build().to_send_value()
+        gst::Structure::builder("zone")
+            .field("name", &zone.name)
+            .field("state", state_name(zone.state))
+            .field("people", zone.people as u32)
+            .field("rules", rules(&zone.rules))
+            .build()
+            .to_send_value()
     });
     let known = gst::meta::CustomMeta::from_buffer(buffer, REPORT).is_ok();
     let mut meta = if known {
@@ -115,18 +120,22 @@ fn attach_report(
     report.set("stream-time", clock_time(findings.at));
     report.set("subjects", gst::Array::from_iter(subjects));
     report.set("zones", gst::Array::from_iter(zones));
+    report.set("place", rules(&findings.place));
     Ok(())
 }
 
 fn structure(subject: &Judged, observation: &Observation) -> gst::Structure {
-    let rules = subject.rules.iter().map(|rule| rule_structure(rule).to_send_value());
     gst::Structure::builder("subject")
         .field("detection", observation.ids[subject.detection])
         .field("class", observation.label(subject.detection))
         .field_if_some("track", subject.track)
         .field("state", state_name(subject.state))
-        .field("rules", gst::Array::from_iter(rules))
+        .field("rules", rules(&subject.rules))
         .build()
+}
+
+fn rules(findings: &[Finding]) -> gst::Array {
+    gst::Array::from_iter(findings.iter().map(|rule| rule_structure(rule).to_send_value()))
 }
 
 fn rule_structure(rule: &Finding) -> gst::Structure {
@@ -135,7 +144,9 @@ fn rule_structure(rule: &Finding) -> gst::Structure {
         .field("state", state_name(rule.state))
         .field("citation", &rule.citation)
         .field("severity", rule.severity.to_string())
-        .field("score", rule.score)
+        .field("outcome", rule.outcome.name())
+        .field_if_some("score", rule.score)
+        .field_if_some("violation", rule.violation)
         .field_if_some("since", rule.since.map(clock_time))
         .field_if_some("zone", rule.zone.as_ref())
         .build()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use osha::rules::Outcome;
 use osha::standards::Severity;
 use osha::state::Compliance;
 use vision::draw::{
@@ -9,7 +10,7 @@ use vision::draw::{
     annotate,
 };
 
-use super::findings::{Area, Finding, Findings, Judged};
+use super::findings::{Area, Finding, Findings, Judged, Who};
 use super::observation::Observation;
 use super::options;
 use super::words::Words;
@@ -116,17 +117,22 @@ impl Picture {
 
     /// One row for each violation under way.
     fn panel(&self, findings: &Findings) -> Panel {
-        let row = |(track, finding): (Option<u64>, &Finding)| {
-            let who = track.map_or_else(
-                || self.words.somebody.to_owned(),
-                |track| format!("{} {track}", self.words.person),
-            );
+        let row = |(who, finding): (Who, &Finding)| {
+            let who = match who {
+                Who::Subject(Some(track)) => format!("{} {track}", self.words.person),
+                Who::Subject(None) => self.words.somebody.to_owned(),
+                Who::Place => self.words.place.to_owned(),
+            };
+            let review = match finding.outcome {
+                Outcome::Violation => String::new(),
+                Outcome::NeedsReview => format!(" · {}", self.words.review),
+            };
             let zone = finding.zone.as_ref().map(|zone| format!(" · {zone}")).unwrap_or_default();
             let lasted = findings.at.saturating_sub(finding.since.unwrap_or(findings.at));
             PanelRow {
                 what: format!("{who} · {}", self.words.rule(&finding.rule)),
                 detail: format!(
-                    "{} · {}{zone}",
+                    "{} · {}{zone}{review}",
                     self.words.citation(&finding.citation),
                     self.words.severity(finding.severity)
                 ),
@@ -193,8 +199,10 @@ mod tests {
             citation: "29 CFR 1926.100(a)".into(),
             severity: Severity::High,
             since: Some(Duration::from_secs(since)),
+            outcome: Outcome::Violation,
+            violation: Some(1),
             zone: Some("Pit".into()),
-            score: 0.8,
+            score: Some(0.8),
         }
     }
 
@@ -249,6 +257,8 @@ mod tests {
             points: vec![corner(0.25, 0.5), corner(0.75, 0.5), corner(0.75, 1.0)],
             closed: true,
             state: Compliance::Compliant,
+            people: 0,
+            rules: Vec::new(),
         };
         picture.show(&Observation::default(), &Findings { zones: vec![area], ..Findings::default() });
         let list = picture.display_list(Duration::ZERO, true);

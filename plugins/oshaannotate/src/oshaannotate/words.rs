@@ -14,6 +14,10 @@ pub(super) struct Words {
     pub person: &'static str,
     /// A person without a number.
     pub somebody: &'static str,
+    /// The place as a whole.
+    pub place: &'static str,
+    /// A finding that a person has to look at.
+    pub review: &'static str,
     /// What was left out; `{}` becomes a number.
     pub more: &'static str,
     /// A finding that is not confirmed yet.
@@ -25,6 +29,8 @@ const ENGLISH: Words = Words {
     language: Language::English,
     person: "Person",
     somebody: "Somebody",
+    place: "Site",
+    review: "needs review",
     more: "+ {} more",
     suspected: "suspected",
     severities: ["low", "medium", "high", "critical"],
@@ -34,6 +40,8 @@ const GERMAN: Words = Words {
     language: Language::German,
     person: "Person",
     somebody: "Jemand",
+    place: "Ort",
+    review: "zu prüfen",
     more: "+ {} weitere",
     suspected: "Verdacht",
     severities: ["gering", "mittel", "hoch", "kritisch"],
@@ -43,6 +51,8 @@ const SPANISH: Words = Words {
     language: Language::Spanish,
     person: "Persona",
     somebody: "Alguien",
+    place: "Obra",
+    review: "por revisar",
     more: "+ {} más",
     suspected: "sospecha",
     severities: ["leve", "media", "grave", "crítica"],
@@ -52,6 +62,8 @@ const FRENCH: Words = Words {
     language: Language::French,
     person: "Personne",
     somebody: "Quelqu’un",
+    place: "Site",
+    review: "à vérifier",
     more: "+ {} autres",
     suspected: "suspecté",
     severities: ["faible", "moyenne", "élevée", "critique"],

@@ -66,8 +66,7 @@ pub(super) fn moments(events: &[Event], at: Duration, wanted: Snapshot) -> Vec<M
             Body::End(violation) if wanted.at_end() => ("end", violation),
             _ => return None,
         };
-        let rule = violation.hazard.name().to_owned();
-        Some(Moment { violation: violation.violation, kind, rule, at })
+        Some(Moment { violation: violation.violation, kind, rule: violation.rule.clone(), at })
     };
     events.iter().filter_map(moment).collect()
 }

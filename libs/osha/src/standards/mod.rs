@@ -1,0 +1,457 @@
+//! Which standard a finding breaks, given what is known of the site.
+//!
+//! A citation is only right in its context: a missing vest breaks 29 CFR 1926.651(d) at an excavation beside traffic and
+//! no standard at all in a quiet yard. A finding therefore has several candidates, the first whose contexts the site
+//! declares is cited, and where none fits the finding is a matter of the site's own policy.
+
+use crate::hazard::Hazard;
+use crate::rules::RuleKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+mod conduct;
+mod equipment;
+
+/// The body of rules that a site falls under.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// 29 CFR part 1926.
+    #[default]
+    Construction,
+    /// 29 CFR part 1910.
+    GeneralIndustry,
+}
+
+/// A fact about the watched place that a camera cannot know and the site file declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Context {
+    /// Heads could be struck, or meet live conductors.
+    OverheadHazardZone,
+    /// Work in or beside a road that carries traffic.
+    RoadWorkZone,
+    /// The people in view direct traffic.
+    FlaggingStation,
+    /// Work in or at an excavation.
+    ExcavationZone,
+    /// Vehicles of the public pass by.
+    PublicTraffic,
+    /// Work that endangers the eyes: grinding, cutting, chemicals, welding.
+    EyeHazardTask,
+    /// Work that endangers the hands: sharp, hot or corrosive material.
+    HandHazardTask,
+    /// Dust, fumes or vapours above what may be breathed.
+    AirborneHazardZone,
+    /// Noise above the permitted exposure.
+    NoiseZone,
+    /// An open side or edge at a height from which protection is due, without guardrail or net.
+    EdgeZone,
+    /// The employer's hazard assessment calls for the watched equipment here.
+    PpeRequiredZone,
+    /// A roof.
+    RoofZone,
+    /// A scaffold's platform.
+    ScaffoldZone,
+    /// Steel is being erected.
+    SteelErection,
+    /// An exit or the way to it.
+    ExitZone,
+    /// The place before a fire extinguisher.
+    ExtinguisherZone,
+    /// A way or an aisle for people and goods.
+    WalkwayZone,
+    /// Welding, cutting, grinding.
+    HotWorkZone,
+    /// Site vehicles or forklifts drive here.
+    VehicleZone,
+    /// Within reach of a machine that swings or moves.
+    MachineRadius,
+    /// Where a hoisted load would fall.
+    LoadFallZone,
+    /// Near overhead power lines.
+    PowerLineZone,
+}
+
+/// What a citation rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// A standard whose conditions the site file declares to be met.
+    Standard,
+    /// A standard whose conditions are usual in this scope, but not declared: a person has to confirm them.
+    Presumed,
+    /// The General Duty Clause.
+    GeneralDuty,
+    /// The site's own rules; no standard applies as such.
+    SitePolicy,
+    /// Cited because the site file says so.
+    SiteFile,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Untidy.
+    Low,
+    /// Could hurt.
+    Medium,
+    /// Could maim or kill.
+    High,
+    /// Kills.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// A rule that a finding cites.
+#[derive(Debug, PartialEq)]
+pub struct Standard {
+    /// E.g. `29 CFR 1926.100(a)`, `OSH Act 5(a)(1)` or `site policy`.
+    pub citation: &'static str,
+    /// Short name.
+    pub title: &'static str,
+    /// What it asks for and when, in our own words.
+    pub summary: &'static str,
+    /// Where it holds; `None` for everywhere.
+    pub scope: Option<Scope>,
+    /// How bad a breach is.
+    pub severity: Severity,
+    /// What the citation rests on.
+    pub basis: Basis,
+    /// What the site has to declare before it may be cited: all of these.
+    pub context: &'static [Context],
+    /// Whether it depends on something that a camera cannot measure, so that a person has to look.
+    pub review: bool,
+    /// Of fall protection: the height from which it is due, in metres.
+    pub fall_height_m: Option<f32>,
+}
+
+impl Standard {
+    /// A rule of `scope` that needs `context`.
+    const fn new(
+        scope: Scope,
+        citation: &'static str,
+        title: &'static str,
+        severity: Severity,
+        context: &'static [Context],
+        summary: &'static str,
+    ) -> Self {
+        let basis = Basis::Standard;
+        let (review, fall_height_m) = (false, None);
+        Self { citation, title, summary, scope: Some(scope), severity, basis, context, review, fall_height_m }
+    }
+
+    /// The same, cited without the context being declared.
+    const fn presumed(mut self) -> Self {
+        self.context = &[];
+        self.basis = Basis::Presumed;
+        self
+    }
+
+    /// The same, for findings that a person has to look at.
+    const fn review(mut self) -> Self {
+        self.review = true;
+        self
+    }
+
+    /// The same, due from a height of `metres`. Who has not declared the height has to look.
+    const fn above(mut self, metres: f32) -> Self {
+        self.fall_height_m = Some(metres);
+        self.review = true;
+        self
+    }
+
+    /// The General Duty Clause, where the site declares `context`.
+    const fn general_duty(title: &'static str, context: &'static [Context], summary: &'static str) -> Self {
+        Self {
+            citation: "OSH Act 5(a)(1)",
+            title,
+            summary,
+            scope: None,
+            severity: Severity::High,
+            basis: Basis::GeneralDuty,
+            context,
+            review: false,
+            fall_height_m: None,
+        }
+    }
+
+    const fn policy(title: &'static str, severity: Severity, summary: &'static str) -> Self {
+        Self {
+            citation: "site policy",
+            title,
+            summary,
+            scope: None,
+            severity,
+            basis: Basis::SitePolicy,
+            context: &[],
+            review: false,
+            fall_height_m: None,
+        }
+    }
+
+    fn fits(&self, place: Place<'_>) -> bool {
+        let high_enough = match (self.fall_height_m, place.height_m) {
+            (Some(least), Some(height)) => height >= least,
+            _ => true,
+        };
+        high_enough
+            && self.scope.is_none_or(|own| own == place.scope)
+            && self.context.iter().all(|context| place.contexts.contains(context))
+    }
+
+    /// Whether a finding there needs a person's look before it counts. A declared height settles that of falls.
+    pub fn needs_review(&self, place: Place<'_>) -> bool {
+        self.review && (self.fall_height_m.is_none() || place.height_m.is_none())
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Equipment that is missing, or a fall.
+    Hazard(Hazard),
+    /// Any other kind of rule.
+    Rule(RuleKind),
+}
+
+/// What is declared of the place of a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The body of rules.
+    pub scope: Scope,
+    /// Facts that a camera cannot know.
+    pub contexts: &'a BTreeSet<Context>,
+    /// How far one can fall, in metres.
+    pub height_m: Option<f32>,
+}
+
+/// The standard that a finding breaks at a place.
+pub fn cite(subject: Subject, place: Place<'_>) -> &'static Standard {
+    let topic = topic(subject);
+    topic.candidates.iter().find(|standard| standard.fits(place)).unwrap_or(&topic.otherwise)
+}
+
+/// Every standard that can be cited for `subject`, the site's own policy last.
+pub fn candidates(subject: Subject) -> impl Iterator<Item = &'static Standard> {
+    let topic = topic(subject);
+    topic.candidates.iter().chain(std::iter::once(&topic.otherwise))
+}
+
+struct Topic {
+    /// The most specific first.
+    candidates: &'static [Standard],
+    otherwise: Standard,
+}
+
+fn topic(subject: Subject) -> &'static Topic {
+    match subject {
+        Subject::Hazard(hazard) => equipment::topic(hazard),
+        Subject::Rule(kind) => conduct::topic(kind),
+    }
+}
+
+/// What a finding cites, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Citation {
+    /// E.g. `29 CFR 1926.100(a)`, `OSH Act 5(a)(1)` or `site policy`.
+    pub citation: String,
+    /// Short name.
+    pub title: String,
+    /// What it asks for and when, in our own words.
+    pub summary: String,
+    /// How bad a breach is.
+    pub severity: Severity,
+    /// What the citation rests on.
+    pub basis: Basis,
+}
+
+impl From<&Standard> for Citation {
+    fn from(standard: &Standard) -> Self {
+        Self {
+            citation: standard.citation.to_owned(),
+            title: standard.title.to_owned(),
+            summary: standard.summary.to_owned(),
+            severity: standard.severity,
+            basis: standard.basis,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Context::*;
+    use Scope::*;
+
+    fn citation(hazard: Hazard, scope: Scope, contexts: &[Context]) -> &'static str {
+        at(Subject::Hazard(hazard), scope, contexts).citation
+    }
+
+    fn conduct(kind: RuleKind, scope: Scope, contexts: &[Context]) -> &'static str {
+        at(Subject::Rule(kind), scope, contexts).citation
+    }
+
+    fn at(subject: Subject, scope: Scope, contexts: &[Context]) -> &'static Standard {
+        let contexts = contexts.iter().copied().collect();
+        cite(subject, Place { scope, contexts: &contexts, height_m: None })
+    }
+
+    const KINDS: [RuleKind; 12] = [
+        RuleKind::PpeMissing,
+        RuleKind::InZone,
+        RuleKind::TooNear,
+        RuleKind::UnderLoad,
+        RuleKind::UnprotectedEdge,
+        RuleKind::Crowding,
+        RuleKind::Blocked,
+        RuleKind::FireSmoke,
+        RuleKind::Fallen,
+        RuleKind::VehicleWithoutSpotter,
+        RuleKind::LadderScaffold,
+        RuleKind::Custom,
+    ];
+
+    fn subjects() -> impl Iterator<Item = Subject> {
+        Hazard::ALL.into_iter().map(Subject::Hazard).chain(KINDS.into_iter().map(Subject::Rule))
+    }
+
+    #[test]
+    fn a_missing_vest_is_cited_by_its_context() {
+        let vest = |contexts: &[Context]| citation(Hazard::NoSafetyVest, Construction, contexts);
+        assert_eq!(vest(&[ExcavationZone, PublicTraffic, RoadWorkZone]), "29 CFR 1926.651(d)");
+        assert_eq!(vest(&[RoadWorkZone, FlaggingStation]), "29 CFR 1926.201(a)");
+        assert_eq!(vest(&[RoadWorkZone]), "OSH Act 5(a)(1)");
+        assert_eq!(vest(&[PpeRequiredZone]), "29 CFR 1926.28(a)");
+        assert_eq!(vest(&[ExcavationZone]), "site policy");
+        assert_eq!(vest(&[]), "site policy");
+    }
+
+    #[test]
+    fn no_part_of_the_other_scope_is_cited() {
+        let all = [
+            OverheadHazardZone,
+            RoadWorkZone,
+            FlaggingStation,
+            ExcavationZone,
+            PublicTraffic,
+            EyeHazardTask,
+            HandHazardTask,
+            AirborneHazardZone,
+            NoiseZone,
+            EdgeZone,
+            PpeRequiredZone,
+            RoofZone,
+            ScaffoldZone,
+            SteelErection,
+            ExitZone,
+            ExtinguisherZone,
+            WalkwayZone,
+            HotWorkZone,
+            VehicleZone,
+            MachineRadius,
+            LoadFallZone,
+            PowerLineZone,
+        ];
+        for subject in subjects() {
+            for contexts in std::iter::once(all.to_vec()).chain(all.map(|one| vec![one])) {
+                let citation = |scope| at(subject, scope, &contexts).citation;
+                assert!(!citation(Construction).contains("1910."), "{subject:?}");
+                assert!(!citation(GeneralIndustry).contains("1926."), "{subject:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hard_hat_is_presumed_until_the_hazard_is_declared() {
+        for (scope, expected) in
+            [(Construction, "29 CFR 1926.100(a)"), (GeneralIndustry, "29 CFR 1910.135(a)(1)")]
+        {
+            let presumed = at(Subject::Hazard(Hazard::NoHardHat), scope, &[]);
+            let declared = at(Subject::Hazard(Hazard::NoHardHat), scope, &[OverheadHazardZone]);
+            assert_eq!((presumed.citation, presumed.basis), (expected, Basis::Presumed));
+            assert_eq!((declared.citation, declared.basis), (expected, Basis::Standard));
+        }
+    }
+
+    #[test]
+    fn the_basis_agrees_with_the_citation() {
+        for standard in subjects().flat_map(candidates) {
+            let expected = match standard.basis {
+                Basis::Standard | Basis::Presumed => "29 CFR 19",
+                Basis::GeneralDuty => "OSH Act",
+                Basis::SitePolicy => "site policy",
+                Basis::SiteFile => unreachable!("{}", standard.citation),
+            };
+            assert!(standard.citation.starts_with(expected), "{}", standard.citation);
+            let unconditional = standard.context.is_empty();
+            assert!(standard.basis != Basis::Standard || !unconditional, "{}", standard.citation);
+        }
+    }
+
+    #[test]
+    fn falls_are_cited_by_what_one_stands_on() {
+        let edge = |scope, contexts: &[Context]| {
+            let standard = at(Subject::Rule(RuleKind::UnprotectedEdge), scope, contexts);
+            (standard.citation, standard.fall_height_m)
+        };
+        let feet = |feet: f32| Some(feet * 0.3048);
+        assert_eq!(edge(Construction, &[EdgeZone]), ("29 CFR 1926.501(b)(1)", feet(6.0)));
+        assert_eq!(edge(Construction, &[EdgeZone, ScaffoldZone]), ("29 CFR 1926.451(g)(1)", feet(10.0)));
+        assert_eq!(edge(Construction, &[EdgeZone, SteelErection]), ("29 CFR 1926.760(a)(1)", feet(15.0)));
+        assert_eq!(edge(Construction, &[ExcavationZone]), ("29 CFR 1926.501(b)(7)(i)", feet(6.0)));
+        assert_eq!(edge(GeneralIndustry, &[EdgeZone]), ("29 CFR 1910.28(b)(1)(i)", feet(4.0)));
+    }
+
+    #[test]
+    fn conduct_is_cited_by_its_context() {
+        assert_eq!(conduct(RuleKind::Blocked, Construction, &[ExitZone]), "29 CFR 1926.34(a)");
+        assert_eq!(conduct(RuleKind::Blocked, GeneralIndustry, &[ExtinguisherZone]), "29 CFR 1910.157(c)(1)");
+        assert_eq!(conduct(RuleKind::Blocked, Construction, &[]), "site policy");
+        assert_eq!(conduct(RuleKind::UnderLoad, Construction, &[LoadFallZone]), "29 CFR 1926.1425(b)");
+        assert_eq!(conduct(RuleKind::Crowding, Construction, &[ExitZone]), "site policy");
+    }
+
+    /// Rows of the collected standards whose text nobody has read.
+    #[test]
+    fn unread_standards_are_not_cited() {
+        let unread = [
+            "1926.102(c)",
+            "1926.602(c)(1)",
+            "1926.1053(b)(20)",
+            "1910.23(b)",
+            "1910.95(i)",
+            "1917.",
+            "1915.",
+        ];
+        for standard in subjects().flat_map(candidates) {
+            let citation = standard.citation.trim_start_matches("29 CFR ");
+            assert!(!unread.iter().any(|unread| citation.starts_with(unread)), "{citation}");
+        }
+    }
+
+    #[test]
+    fn a_declared_height_decides_whether_fall_protection_is_due() {
+        let contexts = BTreeSet::from([EdgeZone]);
+        let edge = |height_m| {
+            let place = Place { scope: Construction, contexts: &contexts, height_m };
+            let standard = cite(Subject::Rule(RuleKind::UnprotectedEdge), place);
+            (standard.citation, standard.needs_review(place))
+        };
+        assert_eq!(edge(None), ("29 CFR 1926.501(b)(1)", true));
+        assert_eq!(edge(Some(2.5)), ("29 CFR 1926.501(b)(1)", false));
+        assert_eq!(edge(Some(1.0)), ("site policy", false));
+    }
+}
