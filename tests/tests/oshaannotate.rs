@@ -113,6 +113,7 @@ fn events(path: &Path) -> Vec<Event> {
 fn names(events: &[Event]) -> Vec<&'static str> {
     let name = |event: &Event| match event.body {
         Body::Start(_) => "start",
+        Body::Update(_) => "update",
         Body::End(_) => "end",
         Body::Summary(_) => "summary",
     };
