@@ -75,6 +75,7 @@ fn line(incident: &Incident) -> String {
     let who = incident.track.map_or_else(|| "the place".to_owned(), |track| format!("track {track}"));
     let end = start_s + duration_s;
     format!("{start_s:6.2} s to {end:6.2} s   {who:<10} {rule:<15} {citation:<20} {title}")
+}
 
 /// Pictures in a video file, counted without decoding them.
 fn count_frames(path: &Path) -> Result<u64> {

@@ -164,17 +164,42 @@ mod drawing {
     }
 
     #[test]
-    fn without_drawing_the_very_buffer_passes() {
+    fn without_drawing_the_very_memory_passes() {
         let mut bench = Bench::new("draw=false");
+        let memory = |buffer: &gst::Buffer| buffer.peek_memory(0).as_ptr();
         for index in 0..20 {
             let buffer = bench.frame(index * 100, Some(BARE));
-            let before = checksum(&buffer);
+            let before = (checksum(&buffer), memory(&buffer));
             // Held here, it is not writable there.
             let passed = bench.pass(buffer.clone());
-            assert_eq!(passed.as_ptr(), buffer.as_ptr());
-            assert_eq!(checksum(&passed), before);
+            assert_eq!((checksum(&passed), memory(&passed)), before);
+            assert_eq!(buffer.iter_meta::<gst::Meta>().count(), 1, "somebody else's buffer has changed");
         }
         assert_eq!(bench.words(), ["start 1"], "events come all the same");
+    }
+
+    #[test]
+    fn without_drawing_a_buffer_of_our_own_stays_the_same() {
+        let mut bench = Bench::new("draw=false");
+        let buffer = bench.frame(0, Some(BARE));
+        let before = buffer.as_ptr();
+        assert_eq!(bench.pass(buffer).as_ptr(), before);
+    }
+
+    #[test]
+    fn themes_and_languages_change_the_picture() {
+        let drawn = |properties: &str| {
+            let mut bench =
+                Bench::with_caps(properties, "video/x-raw,format=RGB,width=640,height=480,framerate=10/1");
+            checksum(&bench.show(0, 2000, Some(BARE)).unwrap())
+        };
+        let plain = drawn("");
+        assert_eq!(plain, drawn("theme=dark language=en"));
+        let others = ["theme=light", "theme=high-contrast", "language=de", "language=es", "language=fr"];
+        let mut pictures: Vec<_> = others.into_iter().map(drawn).chain([plain]).collect();
+        pictures.sort();
+        pictures.dedup();
+        assert_eq!(pictures.len(), 6);
     }
 
     #[test]
@@ -293,6 +318,274 @@ mod drawing {
         assert_eq!(pipeline.play().unwrap(), Ok(()));
         assert_eq!(drawn.prints().len(), 10);
         assert!(drawn.prints().iter().zip(plain.prints()).all(|(drawn, plain)| *drawn != plain));
+    }
+}
+
+mod attaching {
+    use super::*;
+    use gst_analytics::{AnalyticsClassificationMtd, AnalyticsODMtd, AnalyticsTrackingMtd, RelTypes};
+
+    const REPORT: &str = "GstOshaReportMeta";
+
+    fn report(buffer: &gst::BufferRef) -> gst::Structure {
+        gst::meta::CustomMeta::from_buffer(buffer, REPORT).unwrap().structure().to_owned()
+    }
+
+    fn list(structure: &gst::StructureRef, name: &str) -> Vec<gst::Structure> {
+        let array = structure.get::<gst::Array>(name).unwrap();
+        array.iter().map(|value| value.get::<gst::Structure>().unwrap()).collect()
+    }
+
+    /// Number of the detection of `class`.
+    fn detection(buffer: &gst::BufferRef, class: &str) -> u32 {
+        let meta = buffer.meta::<AnalyticsRelationMeta>().unwrap();
+        meta.iter::<AnalyticsODMtd>().find(|mtd| mtd.obj_type().unwrap().as_str() == class).unwrap().id()
+    }
+
+    /// The classes of detection `id` and how sure they are.
+    fn classes(buffer: &gst::BufferRef, id: u32) -> Vec<(String, f32)> {
+        let meta = buffer.meta::<AnalyticsRelationMeta>().unwrap();
+        let related = meta.iter_direct_related::<AnalyticsClassificationMtd>(id, RelTypes::RELATE_TO);
+        let entries = |mtd: gst_analytics::AnalyticsMtdRef<'_, AnalyticsClassificationMtd>| {
+            (0..mtd.len())
+                .map(|index| (mtd.quark(index).as_str().to_string(), mtd.level(index)))
+                .collect::<Vec<_>>()
+        };
+        related.flat_map(entries).collect()
+    }
+
+    fn tracks(buffer: &gst::BufferRef, id: u32) -> Vec<(u64, gst::ClockTime, gst::ClockTime, bool)> {
+        let meta = buffer.meta::<AnalyticsRelationMeta>().unwrap();
+        meta.iter_direct_related::<AnalyticsTrackingMtd>(id, RelTypes::RELATE_TO)
+            .map(|mtd| mtd.info())
+            .collect()
+    }
+
+    #[test]
+    fn a_person_is_classified_and_named() {
+        for properties in ["", "draw=false"] {
+            let mut bench = Bench::new(properties);
+            let last = bench.show(0, 2000, Some(BARE)).unwrap();
+            let person = detection(&last, "person");
+            let expected = [("violating".to_string(), 0.9), ("no_hard_hat".to_string(), 0.9)];
+            assert_eq!(classes(&last, person), expected);
+            let milliseconds = gst::ClockTime::from_mseconds;
+            let [track] = tracks(&last, person)[..] else { panic!("{:?}", tracks(&last, person)) };
+            // A track has a name from its second frame on.
+            assert_eq!((track.1, track.2, track.3), (milliseconds(100), milliseconds(1900), false));
+            let safe = bench.show(2000, 6000, Some(SAFE)).unwrap();
+            assert_eq!(classes(&safe, detection(&safe, "person"))[0].0, "compliant");
+        }
+    }
+
+    #[test]
+    fn the_report_tells_who_breaks_what_since_when() {
+        let mut bench = Bench::new("");
+        let last = bench.show(0, 2000, Some(BARE)).unwrap();
+        let report = report(&last);
+        assert_eq!(report.get::<String>("schema").unwrap(), "gst-osha.report/1");
+        assert_eq!(report.get::<gst::ClockTime>("stream-time").unwrap().mseconds(), 1900);
+        let [subject] = &list(&report, "subjects")[..] else { panic!("{report:?}") };
+        assert_eq!(subject.get::<u32>("detection").unwrap(), detection(&last, "person"));
+        assert_eq!(subject.get::<u64>("track").unwrap(), tracks(&last, detection(&last, "person"))[0].0);
+        assert_eq!(subject.get::<String>("state").unwrap(), "violating");
+        let [rule] = &list(subject, "rules")[..] else { panic!("{subject:?}") };
+        let text = |name: &str| rule.get::<String>(name).unwrap();
+        assert_eq!((text("rule"), text("state")), ("no_hard_hat".into(), "violating".into()));
+        assert_eq!((text("citation"), text("severity")), ("29 CFR 1926.100(a)".into(), "high".into()));
+        assert_eq!(rule.get::<gst::ClockTime>("since").unwrap().mseconds(), 100);
+    }
+
+    #[test]
+    fn an_empty_frame_has_an_empty_report_and_a_skipped_one_none() {
+        let mut bench = Bench::new("");
+        let empty = bench.pass(bench.frame(0, Some(&[])));
+        assert!(list(&report(&empty), "subjects").is_empty());
+        let skipped = bench.pass(bench.frame(100, None));
+        assert!(gst::meta::CustomMeta::from_buffer(&skipped, REPORT).is_err());
+    }
+
+    #[test]
+    fn the_report_travels_with_copies() {
+        let mut bench = Bench::new("");
+        let last = bench.show(0, 2000, Some(BARE)).unwrap();
+        assert_eq!(report(&last.copy()), report(&last));
+        assert_eq!(report(&last.copy_deep().unwrap()), report(&last));
+    }
+
+    #[test]
+    fn a_second_element_takes_the_place_of_the_first() {
+        let (mut first, mut second) = (Bench::new("draw=false"), Bench::new("draw=false"));
+        for at in (0..2000).step_by(100) {
+            let once = first.pass(first.frame(at, Some(BARE)));
+            let twice = second.pass(once);
+            let meta = twice.meta::<AnalyticsRelationMeta>().unwrap();
+            let named = meta.iter::<AnalyticsTrackingMtd>().count();
+            assert_eq!(named, if at == 0 { 0 } else { 2 }, "the second one names nobody again");
+            assert_eq!(list(&report(&twice), "subjects").len(), 1);
+        }
+    }
+
+    #[test]
+    fn upstream_trackers_are_believed() {
+        for direction in [true, false] {
+            let mut bench = Bench::new("");
+            let mut last = None;
+            for at in (0..2000).step_by(100) {
+                let mut buffer = bench.frame(at, Some(BARE));
+                let person = detection(&buffer, "person");
+                let mut meta = buffer.get_mut().unwrap().meta_mut::<AnalyticsRelationMeta>().unwrap();
+                let track = meta.add_tracking_mtd(4711, gst::ClockTime::ZERO).unwrap().id();
+                let (from, to) = if direction { (person, track) } else { (track, person) };
+                meta.set_relation(RelTypes::RELATE_TO, from, to).unwrap();
+                last = Some(bench.pass(buffer));
+            }
+            let last = last.unwrap();
+            let meta = last.meta::<AnalyticsRelationMeta>().unwrap();
+            assert_eq!(meta.iter::<AnalyticsTrackingMtd>().count(), 1, "nobody gets two names");
+            assert_eq!(list(&report(&last), "subjects")[0].get::<u64>("track").unwrap(), 4711);
+            let track = bench.messages()[0].get::<u64>("track").unwrap();
+            assert_eq!(track, 4711);
+        }
+    }
+
+    #[test]
+    fn a_track_that_upstream_has_lost_names_nobody() {
+        let mut bench = Bench::new("");
+        let mut buffer = bench.frame(0, Some(BARE));
+        let person = detection(&buffer, "person");
+        let frame = buffer.get_mut().unwrap();
+        let mut meta = frame.meta_mut::<AnalyticsRelationMeta>().unwrap();
+        let track = meta.add_tracking_mtd(4711, gst::ClockTime::ZERO).unwrap().id();
+        meta.set_relation(RelTypes::RELATE_TO, person, track).unwrap();
+        let mut meta = frame.meta_mut::<AnalyticsRelationMeta>().unwrap();
+        meta.mtd_mut::<AnalyticsTrackingMtd>(track).unwrap().set_lost().unwrap();
+        let passed = bench.pass(buffer);
+        assert!(list(&report(&passed), "subjects")[0].get::<u64>("track").is_err());
+    }
+}
+
+mod snapshots {
+    use super::*;
+    use gst_osha_tests::eventually;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn count(bench: &Bench, name: &str) -> u64 {
+        bench.element().property::<gst::Structure>("stats").get(name).unwrap()
+    }
+
+    /// Red, green and blue of the picture `path`.
+    fn pixels(path: &Path) -> Vec<u8> {
+        let line = format!(
+            "filesrc location={} ! pngdec ! videoconvert ! video/x-raw,format=RGB ! appsink name=out",
+            path.display()
+        );
+        let delivered = gst_osha_tests::collect(&line).unwrap();
+        assert_eq!(delivered.error, None);
+        gst_osha_tests::pixels::of(&delivered.samples[0]).unwrap()
+    }
+
+    #[test]
+    fn a_violation_leaves_its_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().join("{violation}-{kind}-{rule}.png");
+        let mut bench = Bench::new(&format!(
+            "draw=false snapshot=violation-start-end snapshot-picture=both snapshot-location={}",
+            location.display()
+        ));
+        bench.show(0, 2000, Some(BARE));
+        bench.show(2000, 5000, Some(SAFE));
+        assert!(bench.harness.push_event(gst::event::Eos::new()));
+        let expected = [
+            "00001-end-no_hard_hat-drawn.png",
+            "00001-end-no_hard_hat-plain.png",
+            "00001-start-no_hard_hat-drawn.png",
+            "00001-start-no_hard_hat-plain.png",
+        ];
+        assert_eq!(names(folder.path()), expected);
+        assert_eq!((count(&bench, "snapshots-written"), count(&bench, "snapshots-dropped")), (4, 0));
+        let told = bench.messages();
+        let told: Vec<_> = told.iter().filter(|message| message.name() == "osha-snapshot").collect();
+        assert_eq!(told.len(), 4);
+        assert_eq!(
+            told[0].get::<String>("location").unwrap(),
+            folder.path().join(expected[3]).to_str().unwrap()
+        );
+        assert!(
+            pixels(&folder.path().join(expected[3])).iter().all(|byte| *byte == 128),
+            "the frame as it came"
+        );
+        assert!(pixels(&folder.path().join(expected[2])).iter().any(|byte| *byte > 200), "nothing is drawn");
+    }
+
+    #[test]
+    fn faces_and_people_can_be_blurred() {
+        let checker = |blur: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let location = folder.path().join("{violation}.png");
+            let mut bench = Bench::new(&format!(
+                "snapshot-picture=plain snapshot-blur={blur} snapshot-location={}",
+                location.display()
+            ));
+            for at in (0..2000).step_by(100) {
+                let mut buffer = bench.frame(at, Some(BARE));
+                let mut map = buffer.get_mut().unwrap().map_writable().unwrap();
+                map.iter_mut().enumerate().for_each(|(index, byte)| *byte = ((index / 3 % 2) * 255) as u8);
+                drop(map);
+                bench.pass(buffer);
+            }
+            bench.stop();
+            let pixels = pixels(&folder.path().join("00001.png"));
+            // The head, the legs, and the background.
+            [(130, 90), (130, 190), (300, 90)]
+                .map(|(x, y)| pixels[3 * (y * 320 + x)].abs_diff(pixels[3 * (y * 320 + x + 1)]))
+        };
+        assert_eq!(checker("none"), [255, 255, 255]);
+        let [head, legs, behind] = checker("faces");
+        assert!(head < 64 && legs == 255 && behind == 255, "{head} {legs} {behind}");
+        let [head, legs, behind] = checker("people");
+        assert!(head < 64 && legs < 64 && behind == 255, "{head} {legs} {behind}");
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_used_is_an_error_before_anything_plays() {
+        for (location, remedy) in [
+            ("/no/such/folder/{violation}.png", "create it"),
+            ("shot.png", "put {violation} into it"),
+            ("{violation}.gif", "let it end in"),
+        ] {
+            init();
+            let element = gst::ElementFactory::make("oshaannotate")
+                .property("snapshot-location", location)
+                .build()
+                .unwrap();
+            let bus = gst::Bus::new();
+            element.set_bus(Some(&bus));
+            assert!(element.set_state(gst::State::Paused).is_err(), "{location}");
+            let message = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+            let gst::MessageView::Error(error) = message.view() else { panic!("{message:?}") };
+            let text = error.error().to_string();
+            assert!(text.contains("snapshot-location") && text.contains(remedy), "{text}");
+            element.set_state(gst::State::Null).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_that_goes_away_is_a_warning_and_the_stream_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().join("{violation}.jpg");
+        let mut bench = Bench::new(&format!("snapshot-location={}", location.display()));
+        folder.close().unwrap();
+        bench.show(0, 3000, Some(BARE));
+        assert!(eventually(|| count(&bench, "snapshots-failed") == 1));
+        assert!(eventually(|| bench.bus.pop_filtered(&[gst::MessageType::Warning]).is_some()));
+        assert_eq!(count(&bench, "snapshots-written"), 0);
     }
 }
 

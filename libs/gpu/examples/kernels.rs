@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use gpu::cuda::{self, Context, DeviceBuffer, DeviceImageBuf, PinnedBuffer, Stream, Timer, copies};
 use gpu::kernels::{Painter, Preprocessor};
-use vision::draw::{Annotation, DisplayList, State, TextCache, Theme, annotate};
+use vision::draw::{Annotation, DisplayList, Look, Scene, State, TextCache, Theme, annotate};
 use vision::geometry::Rect;
 use vision::image::{Colorimetry, ImageInfo, PixelFormat};
 use vision::preprocess::InputSpec;
@@ -110,8 +110,8 @@ fn boxes(count: usize) -> Result<DisplayList> {
         title: format!("Worker {index}: no hard hat"),
         detail: Some("29 CFR 1926.100(a)".into()),
     };
-    let annotations: Vec<_> = (0..count).map(annotation).collect();
-    Ok(annotate(&annotations, None, SIZE, &Theme::for_frame(SIZE.0, SIZE.1), &mut TextCache::new()?))
+    let scene = Scene { annotations: (0..count).map(annotation).collect(), ..Scene::default() };
+    Ok(annotate(&scene, SIZE, &Theme::for_frame(Look::Dark, SIZE.0, SIZE.1), &mut TextCache::new()?))
 }
 
 fn main() -> Result<()> {

@@ -27,7 +27,7 @@ fn options(policy: &str) -> Options {
 /// Some event: the summary of an empty stream.
 fn event() -> Event {
     let mut engine = Engine::new(Site::default());
-    engine.analyse(&FrameObservations { pts: Duration::ZERO, size: (1, 1), objects: &[] });
+    engine.analyse(&FrameObservations { pts: Duration::ZERO, clock: None, size: (1, 1), objects: &[] });
     engine.finish().pop().unwrap()
 }
 

@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use criterion::Criterion;
-use vision::draw::{Annotation, Banner, DisplayList, State, TextCache, Theme, annotate};
+use vision::draw::{
+    Annotation, DisplayList, Look, Panel, PanelRow, Point, Scene, Severity, State, TextCache, Theme, Zone,
+    annotate,
+};
 use vision::geometry::Rect;
 use vision::image::{Colorimetry, ImageInfo, ImageMut, PixelFormat, PlaneMut};
 
@@ -23,9 +26,27 @@ fn people() -> Vec<Annotation> {
     (0..20).map(person).collect()
 }
 
-fn banner() -> Banner {
-    let line = |index: usize| format!("Worker {index} · no hard hat · 29 CFR 1926.100(a) · 4.2 s");
-    Banner { lines: (1..4).map(line).collect(), ..Banner::default() }
+fn panel() -> Panel {
+    let row = |index: usize| PanelRow {
+        what: format!("Worker {index} · no hard hat"),
+        detail: "29 CFR 1926.100(a) · high".into(),
+        duration: "4.2 s".into(),
+        severity: Severity::High,
+    };
+    Panel { rows: (1..4).map(row).collect(), more: "+ {} more".into() }
+}
+
+/// Two areas that together take a third of the frame, in one of which something is wrong.
+fn zones() -> Vec<Zone> {
+    let zone = |left: f32, state| Zone {
+        points: [(0.0, 0.0), (420.0, 60.0), (560.0, 700.0), (-120.0, 640.0)]
+            .map(|(x, y)| Point { x: left + x, y: 300.0 + y })
+            .into(),
+        closed: true,
+        state,
+        title: "Excavation".into(),
+    };
+    vec![zone(300.0, State::Neutral), zone(1200.0, State::Violation)]
 }
 
 /// Draws on one frame again and again.
@@ -48,21 +69,26 @@ fn draw(
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
     let mut text = TextCache::new()?;
-    let (people, banner, theme) = (people(), banner(), Theme::for_frame(SIZE.0, SIZE.1));
+    let theme = Theme::for_frame(Look::Dark, SIZE.0, SIZE.1);
+    let scene = Scene { annotations: people(), ..Scene::default() };
     criterion.bench_function("annotate/20 boxes", |bencher| {
-        bencher.iter(|| annotate(&people, None, SIZE, &theme, &mut text));
+        bencher.iter(|| annotate(&scene, SIZE, &theme, &mut text));
     });
-    let list = annotate(&people, None, SIZE, &theme, &mut text);
+    let list = annotate(&scene, SIZE, &theme, &mut text);
     for format in
         [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::P010, PixelFormat::Rgb, PixelFormat::Rgba]
     {
         draw(&mut criterion, &format!("draw/20 boxes/{format:?}"), format, &list)?;
     }
-    let list = annotate(&people, Some(&banner), SIZE, &theme, &mut text);
-    draw(&mut criterion, "draw/20 boxes and a banner/Nv12", PixelFormat::Nv12, &list)?;
-    let boxes: Vec<_> =
-        people.iter().map(|person| Annotation { title: String::new(), ..person.clone() }).collect();
-    let list = annotate(&boxes, None, SIZE, &theme, &mut text);
+    let scene = Scene { panel: panel(), ..scene };
+    let list = annotate(&scene, SIZE, &theme, &mut text);
+    draw(&mut criterion, "draw/20 boxes and a panel/Nv12", PixelFormat::Nv12, &list)?;
+    let all = Scene { zones: zones(), ..scene.clone() };
+    let list = annotate(&all, SIZE, &theme, &mut text);
+    draw(&mut criterion, "draw/20 boxes, a panel and 2 zones/Nv12", PixelFormat::Nv12, &list)?;
+    let boxes = people().into_iter().map(|person| Annotation { title: String::new(), ..person });
+    let scene = Scene { annotations: boxes.collect(), ..Scene::default() };
+    let list = annotate(&scene, SIZE, &theme, &mut text);
     draw(&mut criterion, "draw/20 boxes without labels/Nv12", PixelFormat::Nv12, &list)?;
     criterion.final_summary();
     Ok(())

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use vision::draw::{Annotation, Banner, Edge, State, TextCache, Theme, annotate};
+use vision::draw::{
+    Annotation, Look, Panel, PanelRow, Point, Scene, Severity, State, TextCache, Theme, Zone, annotate,
+};
 use vision::geometry::Rect;
 use vision::image::{Colorimetry, Image, ImageInfo, ImageMut, Matrix, PixelFormat, Plane, PlaneMut, Range};
 
@@ -27,9 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (number, (name, background)) in BACKGROUNDS.into_iter().enumerate() {
             let format = FORMATS[(index + number) % FORMATS.len()];
             let mut frame = Frame::new(format, size, background);
-            let edge = if number % 2 == 0 { Edge::Top } else { Edge::Bottom };
-            let theme = Theme::for_frame(size.0, size.1);
-            let list = annotate(&people(size), Some(&banner(edge)), size, &theme, &mut text);
+            let look = Look::ALL[(index + number) % 3];
+            let theme = Theme::for_frame(look, size.0, size.1);
+            let scene = Scene { zones: zones(size), annotations: people(size), panel: panel() };
+            let list = annotate(&scene, size, &theme, &mut text);
             list.draw(&mut frame.image()?);
             let path = format!("{folder}/{}x{}-{name}-{format:?}.png", size.0, size.1).to_lowercase();
             write_png(Path::new(&path), size, &frame.to_rgb()?)?;
@@ -80,13 +83,33 @@ fn people((width, height): (usize, usize)) -> Vec<Annotation> {
     ]
 }
 
-fn banner(edge: Edge) -> Banner {
-    let lines = [
-        "Worker 3 · no hard hat · 29 CFR 1926.100(a) · 4.2 s",
-        "Worker 6 · no vest · 29 CFR 1926.201(a) · 0.8 s",
-        "Worker 8 · no harness · 29 CFR 1926.501(b)(1) · 12.6 s",
+fn zones((width, height): (usize, usize)) -> Vec<Zone> {
+    let zone = |corners: &[(f32, f32)], state, title: &str| Zone {
+        points: corners.iter().map(|(x, y)| Point { x: x * width as f32, y: y * height as f32 }).collect(),
+        closed: corners.len() > 2,
+        state,
+        title: title.into(),
+    };
+    vec![
+        zone(&[(0.02, 0.7), (0.26, 0.66), (0.3, 0.97), (0.0, 0.99)], State::Neutral, "Storage"),
+        zone(&[(0.48, 0.62), (0.72, 0.6), (0.78, 0.95), (0.46, 0.96)], State::Violation, "Excavation"),
+        zone(&[(0.74, 0.44), (0.9, 0.5), (1.0, 0.5)], State::Neutral, "Roof edge"),
+    ]
+}
+
+fn panel() -> Panel {
+    let row = |what: &str, detail: &str, duration: &str, severity| PanelRow {
+        what: what.into(),
+        detail: detail.into(),
+        duration: duration.into(),
+        severity,
+    };
+    let rows = vec![
+        row("Worker 8 · no harness", "29 CFR 1926.501(b)(1) · critical", "12.6 s", Severity::Critical),
+        row("Worker 3 · no hard hat", "29 CFR 1926.100(a) · high", "4.2 s", Severity::High),
+        row("Worker 6 · no vest", "29 CFR 1926.201(a) · medium", "0.8 s", Severity::Medium),
     ];
-    Banner { lines: lines.map(Into::into).into(), edge }
+    Panel { rows, more: "+ {} more".into() }
 }
 
 /// Sky, ground and scaffolding.

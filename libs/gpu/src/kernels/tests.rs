@@ -7,8 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use half::f16;
 use libloading::Library;
-use vision::draw::{DisplayList, Sprite};
-use vision::geometry::Placement;
+use vision::draw::{
+    Annotation, DisplayList, Look, Panel, PanelRow, Point, Scene, Sprite, State, TextCache, Theme, Zone,
+    annotate,
+};
+use vision::geometry::{Placement, Rect};
 use vision::image::ImageInfo;
 use vision::preprocess::{InputSpec, Preprocessor};
 use vision::tensor::{DataType, ElementsMut};
@@ -120,6 +123,46 @@ fn drawing_in_place_equals_the_cpu() {
     for (seed, info) in infos().into_iter().enumerate() {
         let list = scene(24, (info.width, info.height), seed as u64 + 1);
         let mut image = HostImage::noise(info, seed as u64 + 1);
+        let expected = painted(&list, &image);
+        assert!(differences(&image.image(), &expected.image()) > 500, "{info:?} should be drawn on");
+        draw_on_host(&list, &mut image, None);
+        assert_eq!(differences(&image.image(), &expected.image()), 0, "{info:?}");
+    }
+}
+
+/// Zones, boxes, signs and a panel, as the element draws them.
+fn annotated(info: &ImageInfo, look: Look) -> DisplayList {
+    let (width, height) = (info.width as f32, info.height as f32);
+    let states = [State::Neutral, State::Compliant, State::Unknown, State::Suspected, State::Violation];
+    let zone = |index: usize| Zone {
+        points: [(0.1, 0.2), (0.7, 0.1), (0.95, 0.9), (0.5, 0.6), (0.05, 0.8)]
+            .map(|(x, y)| Point { x: x * width, y: (y + 0.05 * index as f32) * height })
+            .into(),
+        closed: index > 0,
+        state: states[2 * index],
+        title: "Pit".into(),
+    };
+    let annotation = |index: usize| Annotation {
+        rect: Rect { x: 17.3 * index as f32, y: 9.1 * index as f32, width: 61.0, height: 70.5 },
+        state: states[index % 5],
+        title: if index < 5 { String::new() } else { format!("Person {index}") },
+        detail: None,
+    };
+    let rows = vec![PanelRow { what: "no hat".into(), duration: "1.2 s".into(), ..PanelRow::default() }; 2];
+    let scene = Scene {
+        zones: (0..3).map(zone).collect(),
+        annotations: (0..10).map(annotation).collect(),
+        panel: Panel { rows, more: String::new() },
+    };
+    let size = (info.width, info.height);
+    annotate(&scene, size, &Theme::for_frame(look, size.0, size.1), &mut TextCache::new().unwrap())
+}
+
+#[test]
+fn a_whole_scene_equals_the_cpu() {
+    for (index, info) in infos().into_iter().enumerate() {
+        let list = annotated(&info, Look::ALL[index % 3]);
+        let mut image = HostImage::noise(info, index as u64 + 1);
         let expected = painted(&list, &image);
         assert!(differences(&image.image(), &expected.image()) > 500, "{info:?} should be drawn on");
         draw_on_host(&list, &mut image, None);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::hazard::Hazard;
-use crate::standards::{Basis, candidates};
+use crate::rules::RuleKind;
+use crate::standards::{Basis, Subject, candidates};
 use proptest::prelude::*;
 
 const HEADER: &str = r#"{"schema":"gst-osha.corpus/1","name":"x","version":"1"}"#;
@@ -28,7 +29,9 @@ fn the_shipped_corpus_is_whole() {
 
 #[test]
 fn every_rule_that_cites_a_standard_cites_one_of_the_corpus() {
-    for rule in Hazard::ALL.into_iter().flat_map(candidates).filter(|rule| rule.basis != Basis::SitePolicy) {
+    let subjects =
+        Hazard::ALL.map(Subject::Hazard).into_iter().chain(RuleKind::ALL.into_iter().map(Subject::Rule));
+    for rule in subjects.flat_map(candidates).filter(|rule| rule.basis != Basis::SitePolicy) {
         assert!(Corpus::built_in().get(rule.citation).is_some(), "{}", rule.citation);
     }
 }

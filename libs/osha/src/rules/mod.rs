@@ -55,6 +55,22 @@ pub enum RuleKind {
 }
 
 impl RuleKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::PpeMissing,
+        Self::InZone,
+        Self::TooNear,
+        Self::UnderLoad,
+        Self::UnprotectedEdge,
+        Self::Crowding,
+        Self::Blocked,
+        Self::FireSmoke,
+        Self::Fallen,
+        Self::VehicleWithoutSpotter,
+        Self::LadderScaffold,
+        Self::Custom,
+    ];
+
     /// Its name in site files and events.
     pub fn name(self) -> &'static str {
         match self {

@@ -309,23 +309,8 @@ mod tests {
         cite(subject, Place { scope, contexts: &contexts, height_m: None })
     }
 
-    const KINDS: [RuleKind; 12] = [
-        RuleKind::PpeMissing,
-        RuleKind::InZone,
-        RuleKind::TooNear,
-        RuleKind::UnderLoad,
-        RuleKind::UnprotectedEdge,
-        RuleKind::Crowding,
-        RuleKind::Blocked,
-        RuleKind::FireSmoke,
-        RuleKind::Fallen,
-        RuleKind::VehicleWithoutSpotter,
-        RuleKind::LadderScaffold,
-        RuleKind::Custom,
-    ];
-
     fn subjects() -> impl Iterator<Item = Subject> {
-        Hazard::ALL.into_iter().map(Subject::Hazard).chain(KINDS.into_iter().map(Subject::Rule))
+        Hazard::ALL.into_iter().map(Subject::Hazard).chain(RuleKind::ALL.into_iter().map(Subject::Rule))
     }
 
     #[test]

@@ -27,14 +27,14 @@ impl<'a, 'b> Painter<'a, 'b> {
     pub fn paint(&mut self, color: Color, mask: &impl Mask) {
         let (width, height) = self.size();
         let bounds = mask.bounds();
-        let columns = touched_blocks(bounds.x, bounds.right(), width);
         let rows = touched_blocks(bounds.y, bounds.bottom(), height);
         let ink = Ink::new(color, self.image.info().format, self.image.info().colorimetry);
         for row in rows.clone() {
             let last = 2 * row + 1 == height;
             if row == rows.start || last || !mask.repeats(row) {
                 self.blocks.clear();
-                mask.cover(row, columns.clone(), &mut self.blocks);
+                let Some((left, right)) = mask.reach(row) else { continue };
+                mask.cover(row, touched_blocks(left, right, width), &mut self.blocks);
                 self.blocks.pad(width, last);
                 self.blocks.weigh(color.a);
             }

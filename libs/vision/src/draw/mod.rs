@@ -1,6 +1,6 @@
 //! Drawing straight onto a frame of any [`PixelFormat`](crate::image::PixelFormat).
 //!
-//! [`annotate`] lays boxes, label plates and a banner out as a [`DisplayList`]; [`DisplayList::draw`] paints one onto an
+//! [`annotate`] lays zones, boxes, label plates and a panel out as a [`DisplayList`]; [`DisplayList::draw`] paints one onto an
 //! image. What a primitive covers is defined by arithmetic, so that every implementation gives the same pixels:
 //!
 //! - Pixel (x, y) has its centre at (x + ½, y + ½). `d` is the signed distance from there to the outline, negative
@@ -15,16 +15,23 @@
 
 mod annotation;
 mod blend;
+mod card;
 mod display;
+mod label;
+mod panel;
 mod raster;
 mod shape;
+mod sign;
 mod text;
 mod theme;
+mod zone;
 
-pub use annotation::{Annotation, Banner, Edge, State, annotate};
+pub use annotation::{Annotation, Scene, State, annotate};
 pub use display::{Color, DisplayList, Point, Primitive, Stroke};
+pub use panel::{Panel, PanelRow, Severity};
 pub use text::{FONT, FontError, Sprite, TextCache, Weight};
-pub use theme::{Palette, Theme};
+pub use theme::{Look, Palette, Theme};
+pub use zone::Zone;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,12 @@ pub(super) trait Mask {
     /// What lies outside is not covered.
     fn bounds(&self) -> Rect;
 
+    /// The columns of block row `row` outside of which no pixel is covered.
+    fn reach(&self, _row: usize) -> Option<(f32, f32)> {
+        let bounds = self.bounds();
+        Some((bounds.x, bounds.right()))
+    }
+
     /// Covers the blocks `columns` of block row `row`.
     fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow);
 
@@ -205,6 +211,14 @@ impl<S: Shape> Mask for Region<'_, S> {
         let margin = self.half_width.unwrap_or(0.0) + 0.5;
         let Rect { x, y, width, height } = self.shape.bounds();
         Rect { x: x - margin, y: y - margin, width: width + 2.0 * margin, height: height + 2.0 * margin }
+    }
+
+    fn reach(&self, row: usize) -> Option<(f32, f32)> {
+        // A pixel more than need be, for what rounding does to where an outline lies.
+        let margin = self.half_width.unwrap_or(0.0) + 1.5;
+        let top = 2.0 * row as f32;
+        let (left, right) = self.shape.reach(top - margin, top + 2.0 + margin)?;
+        Some((left - margin, right + margin))
     }
 
     fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow) {

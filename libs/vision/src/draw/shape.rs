@@ -17,6 +17,13 @@ pub(super) trait Shape {
         Rect::default()
     }
 
+    /// The columns between which the outline and the inside lie in the rows from `top` to `bottom`; `None` if they lie in
+    /// none of them.
+    fn reach(&self, _top: f32, _bottom: f32) -> Option<(f32, f32)> {
+        let bounds = self.bounds();
+        Some((bounds.x, bounds.right()))
+    }
+
     /// The largest share of a pixel that the inside can cover.
     fn thickness(&self) -> f32 {
         1.0
@@ -106,6 +113,11 @@ impl Shape for Path<'_> {
         Rect::from_corners(corners[0], corners[1], corners[2], corners[3])
     }
 
+    fn reach(&self, top: f32, bottom: f32) -> Option<(f32, f32)> {
+        let parts = self.segments().filter_map(|(from, to)| clip(from, to, top, bottom));
+        parts.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     fn distance(&self, point: Point) -> f32 {
         let (mut nearest, mut inside) = (f32::MAX, false);
         for (from, to) in self.segments() {
@@ -114,6 +126,21 @@ impl Shape for Path<'_> {
         }
         if inside { -nearest.sqrt() } else { nearest.sqrt() }
     }
+}
+
+/// The columns between which the line from `from` to `to` lies in the rows from `top` to `bottom`.
+fn clip(from: Point, to: Point, top: f32, bottom: f32) -> Option<(f32, f32)> {
+    let (upper, lower) = if from.y <= to.y { (from, to) } else { (to, from) };
+    if upper.y > bottom || lower.y < top {
+        return None;
+    }
+    let at = |y: f32| {
+        let along = (y - upper.y) / (lower.y - upper.y);
+        if along.is_finite() { upper.x + (lower.x - upper.x) * along } else { upper.x }
+    };
+    let start = if upper.y < top { at(top) } else { upper.x };
+    let end = if lower.y > bottom { at(bottom) } else { lower.x };
+    Some((start.min(end), start.max(end)))
 }
 
 /// Squared distance from `point` to the line between `from` and `to`.

@@ -9,12 +9,13 @@ use osha::event::{Body, Event};
 use osha::hash::Hash;
 use osha::site::{Site, SiteError};
 use osha::spool::SpoolError;
-use vision::track::{Tracker, TrackerConfig};
+use osha::zone::Zone;
 
 use super::canvas::Drawn;
 use super::journal::Journal;
 use super::observation::Observation;
 use super::settings::Settings;
+use super::tracks::{Followed, Tracks};
 
 /// The element cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +57,10 @@ impl Counters {
 
 /// Everything that remembers earlier frames.
 pub(super) struct Analysis {
-    tracker: Tracker,
+    tracks: Tracks,
     engine: Box<dyn Analyser>,
+    /// Zones and lines of the site.
+    pub zones: Vec<Zone>,
     last: Option<Duration>,
     pub journal: Journal,
     pub counters: Counters,
@@ -70,9 +73,11 @@ impl Analysis {
     /// When a file cannot be read, understood or opened.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let (site, rules) = settings.rules.as_deref().map(site).transpose()?.unzip();
+        let site = site.unwrap_or_default();
         Ok(Self {
-            tracker: Tracker::new(TrackerConfig::default()),
-            engine: Box::new(Engine::new(site.unwrap_or_default())),
+            tracks: Tracks::new(),
+            zones: site.zones.clone(),
+            engine: Box::new(Engine::new(site)),
             last: None,
             journal: Journal::open(settings, rules)?,
             counters: Counters::default(),
@@ -84,14 +89,19 @@ impl Analysis {
         self.last.is_some_and(|last| at < last)
     }
 
-    /// Judges one frame of `size` (width, height) pixels.
-    pub fn analyse(&mut self, at: Duration, size: (u32, u32), observation: &Observation) -> FrameReport {
+    /// Follows and judges what is in one frame of `size` (width, height) pixels.
+    pub fn analyse(
+        &mut self,
+        at: Duration,
+        size: (u32, u32),
+        observation: &Observation,
+    ) -> (Followed, FrameReport) {
         self.last = Some(at);
-        let tracks = self.tracker.update(at, &observation.detections);
+        let followed = self.tracks.follow(at, observation);
         let objects: Vec<Object<'_>> = observation
             .detections
             .iter()
-            .zip(tracks)
+            .zip(&followed.tracks)
             .enumerate()
             .map(|(index, (detection, track))| {
                 let rect = detection.rect;
@@ -99,13 +109,14 @@ impl Analysis {
                     class: observation.label(index),
                     score: detection.score,
                     rect: [rect.x, rect.y, rect.width, rect.height],
-                    track: track.map(|track| track.0),
+                    track: track.map(|track| track.id),
                 }
             })
             .collect();
         self.counters.observed += 1;
         self.counters.detections += objects.len() as u64;
-        self.engine.analyse(&FrameObservations { pts: at, size, objects: &objects, clock: None })
+        let frame = FrameObservations { pts: at, size, objects: &objects, clock: None };
+        (followed, self.engine.analyse(&frame))
     }
 
     /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
@@ -113,7 +124,7 @@ impl Analysis {
         if self.last.take().is_none() {
             return Vec::new();
         }
-        self.tracker.reset();
+        self.tracks.reset();
         self.engine.finish()
     }
 

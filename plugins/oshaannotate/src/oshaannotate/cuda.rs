@@ -17,6 +17,9 @@ use super::canvas::Drawn;
 /// Frames that this element holds at a time: the one that it draws on, and its copy.
 const HELD: u32 = 2;
 
+/// Why a frame is brought to the host.
+const DOWNLOAD: &str = "oshaannotate: a frame that a picture is kept of";
+
 /// Why a frame is copied.
 const COPY: &str = "oshaannotate: a frame that somebody else holds too";
 
@@ -53,6 +56,13 @@ pub(super) fn wants_pool(query: &gst::query::Allocation) -> bool {
 pub(super) fn propose(query: &mut gst::query::Allocation, device: i32) -> Result<(), Error> {
     let context = CudaContext::primary(device)?;
     gstcuda::propose(query, &context, &CudaStream::new(&context)?, HELD)
+}
+
+/// Counts the frame of `info` in `buffer`, which was mapped for the host, if it lies in device memory.
+pub(super) fn count_download(buffer: &gst::BufferRef, info: &VideoInfo) {
+    if buffer.n_memory() > 0 && buffer.peek_memory(0).is_type("CUDAMemory") {
+        copies::record(Direction::DeviceToHost, DOWNLOAD, info.size());
+    }
 }
 
 /// Copies that are drawn on, given out until this is dropped.

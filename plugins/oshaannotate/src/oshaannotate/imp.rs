@@ -3,7 +3,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use gpu::cuda::ErrorKind;
-use gpu::{FrameError, MemoryKind, format};
+use gpu::{Frame, FrameError, MemoryKind, format};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,13 +15,18 @@ use gstsupport::flow::Guard;
 use gstsupport::{copies, lock};
 use osha::event::Event;
 use osha::spool::SpoolError;
+use vision::draw::DisplayList;
+use vision::geometry::Rect;
 
 use super::analysis::{Analysis, OpenError};
 use super::canvas::{Canvas, Drawn};
+use super::findings::Findings;
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
-use super::{cuda, message, stats};
+use super::snapshot::{self, Moment, Shot, Snapshots, Still};
+use super::words::Words;
+use super::{cuda, message, metas, stats};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("oshaannotate", gst::DebugColorFlags::empty(), Some("Safety violations"))
@@ -33,12 +38,24 @@ struct Format {
     picture: Picture,
 }
 
+/// What one frame comes to.
+#[derive(Default)]
+struct Seen {
+    /// Its stream time.
+    at: Duration,
+    /// What is worth a picture.
+    moments: Vec<Moment>,
+    /// Boxes of the people in it, in pixels.
+    people: Vec<Rect>,
+}
+
 #[derive(Default)]
 pub struct OshaAnnotate {
     settings: Mutex<Settings>,
     format: Mutex<Option<Format>>,
     analysis: Mutex<Option<Analysis>>,
     canvas: Mutex<Canvas>,
+    snapshots: Mutex<Option<Snapshots>>,
     told_foreign: AtomicBool,
     /// With `fail-on-copy`: what the elements upstream do.
     guard: Mutex<Option<Guard>>,
@@ -105,7 +122,9 @@ impl BaseTransformImpl for OshaAnnotate {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        metas::register();
         let settings = lock(&self.settings).clone();
+        let snapshots = self.start_snapshots(&settings)?;
         let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
         if let Some(recovered) = analysis.journal.recovered() {
             gst::element_imp_warning!(self, gst::ResourceError::Write, ("events-location: {recovered}"));
@@ -113,6 +132,7 @@ impl BaseTransformImpl for OshaAnnotate {
         self.obj().set_passthrough(!settings.draw);
         self.told_foreign.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
+        *lock(&self.snapshots) = snapshots;
         Ok(())
     }
 
@@ -122,6 +142,8 @@ impl BaseTransformImpl for OshaAnnotate {
         drop(guard);
         *lock(&self.format) = None;
         *lock(&self.canvas) = Canvas::default();
+        let snapshots = lock(&self.snapshots).take();
+        drop(snapshots);
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
         analysis
             .journal
@@ -136,7 +158,9 @@ impl BaseTransformImpl for OshaAnnotate {
             .filter(|&memory| lock(&self.canvas).prepare(memory, device))
             .ok_or_else(|| gst::loggable_error!(CAT, "memory of {incaps} is not supported"))?;
         let size = (info.width() as usize, info.height() as usize);
-        let picture = Picture::new(size).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
+        let Settings { theme, language, .. } = *lock(&self.settings);
+        let picture = Picture::new(size, theme, Words::new(language))
+            .map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
         *lock(&self.format) = Some(Format { info, picture });
         Ok(())
     }
@@ -151,6 +175,9 @@ impl BaseTransformImpl for OshaAnnotate {
             gst::EventView::FlushStop(_) => self.finish(),
             gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => self.watch_upstream(),
             _ => {}
+        }
+        if let (gst::EventView::Eos(_), Some(snapshots)) = (event.view(), lock(&self.snapshots).as_ref()) {
+            snapshots.wait();
         }
         self.parent_sink_event(event)
     }
@@ -184,19 +211,13 @@ impl BaseTransformImpl for OshaAnnotate {
         cuda::propose(query, self.device()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
     }
 
-    /// Takes the frame out of the queue instead of borrowing it: whether it is ours alone decides where it is drawn on.
+    /// Takes the frame out of the queue instead of borrowing it: whether it is ours alone decides where it is drawn on. A
+    /// frame that passes through is handed on with metas, in a buffer of our own around its memory if need be.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
-        if self.obj().is_passthrough() {
-            return self.parent_generate_output();
-        }
         let Some(mut buffer) = self.take_queued_buffer() else { return Ok(GenerateOutputSuccess::NoOutput) };
-        let at = self.analyse(&buffer)?;
-        self.draw(at, &mut buffer)?;
+        let seen = self.analyse(&mut buffer)?;
+        self.show(seen, &mut buffer)?;
         Ok(GenerateOutputSuccess::Buffer(buffer))
-    }
-
-    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.analyse(buffer).map(|_| gst::FlowSuccess::Ok)
     }
 }
 
@@ -229,13 +250,32 @@ impl OshaAnnotate {
         }
     }
 
-    /// Draws what is known at time `at` on the frame in `buffer`.
-    fn draw(&self, at: Duration, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
-        let banner = lock(&self.settings).banner;
+    /// The writer of pictures, if `settings` ask for one.
+    fn start_snapshots(&self, settings: &Settings) -> Result<Option<Snapshots>, gst::ErrorMessage> {
+        let plan = settings
+            .snapshot_plan()
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("snapshot-location: {error}")))?;
+        let element = self.obj().downgrade();
+        let start = |plan| Snapshots::start(plan, move |outcome| hear(element.upgrade().as_ref(), &outcome));
+        plan.map(start).transpose().map_err(|error| {
+            gst::error_msg!(
+                gst::ResourceError::Failed,
+                ("snapshot-location: no thread to write pictures: {error}")
+            )
+        })
+    }
+
+    /// Keeps and draws what is known of the frame in `buffer`.
+    fn show(&self, seen: Seen, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
+        let Settings { banner, draw, .. } = *lock(&self.settings);
+        if !draw && seen.moments.is_empty() {
+            return Ok(());
+        }
         let mut format = lock(&self.format);
         let Format { info, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let list = picture.display_list(at, banner);
-        if list.primitives.is_empty() {
+        let list = picture.display_list(seen.at, banner);
+        self.keep(seen, &list, buffer, info).map_err(|error| self.frame_error(&error))?;
+        if !draw || list.primitives.is_empty() {
             return Ok(());
         }
         let mut canvas = lock(&self.canvas);
@@ -252,6 +292,31 @@ impl OshaAnnotate {
                 "fail-on-copy=true: somebody else holds the frame too (a tee, or a decoder that predicts from it), so that it \
                  was drawn on a copy. Set draw=false, or fail-on-copy=false",
             ));
+        }
+        Ok(())
+    }
+
+    /// Hands the frame of `info` in `buffer` to the writer of pictures if something happened on it. Frames in device memory
+    /// are brought to the host.
+    fn keep(
+        &self,
+        seen: Seen,
+        list: &DisplayList,
+        buffer: &gst::BufferRef,
+        info: &VideoInfo,
+    ) -> Result<(), FrameError> {
+        let snapshots = lock(&self.snapshots);
+        let Some(snapshots) = snapshots.as_ref().filter(|_| !seen.moments.is_empty()) else { return Ok(()) };
+        let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
+        cuda::count_download(buffer, info);
+        let Seen { people, moments, .. } = seen;
+        let dropped_before = snapshots.counts.dropped.load(Ordering::Relaxed) > 0;
+        if !snapshots.keep(Shot { still, list: list.clone(), people, moments }) && !dropped_before {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                ("snapshot-location: the disk is too slow, pictures are dropped; stats counts them. Name a faster disk, or use .jpg")
+            );
         }
         Ok(())
     }
@@ -282,31 +347,43 @@ impl OshaAnnotate {
         gst::FlowError::Error
     }
 
-    /// Judges the frame and reports what began or ended. Returns the frame's stream time.
-    fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
+    /// Judges the frame, attaches what is found and reports what began or ended.
+    fn analyse(&self, buffer: &mut gst::Buffer) -> Result<Seen, gst::FlowError> {
         let copied = lock(&self.guard).as_ref().and_then(Guard::violation);
         copied.map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
         let at = self.stream_time(buffer);
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
-        let events = self.judge(at, buffer)?;
+        let (events, people) = self.judge(at, buffer)?;
+        let moments = snapshot::moments(&events, at, lock(&self.settings).snapshot);
         self.report(events).map_err(|_| gst::FlowError::Error)?;
-        Ok(at)
+        Ok(Seen { at, moments, people })
     }
 
-    /// Judges the frame of time `at`. Returns what began or ended.
-    fn judge(&self, at: Duration, buffer: &gst::BufferRef) -> Result<Vec<Event>, gst::FlowError> {
+    /// Judges the frame of time `at` and attaches what is found. Returns what began or ended, and the people in it.
+    fn judge(
+        &self,
+        at: Duration,
+        buffer: &mut gst::Buffer,
+    ) -> Result<(Vec<Event>, Vec<Rect>), gst::FlowError> {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
         analysis.journal.see(at, buffer);
-        let Some(observation) = Observation::of(buffer) else { return Ok(Vec::new()) };
+        let Some(observation) = Observation::of(buffer) else { return Ok(Default::default()) };
         let mut format = lock(&self.format);
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
-        let report = analysis.analyse(at, (format.info.width(), format.info.height()), &observation);
-        format.picture.show(at, &observation, &report);
-        Ok(report.events)
+        let size = (format.info.width(), format.info.height());
+        let (followed, report) = analysis.analyse(at, size, &observation);
+        let findings = Findings::new(at, &report, &observation.scores(), &analysis.zones);
+        format.picture.show(&observation, &findings);
+        metas::attach(buffer.make_mut(), &observation, &followed, &findings).map_err(|error| {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("findings cannot be attached: {error}"));
+            gst::FlowError::Error
+        })?;
+        let people = findings.subjects.iter().map(|subject| observation.detections[subject.detection].rect);
+        Ok((report.events, people.collect()))
     }
 
     /// Time in the stream, which does not depend on when it is played.
@@ -370,6 +447,24 @@ impl OshaAnnotate {
 
     fn stats(&self) -> gst::Structure {
         let counters = lock(&self.analysis).as_ref().map(|analysis| analysis.counters).unwrap_or_default();
-        stats::structure(&counters)
+        let snapshots = lock(&self.snapshots).as_ref().map(|snapshots| snapshots.counts.clone());
+        stats::structure(&counters, &snapshots.unwrap_or_default())
+    }
+}
+
+/// Tells the bus what became of a picture.
+fn hear(element: Option<&super::OshaAnnotate>, outcome: &snapshot::Outcome<'_>) {
+    let Some(element) = element else { return };
+    match outcome {
+        snapshot::Outcome::Written(path, moment) => {
+            let message =
+                gst::message::Element::builder(message::snapshot(path, moment)).src(element).build();
+            if element.post_message(message).is_err() {
+                gst::debug!(CAT, obj = element, "no bus takes the message");
+            }
+        }
+        snapshot::Outcome::Failed(error) => {
+            gst::element_warning!(element, gst::ResourceError::Write, ("snapshot-location: {error}"));
+        }
     }
 }

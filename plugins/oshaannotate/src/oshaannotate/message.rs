@@ -1,6 +1,10 @@
 //! Element messages for applications.
 
+use std::path::Path;
+
 use osha::event::{Body, Event, Violation};
+
+use super::snapshot::Moment;
 
 /// The message `osha-violation` for the start, an update or the end of a violation; `None` for other events.
 pub(super) fn violation(event: &Event) -> Option<gst::Structure> {
@@ -36,5 +40,16 @@ fn structure(kind: &str, event: &Event, violation: &Violation) -> gst::Structure
         .field("width", width)
         .field("height", height)
         .field("score", violation.score_max)
+        .build()
+}
+
+/// The message `osha-snapshot`: a picture of `moment` lies at `path`.
+pub(super) fn snapshot(path: &Path, moment: &Moment) -> gst::Structure {
+    gst::Structure::builder("osha-snapshot")
+        .field("location", path.to_string_lossy().as_ref())
+        .field("kind", moment.kind)
+        .field("violation", moment.violation)
+        .field("rule", &moment.rule)
+        .field("stream-time", gst::ClockTime::try_from(moment.at).unwrap_or(gst::ClockTime::MAX))
         .build()
 }

@@ -3,13 +3,19 @@
 mod analysis;
 mod canvas;
 mod cuda;
+mod findings;
 mod imp;
 mod journal;
 mod message;
+mod metas;
 mod observation;
+mod options;
 mod picture;
 mod settings;
+mod snapshot;
 mod stats;
+mod tracks;
+mod words;
 
 use gst::glib;
 use gst::prelude::*;
@@ -38,6 +44,16 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    EventsSync::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    let enums = [
+        EventsSync::static_type(),
+        options::Theme::static_type(),
+        options::Language::static_type(),
+        options::Snapshot::static_type(),
+        options::SnapshotPicture::static_type(),
+        options::SnapshotBlur::static_type(),
+    ];
+    for kind in enums {
+        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
     gst::Element::register(Some(plugin), "oshaannotate", gst::Rank::NONE, OshaAnnotate::static_type())
 }

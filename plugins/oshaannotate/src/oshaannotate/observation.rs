@@ -1,9 +1,9 @@
-//! What upstream detectors attached to a buffer.
+//! What upstream detectors and trackers attached to a buffer.
 
 use gst::glib;
 use gst::glib::translate::IntoGlib;
 use gst_analytics::prelude::*;
-use gst_analytics::{AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta};
+use gst_analytics::{AnalyticsMtdRef, AnalyticsODMtd, AnalyticsRelationMeta, AnalyticsTrackingMtd, RelTypes};
 use vision::detection::Detection;
 use vision::geometry::Rect;
 
@@ -12,6 +12,10 @@ use vision::geometry::Rect;
 pub(super) struct Observation {
     /// Boxes in source pixels; `class` is the label's number in this process, the same in every frame.
     pub detections: Vec<Detection>,
+    /// The tracks that upstream gave them.
+    pub tracks: Vec<Option<u64>>,
+    /// Their numbers in the relation meta.
+    pub ids: Vec<u32>,
     labels: Vec<glib::Quark>,
 }
 
@@ -22,6 +26,9 @@ impl Observation {
         let mut observation = Self::default();
         for mtd in meta.iter::<AnalyticsODMtd>() {
             observation.add(&mtd);
+        }
+        for track in meta.iter::<AnalyticsTrackingMtd>() {
+            observation.name(&track, &meta);
         }
         Some(observation)
     }
@@ -36,11 +43,31 @@ impl Observation {
         };
         let class = label.into_glib() as usize;
         self.detections.push(Detection { rect, score: location.loc_conf_lvl, class });
+        self.tracks.push(None);
+        self.ids.push(mtd.id());
         self.labels.push(label);
+    }
+
+    /// Gives the number of a track that is in view to the detection that it is related to, in either direction.
+    fn name(&mut self, track: &AnalyticsMtdRef<'_, AnalyticsTrackingMtd>, meta: &AnalyticsRelationMeta) {
+        let (number, _, _, is_lost) = track.info();
+        let related = |id: &u32| {
+            [(*id, track.id()), (track.id(), *id)]
+                .into_iter()
+                .any(|(from, to)| meta.relation(from, to) != RelTypes::NONE)
+        };
+        if let Some(index) = self.ids.iter().position(related).filter(|_| !is_lost) {
+            self.tracks[index] = Some(number);
+        }
     }
 
     /// Class name of detection `index`.
     pub fn label(&self, index: usize) -> &'static str {
         self.labels[index].as_str().as_str()
+    }
+
+    /// How sure the detector is of each detection, 0 to 1.
+    pub fn scores(&self) -> Vec<f32> {
+        self.detections.iter().map(|detection| detection.score).collect()
     }
 }

@@ -1,136 +1,279 @@
-//! What is drawn on a frame: the report in words, boxes and colours.
+//! What is drawn on a frame: findings in words, boxes and colours.
 
 use std::time::Duration;
 
-use osha::engine::{FrameReport, RuleState, Subject};
+use osha::rules::Outcome;
+use osha::standards::Severity;
 use osha::state::Compliance;
-use vision::draw::{Annotation, Banner, DisplayList, Edge, FontError, State, TextCache, Theme, annotate};
+use vision::draw::{
+    self, Annotation, DisplayList, FontError, Panel, PanelRow, Point, Scene, State, TextCache, Theme, Zone,
+    annotate,
+};
 
+use super::findings::{Area, Finding, Findings, Judged, Who};
 use super::observation::Observation;
+use super::options;
+use super::words::Words;
 
-/// The marks of the last analysed frame; kept for the frames that the detector skips.
-#[derive(Default)]
-struct Marks {
-    at: Duration,
-    annotations: Vec<Annotation>,
-    banner: Banner,
-}
-
-/// Turns reports into display lists.
+/// Turns findings into display lists.
 pub(super) struct Picture {
     size: (usize, usize),
     theme: Theme,
+    words: Words,
     text: TextCache,
-    marks: Option<Marks>,
+    /// What the last analysed frame showed, and when; kept for the frames that the detector skips.
+    shown: Option<(Duration, Scene)>,
 }
 
-/// Marks older than this are not shown on frames that the detector skipped.
+/// What is older than this is not shown on frames that the detector skipped.
 const KEEP: Duration = Duration::from_millis(500);
+
+/// Frames with fewer lines than this have room for the panel's details only.
+const ROOMY: usize = 400;
 
 impl Picture {
     /// For frames of `size` (width, height) pixels.
     ///
     /// # Errors
     /// When the bundled fonts cannot be read.
-    pub fn new(size: (usize, usize)) -> Result<Self, FontError> {
-        Ok(Self { size, theme: Theme::for_frame(size.0, size.1), text: TextCache::new()?, marks: None })
+    pub fn new(size: (usize, usize), theme: options::Theme, words: Words) -> Result<Self, FontError> {
+        let theme = Theme::for_frame(theme.into(), size.0, size.1);
+        Ok(Self { size, theme, words, text: TextCache::new()?, shown: None })
     }
 
-    /// Takes the marks of a frame from its report.
-    pub fn show(&mut self, at: Duration, observation: &Observation, report: &FrameReport) {
-        let annotations = annotations(observation, report);
-        let banner = Banner { lines: banner_lines(at, report), edge: Edge::Top };
-        self.marks = Some(Marks { at, annotations, banner });
+    /// Takes what was found on a frame.
+    pub fn show(&mut self, observation: &Observation, findings: &Findings) {
+        let scene = Scene {
+            zones: findings.zones.iter().map(|area| zone(area, self.size)).collect(),
+            annotations: self.annotations(observation, findings),
+            panel: self.panel(findings),
+        };
+        self.shown = Some((findings.at, scene));
     }
 
     /// Forgets what was shown.
     pub fn clear(&mut self) {
-        self.marks = None;
+        self.shown = None;
     }
 
     /// What to draw on the frame of time `at`.
-    pub fn display_list(&mut self, at: Duration, banner: bool) -> DisplayList {
-        match &self.marks {
-            Some(marks) if at.abs_diff(marks.at) <= KEEP => {
-                let banner = banner.then_some(&marks.banner);
-                annotate(&marks.annotations, banner, self.size, &self.theme, &mut self.text)
+    pub fn display_list(&mut self, at: Duration, with_panel: bool) -> DisplayList {
+        match &mut self.shown {
+            Some((shown_at, scene)) if at.abs_diff(*shown_at) <= KEEP => {
+                if !with_panel {
+                    scene.panel.rows.clear();
+                }
+                annotate(scene, self.size, &self.theme, &mut self.text)
             }
             _ => DisplayList::default(),
         }
     }
-}
 
-/// One annotation for each detection: people and machines with a label, their equipment as a thin box.
-fn annotations(observation: &Observation, report: &FrameReport) -> Vec<Annotation> {
-    (0..observation.detections.len())
-        .map(|index| {
-            let rect = observation.detections[index].rect;
-            if let Some(subject) = report.subjects.iter().find(|subject| subject.object == index) {
-                let title = title(observation, index, subject.track);
-                return Annotation { rect, state: state(subject.state), title, detail: detail(subject) };
-            }
-            if let Some(mark) = report.marks.iter().find(|mark| mark.object == index) {
-                return Annotation { rect, state: state(mark.state), ..Annotation::default() };
-            }
-            Annotation { rect, title: title(observation, index, None), ..Annotation::default() }
-        })
-        .collect()
-}
+    /// One annotation for each detection: people and machines with a label, their equipment as a thin box.
+    fn annotations(&self, observation: &Observation, findings: &Findings) -> Vec<Annotation> {
+        (0..observation.detections.len())
+            .map(|index| {
+                let rect = observation.detections[index].rect;
+                if let Some(subject) = findings.subjects.iter().find(|subject| subject.detection == index) {
+                    let title = self.title(observation, index, subject.track);
+                    return Annotation {
+                        rect,
+                        state: state(subject.state),
+                        title,
+                        detail: self.detail(subject),
+                    };
+                }
+                if let Some((_, mark)) = findings.marks.iter().find(|(detection, _)| *detection == index) {
+                    return Annotation { rect, state: state(*mark), ..Annotation::default() };
+                }
+                Annotation { rect, title: self.title(observation, index, None), ..Annotation::default() }
+            })
+            .collect()
+    }
 
-fn title(observation: &Observation, index: usize, track: Option<u64>) -> String {
-    let name = words(observation.label(index));
-    let score = observation.detections[index].score;
-    match track {
-        Some(track) => format!("{name} {track}  {score:.2}"),
-        None => format!("{name}  {score:.2}"),
+    fn title(&self, observation: &Observation, index: usize, track: Option<u64>) -> String {
+        let label = observation.label(index);
+        let name = if label == "person" { self.words.person.to_owned() } else { label.replace('_', " ") };
+        let score = observation.detections[index].score;
+        match track {
+            Some(track) => format!("{name} {track}  {score:.2}"),
+            None => format!("{name}  {score:.2}"),
+        }
+    }
+
+    /// What a subject breaks, with the standards, or else what it is suspected of.
+    fn detail(&self, subject: &Judged) -> Option<String> {
+        if self.size.1 < ROOMY {
+            return None;
+        }
+        let of = |state| subject.rules.iter().filter(move |rule| rule.state == state);
+        let broken = of(Compliance::Violating)
+            .map(|rule| format!("{} · {}", self.words.rule(&rule.rule), self.words.citation(&rule.citation)));
+        let suspected = of(Compliance::Suspected)
+            .map(|rule| format!("{} · {}", self.words.rule(&rule.rule), self.words.suspected));
+        let lines: Vec<String> = broken.chain(suspected).collect();
+        (!lines.is_empty()).then(|| lines.join("   "))
+    }
+
+    /// One row for each violation under way.
+    fn panel(&self, findings: &Findings) -> Panel {
+        let row = |(who, finding): (Who, &Finding)| {
+            let who = match who {
+                Who::Subject(Some(track)) => format!("{} {track}", self.words.person),
+                Who::Subject(None) => self.words.somebody.to_owned(),
+                Who::Place => self.words.place.to_owned(),
+            };
+            let review = match finding.outcome {
+                Outcome::Violation => String::new(),
+                Outcome::NeedsReview => format!(" · {}", self.words.review),
+            };
+            let zone = finding.zone.as_ref().map(|zone| format!(" · {zone}")).unwrap_or_default();
+            let lasted = findings.at.saturating_sub(finding.since.unwrap_or(findings.at));
+            PanelRow {
+                what: format!("{who} · {}", self.words.rule(&finding.rule)),
+                detail: format!(
+                    "{} · {}{zone}{review}",
+                    self.words.citation(&finding.citation),
+                    self.words.severity(finding.severity)
+                ),
+                duration: duration(lasted),
+                severity: severity(finding.severity),
+            }
+        };
+        Panel { rows: findings.violations().into_iter().map(row).collect(), more: self.words.more.to_owned() }
     }
 }
 
-/// "no_hard_hat" in words.
-fn words(name: &str) -> String {
-    name.replace('_', " ")
+/// "4.2 s" below a minute, "3:05" from there on, "1:02:05" from an hour on.
+fn duration(lasted: Duration) -> String {
+    let seconds = lasted.as_secs();
+    match seconds {
+        0..60 => format!("{}.{} s", seconds, lasted.subsec_millis() / 100),
+        60..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
 }
 
 fn state(compliance: Compliance) -> State {
     match compliance {
-        Compliance::Unknown | Compliance::Suspected => State::Unknown,
+        Compliance::Unknown => State::Unknown,
         Compliance::Compliant => State::Compliant,
+        Compliance::Suspected => State::Suspected,
         Compliance::Violating => State::Violation,
     }
 }
 
-/// What a subject violates, with the standards.
-fn detail(subject: &Subject) -> Option<String> {
-    let lines: Vec<String> = violating(&subject.rules).map(finding).collect();
-    (!lines.is_empty()).then(|| lines.join("   "))
+fn severity(severity: Severity) -> draw::Severity {
+    match severity {
+        Severity::Low => draw::Severity::Low,
+        Severity::Medium => draw::Severity::Medium,
+        Severity::High => draw::Severity::High,
+        Severity::Critical => draw::Severity::Critical,
+    }
 }
 
-fn violating(rules: &[RuleState]) -> impl Iterator<Item = &RuleState> {
-    rules.iter().filter(|rule| rule.state == Compliance::Violating)
-}
-
-fn finding(rule: &RuleState) -> String {
-    format!("{} · {}", words(&rule.rule), rule.citation.citation)
-}
-
-/// One line for each violation under way, the longest first.
-fn banner_lines(at: Duration, report: &FrameReport) -> Vec<String> {
-    let of_subject = |subject: &Subject| {
-        let who = subject.track.map_or_else(|| "Somebody".to_owned(), |track| format!("Person {track}"));
-        (who, subject.rules.clone())
+/// An area in pixels. Where nothing is wrong it is drawn as the site's, whatever is known of those in it.
+fn zone(area: &Area, (width, height): (usize, usize)) -> Zone {
+    let pixels = |point: &Point| Point { x: point.x * width as f32, y: point.y * height as f32 };
+    let state = match area.state {
+        Compliance::Unknown | Compliance::Compliant => State::Neutral,
+        bad => state(bad),
     };
-    let people = report.subjects.iter().map(of_subject);
-    let zones = report.zones.iter().map(|zone| ("Zone".to_owned(), zone.rules.clone()));
-    let place = std::iter::once(("Site".to_owned(), report.place.clone()));
-    let line = |who: &str, rule: &RuleState| {
-        let lasted = at.saturating_sub(rule.since.unwrap_or(at));
-        (lasted, format!("{who} · {} · {:.1} s", finding(rule), lasted.as_secs_f64()))
-    };
-    let mut open: Vec<(Duration, String)> = people
-        .chain(zones)
-        .chain(place)
-        .flat_map(|(who, rules)| violating(&rules).map(|rule| line(&who, rule)).collect::<Vec<_>>())
-        .collect();
-    open.sort_by(|a, b| b.cmp(a));
-    open.into_iter().map(|(_, line)| line).collect()
+    Zone {
+        points: area.points.iter().map(pixels).collect(),
+        closed: area.closed,
+        state,
+        title: area.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oshaannotate::options::Language;
+
+    fn finding(rule: &str, state: Compliance, since: u64) -> Finding {
+        Finding {
+            rule: rule.into(),
+            state,
+            citation: "29 CFR 1926.100(a)".into(),
+            severity: Severity::High,
+            since: Some(Duration::from_secs(since)),
+            outcome: Outcome::Violation,
+            violation: Some(1),
+            zone: Some("Pit".into()),
+            score: Some(0.8),
+        }
+    }
+
+    fn findings() -> Findings {
+        let subject = |track, rules| Judged { detection: 0, track, state: Compliance::Violating, rules };
+        Findings {
+            at: Duration::from_secs(70),
+            subjects: vec![
+                subject(Some(3), vec![finding("no_hard_hat", Compliance::Violating, 60)]),
+                subject(
+                    None,
+                    vec![
+                        finding("too_fast", Compliance::Violating, 5),
+                        finding("no_mask", Compliance::Suspected, 1),
+                    ],
+                ),
+            ],
+            ..Findings::default()
+        }
+    }
+
+    fn picture(language: Language, size: (usize, usize)) -> Picture {
+        Picture::new(size, options::Theme::Dark, Words::new(language)).unwrap()
+    }
+
+    #[test]
+    fn the_panel_lists_violations_the_longest_first() {
+        let panel = picture(Language::German, (1280, 720)).panel(&findings());
+        let rows: Vec<_> = panel.rows.iter().map(|row| (row.what.as_str(), row.duration.as_str())).collect();
+        assert_eq!(rows, [("Jemand · too fast", "1:05"), ("Person 3 · kein Schutzhelm", "10.0 s")]);
+        assert_eq!(panel.rows[0].detail, "29 CFR 1926.100(a) · hoch · Pit");
+    }
+
+    #[test]
+    fn labels_tell_what_is_wrong_where_there_is_room() {
+        let all = findings();
+        let detail = |size, subject: usize| picture(Language::English, size).detail(&all.subjects[subject]);
+        assert_eq!(detail((1280, 720), 0).unwrap(), "no hard hat · 29 CFR 1926.100(a)");
+        assert_eq!(
+            detail((1280, 720), 1).unwrap(),
+            "too fast · 29 CFR 1926.100(a)   no respirator · suspected"
+        );
+        assert_eq!(detail((320, 240), 0), None);
+    }
+
+    #[test]
+    fn zones_are_drawn_where_the_site_puts_them() {
+        let mut picture = picture(Language::English, (200, 100));
+        let corner = |x, y| Point { x, y };
+        let area = Area {
+            name: String::new(),
+            points: vec![corner(0.25, 0.5), corner(0.75, 0.5), corner(0.75, 1.0)],
+            closed: true,
+            state: Compliance::Compliant,
+            people: 0,
+            rules: Vec::new(),
+        };
+        picture.show(&Observation::default(), &Findings { zones: vec![area], ..Findings::default() });
+        let list = picture.display_list(Duration::ZERO, true);
+        let draw::Primitive::Path { points, closed: true, .. } = &list.primitives[0] else {
+            panic!("{list:?}")
+        };
+        assert_eq!(points[0], corner(50.0, 50.0));
+        picture.clear();
+        assert!(picture.display_list(Duration::ZERO, true).primitives.is_empty());
+    }
+
+    #[test]
+    fn durations_are_as_long_as_they_need_to_be() {
+        let texts =
+            [0, 999, 59_990, 60_000, 3_599_000, 3_725_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(texts, ["0.0 s", "0.9 s", "59.9 s", "1:00", "59:59", "1:02:05"]);
+    }
 }

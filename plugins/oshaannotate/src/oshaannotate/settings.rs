@@ -9,6 +9,7 @@ use gstsupport::property::{path, path_value, take};
 use osha::spool::FsyncPolicy;
 
 use super::EventsSync;
+use super::options::{Language, Snapshot, SnapshotBlur, SnapshotPicture, Theme};
 
 /// What the user asked for. `Settings::default()` is the one source of defaults.
 #[derive(Clone, Debug)]
@@ -23,6 +24,12 @@ pub(super) struct Settings {
     pub stream_name: Option<String>,
     pub draw: bool,
     pub banner: bool,
+    pub theme: Theme,
+    pub language: Language,
+    pub snapshot_location: Option<PathBuf>,
+    pub snapshot: Snapshot,
+    pub snapshot_picture: SnapshotPicture,
+    pub snapshot_blur: SnapshotBlur,
     pub device_id: i32,
     pub fail_on_copy: bool,
 }
@@ -40,6 +47,12 @@ impl Default for Settings {
             stream_name: None,
             draw: true,
             banner: true,
+            theme: Theme::default(),
+            language: Language::default(),
+            snapshot_location: None,
+            snapshot: Snapshot::default(),
+            snapshot_picture: SnapshotPicture::default(),
+            snapshot_blur: SnapshotBlur::default(),
             device_id: 0,
             fail_on_copy: false,
         }
@@ -69,6 +82,12 @@ impl Settings {
             "stream-name" => self.stream_name = text(value),
             "draw" => self.draw = value.get().unwrap_or(self.draw),
             "banner" => self.banner = value.get().unwrap_or(self.banner),
+            "theme" => self.theme = value.get().unwrap_or_default(),
+            "language" => self.language = value.get().unwrap_or_default(),
+            "snapshot-location" => self.snapshot_location = path(value),
+            "snapshot" => self.snapshot = value.get().unwrap_or_default(),
+            "snapshot-picture" => self.snapshot_picture = value.get().unwrap_or_default(),
+            "snapshot-blur" => self.snapshot_blur = value.get().unwrap_or_default(),
             "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
             "fail-on-copy" => take(&mut self.fail_on_copy, value),
             _ => {}
@@ -88,6 +107,12 @@ impl Settings {
             "stream-name" => self.stream_name.to_value(),
             "draw" => self.draw.to_value(),
             "banner" => self.banner.to_value(),
+            "theme" => self.theme.to_value(),
+            "language" => self.language.to_value(),
+            "snapshot-location" => path_value(&self.snapshot_location),
+            "snapshot" => self.snapshot.to_value(),
+            "snapshot-picture" => self.snapshot_picture.to_value(),
+            "snapshot-blur" => self.snapshot_blur.to_value(),
             "device-id" => self.device_id.to_value(),
             "fail-on-copy" => self.fail_on_copy.to_value(),
             _ => return None,
@@ -120,15 +145,48 @@ fn other_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("draw")
             .nick("Draw")
-            .blurb("Draw boxes, labels and citations. Off: frames pass through untouched, events are reported all the same")
+            .blurb("Draw people, zones and violations. Off: pixels pass through untouched; metas, messages and events are the same")
             .default_value(defaults.draw)
             .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder("banner")
             .nick("Banner")
-            .blurb("Draw a strip that lists the violations under way")
+            .blurb("Draw a panel that lists the violations under way: what, citation, severity, duration")
             .default_value(defaults.banner)
             .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("theme", defaults.theme)
+            .nick("Theme")
+            .blurb("Colours of what is drawn")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("language", defaults.language)
+            .nick("Language")
+            .blurb("Language of the words on the frame; names in events and metas do not depend on it")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("snapshot-location")
+            .nick("Snapshot location")
+            .blurb(
+                "Name of picture files of violations, ending in .png or .jpg (unset = none), with {violation}: its number, \
+                 {kind}: start or end, {rule}, {time}: milliseconds in the stream, {picture}: drawn or plain",
+            )
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("snapshot", defaults.snapshot)
+            .nick("Snapshot")
+            .blurb("When a picture is kept, if snapshot-location is set; osha-snapshot messages tell of each file")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("snapshot-picture", defaults.snapshot_picture)
+            .nick("Snapshot picture")
+            .blurb("Whether pictures are those before or after the drawing")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("snapshot-blur", defaults.snapshot_blur)
+            .nick("Snapshot blur")
+            .blurb("What is made unrecognisable in pictures; who is not detected is not blurred")
+            .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder("device-id")
             .nick("Device")
@@ -142,8 +200,9 @@ fn other_properties() -> Vec<ParamSpec> {
             .nick("Statistics")
             .blurb(
                 "Frames, frames with results, detections, violations so far, and those under way; frames drawn on in \
-                 place, and on a copy since somebody else held them too; frames passed on without a copy, copied; bytes that all drawing of this process moved \
-                 to, from and within device memory",
+                 place, and on a copy since somebody else held them too; frames passed on without a copy, copied; bytes that \
+                 all drawing of this process moved to, from and within device memory; pictures written, failed, and \
+                 dropped since the disk was too slow",
             )
             .read_only()
             .build(),

@@ -1,12 +1,15 @@
 //! What the element did, in numbers.
 
+use std::sync::atomic::Ordering;
+
 use gpu::cuda::copies::{self, Copies, Direction};
 use gstsupport::copies::CopyCounts;
 
 use super::analysis::Counters;
+use super::snapshot::Counts;
 
 /// The property `stats`.
-pub(super) fn structure(counters: &Counters) -> gst::Structure {
+pub(super) fn structure(counters: &Counters, snapshots: &Counts) -> gst::Structure {
     let moved: Vec<Copies> = copies::all().into_iter().filter(is_drawing).collect();
     let bytes = |direction| -> u64 {
         moved.iter().filter(|copies| copies.direction == direction).map(|copies| copies.bytes).sum()
@@ -23,11 +26,14 @@ pub(super) fn structure(counters: &Counters) -> gst::Structure {
         .field("frames-drawn-on-copy", counters.drawn_on_copy)
         .field("bytes-host-to-device", bytes(Direction::HostToDevice))
         .field("bytes-device-to-host", bytes(Direction::DeviceToHost))
-        .field("bytes-device-to-device", bytes(Direction::DeviceToDevice));
+        .field("bytes-device-to-device", bytes(Direction::DeviceToDevice))
+        .field("snapshots-written", snapshots.written.load(Ordering::Relaxed))
+        .field("snapshots-failed", snapshots.failed.load(Ordering::Relaxed))
+        .field("snapshots-dropped", snapshots.dropped.load(Ordering::Relaxed));
     copies.describe(structure).build()
 }
 
-/// Display lists and text on their way to the device, and frames that somebody else holds too.
+/// Display lists and text on their way to the device, frames that somebody else holds too, and frames that are kept.
 fn is_drawing(copies: &Copies) -> bool {
     ["draw:", "oshaannotate:"].iter().any(|user| copies.purpose.starts_with(user))
 }
