@@ -1,6 +1,7 @@
 //! `gst-osha`: measures and summarises what the elements do.
 
 mod bench;
+mod engines;
 mod plugins;
 mod summary;
 
@@ -20,6 +21,8 @@ struct Cli {
 enum Command {
     /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
     Bench(bench::Args),
+    /// List, check and remove the engines that were built for this machine's GPUs
+    Engine(engines::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
 }
@@ -27,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Engine(args) => engines::run(&args),
         Command::Summary(args) => summary::run(&args),
     };
     match result {

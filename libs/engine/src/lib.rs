@@ -4,6 +4,7 @@
 //! [`InferenceEngine::submit`] and come back with the [`Outcome`], to be filled again: after the first few batches
 //! nothing is allocated for inputs.
 
+pub mod cache;
 pub mod completion;
 mod device;
 pub mod error;
