@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub use entry::Header;
 pub use key::Key;
 pub use model::digest as model_digest;
+pub(crate) use model::digest_of as model_digest_of;
 
 /// Why the cache cannot be used, or an engine not be put into it.
 #[derive(Debug, thiserror::Error)]

@@ -1,25 +1,27 @@
 //! A model's content, the tensors that it keeps in files of their own included.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path};
 
-use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::key::hex;
 use crate::EngineError;
+use crate::model_file::ModelFile;
 
 /// SHA-256 of the ONNX file `path` and of the files in which it keeps tensors, in hexadecimal digits.
 ///
 /// # Errors
 /// When one of them cannot be read, the file is no ONNX model, or it names files outside of its own folder.
 pub fn digest(path: &Path) -> Result<String, EngineError> {
-    let bytes = std::fs::read(path).map_err(|error| EngineError::reading(path, &error))?;
+    digest_of(&ModelFile::read(path)?, path)
+}
+
+/// As [`digest`], of a file that was read from `path`.
+pub(crate) fn digest_of(model: &ModelFile, path: &Path) -> Result<String, EngineError> {
     let damaged = |reason: String| EngineError::NotAModel { path: path.to_owned(), reason };
-    let model = onnx::Model::decode(&bytes[..]).map_err(|error| damaged(error.to_string()))?;
-    let mut hash = Sha256::new_with_prefix(&bytes);
+    let mut hash = Sha256::new_with_prefix(&model.bytes);
     let folder = path.parent().unwrap_or(Path::new("."));
     for location in model.external_files() {
         let is_inside = Path::new(&location).components().all(|part| matches!(part, Component::Normal(_)));
@@ -40,122 +42,6 @@ fn add(hash: &mut Sha256, path: &Path) -> io::Result<()> {
         match file.read(&mut buffer)? {
             0 => return Ok(()),
             count => hash.update(&buffer[..count]),
-        }
-    }
-}
-
-/// What of an ONNX file tells where its tensors lie. Field numbers are those of onnx.proto.
-mod onnx {
-    use super::BTreeSet;
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Model {
-        #[prost(message, optional, tag = "7")]
-        graph: Option<Graph>,
-        #[prost(message, repeated, tag = "25")]
-        functions: Vec<Function>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Function {
-        #[prost(message, repeated, tag = "7")]
-        nodes: Vec<Node>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Graph {
-        #[prost(message, repeated, tag = "1")]
-        nodes: Vec<Node>,
-        #[prost(message, repeated, tag = "5")]
-        initializers: Vec<Tensor>,
-        #[prost(message, repeated, tag = "15")]
-        sparse_initializers: Vec<SparseTensor>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Node {
-        #[prost(message, repeated, tag = "5")]
-        attributes: Vec<Attribute>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Attribute {
-        #[prost(message, optional, tag = "5")]
-        tensor: Option<Tensor>,
-        #[prost(message, optional, tag = "6")]
-        graph: Option<Graph>,
-        #[prost(message, repeated, tag = "10")]
-        tensors: Vec<Tensor>,
-        #[prost(message, repeated, tag = "11")]
-        graphs: Vec<Graph>,
-        #[prost(message, optional, tag = "22")]
-        sparse_tensor: Option<SparseTensor>,
-        #[prost(message, repeated, tag = "23")]
-        sparse_tensors: Vec<SparseTensor>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct SparseTensor {
-        #[prost(message, optional, tag = "1")]
-        values: Option<Tensor>,
-        #[prost(message, optional, tag = "2")]
-        indices: Option<Tensor>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Tensor {
-        #[prost(message, repeated, tag = "13")]
-        external_data: Vec<Entry>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Entry {
-        #[prost(string, tag = "1")]
-        key: String,
-        #[prost(string, tag = "2")]
-        value: String,
-    }
-
-    impl Model {
-        /// The files that hold tensors, relative to the model's folder, each once.
-        pub fn external_files(&self) -> BTreeSet<String> {
-            let mut files = BTreeSet::new();
-            self.graph.iter().for_each(|graph| graph.collect(&mut files));
-            let nodes = self.functions.iter().flat_map(|function| &function.nodes);
-            nodes.for_each(|node| node.collect(&mut files));
-            files
-        }
-    }
-
-    impl Graph {
-        fn collect(&self, files: &mut BTreeSet<String>) {
-            self.initializers.iter().for_each(|tensor| tensor.collect(files));
-            self.sparse_initializers.iter().for_each(|tensor| tensor.collect(files));
-            self.nodes.iter().for_each(|node| node.collect(files));
-        }
-    }
-
-    impl Node {
-        fn collect(&self, files: &mut BTreeSet<String>) {
-            for attribute in &self.attributes {
-                attribute.tensor.iter().chain(&attribute.tensors).for_each(|tensor| tensor.collect(files));
-                attribute.graph.iter().chain(&attribute.graphs).for_each(|graph| graph.collect(files));
-                let sparse = attribute.sparse_tensor.iter().chain(&attribute.sparse_tensors);
-                sparse.for_each(|tensor| tensor.collect(files));
-            }
-        }
-    }
-
-    impl SparseTensor {
-        fn collect(&self, files: &mut BTreeSet<String>) {
-            self.values.iter().chain(&self.indices).for_each(|tensor| tensor.collect(files));
-        }
-    }
-
-    impl Tensor {
-        fn collect(&self, files: &mut BTreeSet<String>) {
-            let places = self.external_data.iter().filter(|entry| entry.key == "location");
-            files.extend(places.map(|entry| entry.value.clone()));
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use gpu::cuda::{Context, DeviceElementsMut, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, Event, PinnedBuffer, Stream};
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
@@ -13,10 +13,12 @@ use vision::tensor::TensorInfo;
 
 use super::library::Library;
 use super::session;
+use crate::device_io::{self, DeviceOutput, bring_back};
 use crate::log::{self, Severity};
 use crate::recycling::Store;
-use crate::tensor::{CopiedOutput, element_size, element_type};
-use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs};
+use crate::tensor::element_type;
+use crate::worker::{DeviceSession, Running};
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, model_file};
 
 /// Tells the runtime to record no graph for a run.
 const NO_GRAPH: &str = "-1";
@@ -31,7 +33,8 @@ impl DeviceMemory {
     /// A zeroed tensor for `input`.
     pub fn allocate(&self, input: &TensorInfo, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let allocator = self.allocator.lock().unwrap_or_else(PoisonError::into_inner);
-        let tensor = crate::device::DeviceTensor::new(&allocator, &self.context, input.data_type, shape)?;
+        let tensor =
+            crate::device::DeviceTensor::of_onnxruntime(&allocator, &self.context, input.data_type, shape)?;
         Ok(InputTensor::device(input.data_type, shape, tensor))
     }
 }
@@ -42,13 +45,6 @@ struct Source {
     path: PathBuf,
     options: Options,
     ordinal: u32,
-}
-
-/// A batch that the device works on.
-pub(super) struct Running {
-    pub outputs: Outputs,
-    /// Happens when the outputs are there.
-    pub done: Event,
 }
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
@@ -121,7 +117,7 @@ impl CudaSession {
         options: &Options,
         ordinal: u32,
     ) -> Result<Self, EngineError> {
-        session::check_file(path)?;
+        model_file::check(path)?;
         let number = i32::try_from(ordinal).map_err(unavailable)?;
         let context = Context::primary(number).map_err(unavailable)?;
         check_provider(library, options, ordinal)?;
@@ -164,22 +160,6 @@ impl CudaSession {
             .map_err(|error| failed(&error))
     }
 
-    /// Puts one checked batch into the stream.
-    pub fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
-        let outputs = match self.run(inputs) {
-            Err(EngineError::Inference { reason }) if self.graphs => {
-                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
-                log::emit(Severity::Warning, &text);
-                self.reopen_without_graphs()?;
-                self.run(inputs)
-            }
-            other => other,
-        }?;
-        let done = Event::new(&self.context)?;
-        done.record(&self.stream)?;
-        Ok(Running { outputs, done })
-    }
-
     /// A stream whose recording failed cannot be used any more.
     fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
         let stream = Arc::new(Stream::new(&self.context)?);
@@ -212,8 +192,7 @@ impl CudaSession {
 
     /// The binding of `inputs`, made when they come for the first time.
     fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
-        let key: Vec<_> =
-            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.address()).collect();
+        let key = device_io::addresses(inputs);
         self.bound.retain(|bound| bound.alive.iter().all(|alive| alive.strong_count() > 0));
         if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
             return Ok(index);
@@ -223,10 +202,10 @@ impl CudaSession {
         Ok(self.bound.len() - 1)
     }
 
-    fn bind(&mut self, key: Vec<usize>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    fn bind(&mut self, key: Vec<u64>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
         let mut binding = self.session.create_binding().map_err(|error| failed(&error))?;
         for (info, input) in self.model.inputs.iter().zip(inputs.iter()) {
-            binding.bind_input(info.name.as_str(), input.value()).map_err(|error| failed(&error))?;
+            binding.bind_input(info.name.as_str(), input.value()?).map_err(|error| failed(&error))?;
         }
         let batch = inputs.first().and_then(|input| input.shape().first().copied());
         let shapes: Option<Vec<_>> =
@@ -239,8 +218,7 @@ impl CudaSession {
             }
         };
         let options = self.run_options(outputs.is_some()).map_err(|error| failed(&error))?;
-        let alive =
-            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive()).collect();
+        let alive = device_io::alive(inputs);
         Ok(Bound { key, alive, binding, options, outputs })
     }
 
@@ -285,6 +263,23 @@ impl CudaSession {
     }
 }
 
+impl DeviceSession for CudaSession {
+    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
+        let outputs = match self.run(inputs) {
+            Err(EngineError::Inference { reason }) if self.graphs => {
+                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
+                log::emit(Severity::Warning, &text);
+                self.reopen_without_graphs()?;
+                self.run(inputs)
+            }
+            other => other,
+        }?;
+        let done = Event::new(&self.context)?;
+        done.record(&self.stream)?;
+        Ok(Running { outputs, done })
+    }
+}
+
 fn warn_of_no_graph(path: &Path, error: &ort::Error) {
     let text = format!(
         "{}: some of it cannot run on the GPU or be recorded, so that it is slower: {}",
@@ -306,40 +301,13 @@ fn fixed_shape(output: &TensorInfo, batch: Option<usize>) -> Option<Vec<usize>> 
 /// Tensors of a batch as the runtime knows them.
 struct Bound {
     /// Addresses of the inputs.
-    key: Vec<usize>,
+    key: Vec<u64>,
     /// Whether the inputs are still there.
     alive: Vec<Weak<()>>,
     binding: IoBinding,
     options: RunOptions<NoSelectedOutputs>,
     /// `None` if the runtime brings them to the host.
     outputs: Option<Vec<DeviceOutput>>,
-}
-
-/// An output that the runtime writes to the device's memory, which the binding keeps.
-struct DeviceOutput {
-    info: TensorInfo,
-    shape: Vec<usize>,
-    address: u64,
-}
-
-/// Copies `outputs` to pinned memory, in the order of `stream`.
-fn bring_back(
-    outputs: &[DeviceOutput],
-    context: &Arc<Context>,
-    stream: &Stream,
-    results: &Store<PinnedBuffer>,
-) -> Result<Outputs, EngineError> {
-    let copy = |output: &DeviceOutput| {
-        let (data_type, length) = (output.info.data_type, output.shape.iter().product::<usize>());
-        let size = length * element_size(data_type);
-        let mut bytes = results.take(|buffer| buffer.len() == size, || PinnedBuffer::new(context, size))?;
-        // SAFETY: the binding keeps the tensor, and what follows in the stream comes after the copy.
-        #[allow(unsafe_code)]
-        let elements = unsafe { DeviceElementsMut::new(output.address, data_type, length) };
-        elements.download(&mut bytes, stream, "inference: results")?;
-        Ok(CopiedOutput { data_type, shape: output.shape.clone(), bytes })
-    };
-    outputs.iter().map(copy).collect::<Result<_, EngineError>>().map(Outputs::copied)
 }
 
 #[cfg(test)]

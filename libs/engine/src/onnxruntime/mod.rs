@@ -5,7 +5,6 @@
 mod cuda;
 pub mod library;
 mod session;
-mod worker;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +13,9 @@ use gpu::MemoryKind;
 
 use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
-use self::worker::{Runner, Worker};
+use crate::batch::check_shape;
 use crate::options::{Device, Options, Precision};
+use crate::worker::{Runner, Worker};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
 
 /// A model that ONNX Runtime runs on a thread of its own.
@@ -49,7 +49,7 @@ fn on_cpu(
     let session = session::open(library, path, options)?;
     let model = Arc::new(session::model_info(&session, path)?);
     let description = describe(library, options);
-    let worker = Worker::start(Runner::Cpu(session), Arc::clone(&model))?;
+    let worker = Worker::start(Runner::Host(Box::new(session)), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, memory: None, worker }))
 }
 
@@ -63,7 +63,7 @@ fn on_cuda(
     let model = Arc::clone(session.model());
     let description = format!("ONNX Runtime {}, CUDA, {}", library.version(), session.description());
     let memory = Some(session.memory()?);
-    let worker = Worker::start(Runner::Cuda(Box::new(session)), Arc::clone(&model))?;
+    let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, memory, worker }))
 }
 
@@ -104,7 +104,7 @@ impl InferenceEngine for Engine {
         let inputs = &self.model.inputs;
         let input =
             inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
-        session::check_shape(input, shape)?;
+        check_shape(input, shape)?;
         match &self.memory {
             Some(memory) => memory.allocate(input, shape),
             None => InputTensor::host(input.data_type, shape),
