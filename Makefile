@@ -5,7 +5,7 @@
 .PHONY: demo test test-gpu build bench bootstrap lint clean
 .DEFAULT_GOAL := build
 
-PLUGINS := zcbufferpool trtinfer oshaannotate
+PLUGINS := zcbufferpool trtinfer oshaannotate zcopies
 # What GStreamer 1.26 adds is used where it is installed.
 FEATURES = $$(pkg-config --atleast-version=1.26 gstreamer-1.0 && echo --features gst-osha-tests/v1_26)
 export GST_PLUGIN_PATH := $(CURDIR)/build/plugins

@@ -1,9 +1,14 @@
-//! `gst-osha`: measures and summarises what the elements do.
+//! `gst-osha`: examines the machine, measures, summarises and checks what the elements do.
 
 mod bench;
+mod doctor;
 mod engines;
+mod events;
+mod plot;
 mod plugins;
+mod style;
 mod summary;
+mod top;
 
 use std::process::ExitCode;
 
@@ -19,22 +24,31 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compare the pipeline's speed and memory with the bare inference loop's, side by side in one run
+    /// Measure every stage alone and in the pipeline, verify the quality guarantees
     Bench(bench::Args),
-    /// List, check and remove the engines that were built for this machine's GPUs
+    /// Say what works on this machine, what does not, why, and what mends it
+    Doctor(doctor::Args),
+    /// Build, list, check and remove the engines for this machine's GPUs
     Engine(engines::Args),
+    /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
+    Events(events::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),
+    /// Watch running pipelines that were started with GST_TRACERS=zcopies
+    Top(top::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Bench(args) => bench::run(&args),
-        Command::Engine(args) => engines::run(&args),
-        Command::Summary(args) => summary::run(&args),
+        Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Engine(args) => engines::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Events(args) => events::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE

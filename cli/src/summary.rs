@@ -1,16 +1,16 @@
 //! `gst-osha summary`: what a finished run came to.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gst::prelude::*;
-use osha::event::{Body, Event, Summary, Violation};
+
+use crate::events::incident::{Incident, Reading};
 
 /// What to summarise.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Event log that oshaannotate wrote
+    /// Event spool that oshaannotate wrote
     #[arg(long)]
     events: PathBuf,
     /// Video that was read
@@ -29,39 +29,30 @@ pub struct Args {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub fn run(args: &Args) -> Result<()> {
-    let events = read_events(&args.events)?;
+    let mut reading = Reading::default();
+    for path in osha::spool::files(&args.events).with_context(|| args.events.display().to_string())? {
+        reading.read(&path)?;
+    }
     let frames_in = args.input.as_deref().map(count_frames).transpose()?;
     let frames_out = args.output.as_deref().map(count_frames).transpose()?;
     print_frames("frames in", frames_in, args.input.as_deref());
     print_frames("frames out", frames_out, args.output.as_deref());
-    if let Some(summary) = last_summary(&events) {
-        println!("{:<12} {}", "detections", summary.detections);
+    if let Some(detections) = reading.detections {
+        println!("{:<12} {detections}", "detections");
     }
     if let (Some(frames), Some(seconds)) =
         (frames_out.or(frames_in), args.seconds.filter(|seconds| *seconds > 0.0))
     {
         println!("{:<12} {:.1} ({seconds:.1} s from start to end)", "frames/s", frames as f64 / seconds);
     }
-    print_violations(&args.events, &events);
+    print_violations(&args.events, &reading);
+    for complaint in &reading.complaints {
+        eprintln!("gst-osha: {complaint}");
+    }
     if frames_in.zip(frames_out).is_some_and(|(before, after)| before != after) {
         bail!("frames were lost or added on the way");
     }
     Ok(())
-}
-
-fn read_events(path: &Path) -> Result<Vec<Event>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let parse = |(index, line)| {
-        Event::from_line(line).with_context(|| format!("{} line {}", path.display(), index + 1))
-    };
-    text.lines().enumerate().map(parse).collect()
-}
-
-fn last_summary(events: &[Event]) -> Option<&Summary> {
-    events.iter().rev().find_map(|event| match &event.body {
-        Body::Summary(summary) => Some(summary),
-        _ => None,
-    })
 }
 
 fn print_frames(title: &str, frames: Option<u64>, path: Option<&Path>) {
@@ -70,25 +61,20 @@ fn print_frames(title: &str, frames: Option<u64>, path: Option<&Path>) {
     }
 }
 
-/// One line for each violation; its end, where there is one, holds more than its start.
-fn print_violations(path: &Path, events: &[Event]) {
-    let mut violations: BTreeMap<u64, &Violation> = BTreeMap::new();
-    for event in events {
-        if let Body::Start(violation) | Body::End(violation) = &event.body {
-            violations.insert(violation.violation, violation);
-        }
-    }
-    println!("{:<12} {} ({})", "violations", violations.len(), path.display());
-    for violation in violations.values() {
-        println!("  {}", line(violation));
+/// One line for each violation.
+fn print_violations(path: &Path, reading: &Reading) {
+    println!("{:<12} {} ({})", "violations", reading.incidents().count(), path.display());
+    for incident in reading.incidents() {
+        println!("  {}", line(incident));
     }
 }
 
-fn line(violation: &Violation) -> String {
-    let Violation { start_s, duration_s, track, citation, title, .. } = violation;
-    let hazard = violation.hazard.name().replace('_', " ");
-    let end = violation.end_s.unwrap_or(start_s + duration_s);
-    format!("{start_s:6.2} s to {end:6.2} s   person {track:<3} {hazard:<15} {citation:<20} {title}")
+fn line(incident: &Incident) -> String {
+    let Incident { start_s, duration_s, citation, title, .. } = incident;
+    let rule = incident.rule.replace('_', " ");
+    let track = incident.track.map(|track| track.to_string()).unwrap_or_default();
+    let end = start_s + duration_s;
+    format!("{start_s:6.2} s to {end:6.2} s   person {track:<3} {rule:<15} {citation:<20} {title}")
 }
 
 /// Pictures in a video file, counted without decoding them.

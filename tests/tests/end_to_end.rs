@@ -56,7 +56,7 @@ fn run() -> Run {
     let log = folder.path().join("events.jsonl");
     let delivered = collect(&format!(
         "filesrc location={} ! decodebin3 ! trtinfer model={} confidence=0.4 ! \
-         oshaannotate events-location={} ! appsink name=out",
+         oshaannotate events-location={} events-wall-clock=false ! appsink name=out",
         file("tests/data/site.mp4"),
         file("models/ppe-demo.onnx"),
         log.display(),

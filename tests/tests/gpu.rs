@@ -139,6 +139,29 @@ fn a_decoder_bin_hands_over_device_memory_in_our_context() {
     drop(sample);
 }
 
+fn a_round_trip_through_the_host_is_named() {
+    let line = format!(
+        "filesrc location={} ! {ON_DEVICE} ! cudadownload name=down ! cudaupload name=up ! trtinfer name=infer model={} \
+         backend=onnxruntime-cuda fail-on-copy=true ! fakesink",
+        file("tests/data/site.mp4"),
+        file(CLIP_MODEL)
+    );
+    let error = Pipeline::new(&line).unwrap().play().unwrap().expect_err("frames are copied");
+    assert_eq!(error.element, "infer");
+    assert!(error.message.contains("'down' copied a frame (device to host"), "{error:?}");
+    assert!(error.message.contains("down:src -> up:sink"), "{error:?}");
+}
+
+fn frames_that_stay_on_the_device_are_no_copies() {
+    let line = format!(
+        "filesrc location={} ! {ON_DEVICE} ! trtinfer name=infer model={} backend=onnxruntime-cuda fail-on-copy=true ! \
+         fakesink",
+        file("tests/data/site.mp4"),
+        file(CLIP_MODEL)
+    );
+    assert_eq!(Pipeline::new(&line).unwrap().play().unwrap(), Ok(()));
+}
+
 /// Bytes copied so far, from the host and to it.
 fn copied() -> (u64, u64) {
     use cuda::copies::{Direction, all};
@@ -198,6 +221,8 @@ fn main() -> ExitCode {
             two_runs_are_the_same_to_the_bit,
             a_decoder_bin_hands_over_device_memory_in_our_context,
             every_frame_comes_out_and_no_pixel_leaves_the_device,
+            a_round_trip_through_the_host_is_named,
+            frames_that_stay_on_the_device_are_no_copies,
             cycles_give_the_memory_back
         ],
         &[],

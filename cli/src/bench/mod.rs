@@ -1,152 +1,271 @@
-//! `gst-osha bench`: each stage in a process of its own, several rounds, medians.
+//! `gst-osha bench`: each program in a process of its own, several rounds, medians.
 
+mod bandwidth;
+mod clip;
+mod feed;
+mod figures;
+mod launch;
+mod plot;
+mod process;
 mod stage;
+mod table;
+mod timing;
+mod traced;
+mod verify;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use gstsupport::samples::Summary;
+use serde::Serialize;
+
+use bandwidth::Bandwidth;
+use clip::Clip;
+use figures::{Figures, PartFigures, Stage};
+
+use crate::style::progress;
 
 /// What to measure.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Args {
     /// Frames per round; the clip is played again from its start where it is shorter
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     frames: u64,
+    /// Streams side by side in one process
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    streams: u32,
     /// Rounds; medians are printed
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// ONNX model
     #[arg(long, default_value = "models/ppe-demo.onnx")]
     model: PathBuf,
-    /// Video file
-    #[arg(long, default_value = "tests/data/site.mp4")]
-    input: PathBuf,
+    /// Video file; unset: the demo clip where it is found, else a rendered one
+    #[arg(long)]
+    input: Option<PathBuf>,
+    /// Render and encode a clip of this size, such as 1920x1080, instead of reading one
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = clip::size, conflicts_with = "input")]
+    render: Option<(u32, u32)>,
     /// CPU threads for one inference (0 = all cores)
     #[arg(long, default_value_t = 0)]
     threads: u32,
-    /// Print one JSON object instead of a table
+    /// Elements to put behind the decoder, such as "cudadownload ! cudaupload"
+    #[arg(long, value_name = "ELEMENTS")]
+    insert: Option<String>,
+    /// Check the quality guarantees instead; the exit status is 1 if one does not hold
+    #[arg(long)]
+    verify: bool,
+    /// Measure what the tracer costs instead, in turns with and without it
+    #[arg(long, conflicts_with = "verify")]
+    overhead: bool,
+    /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
-    /// Run this stage in this process and print its figures as JSON
+    /// Draw the parts of a frame's way into this file, .png or .svg
+    #[arg(long, value_name = "FILE", value_parser = crate::plot::path)]
+    plot: Option<PathBuf>,
+    /// Run this program in this process and print its figures as JSON
     #[arg(long, hide = true)]
     stage: Option<Stage>,
+    /// The network's input
+    #[arg(long, hide = true, value_parser = clip::size)]
+    network: Option<(u32, u32)>,
 }
 
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Stage {
-    /// The same model in a plain loop, no decoding: the ceiling.
-    Bare,
-    /// decode ! fakesink
-    Decode,
-    /// decode ! trtinfer ! fakesink
-    Infer,
-    /// decode ! trtinfer ! oshaannotate ! fakesink
-    Annotate,
-}
-
-impl Stage {
-    const ALL: [Self; 4] = [Self::Bare, Self::Decode, Self::Infer, Self::Annotate];
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Bare => "bare ONNX Runtime loop",
-            Self::Decode => "decode ! fakesink",
-            Self::Infer => "decode ! trtinfer ! fakesink",
-            Self::Annotate => "decode ! trtinfer ! oshaannotate ! fakesink",
-        }
+impl Args {
+    fn input_path(&self) -> PathBuf {
+        self.input.clone().unwrap_or_default()
     }
 }
 
-/// What one round of one stage came to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Figures {
-    stage: Stage,
+/// Everything that one call measured.
+#[derive(Serialize)]
+struct Results {
+    schema: &'static str,
+    model: PathBuf,
+    input: PathBuf,
     frames: u64,
-    fps: f64,
-    /// High water of resident memory.
-    peak_mib: f64,
+    streams: u32,
+    rounds: usize,
+    cores: usize,
+    gstreamer: String,
+    /// Medians of each program.
+    programs: Vec<Figures>,
+    /// Programs that cannot be run here, and why.
+    left_out: Vec<LeftOut>,
+    /// The parts of a frame's way.
+    parts: Vec<PartFigures>,
+    overlap: Option<Overlap>,
+    bandwidth: Vec<Bandwidth>,
+    pcie: Pcie,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    program: &'static str,
+    reason: String,
+}
+
+/// How much of the parts' time passes side by side.
+#[derive(Serialize)]
+struct Overlap {
+    /// What the parts cost alone, one after the other.
+    parts_ms: f64,
+    /// What a frame takes in the pipeline, by its speed.
+    pipeline_ms: f64,
+}
+
+/// Frame bytes between host and device.
+#[derive(Serialize)]
+struct Pcie {
+    /// By the elements' own accounting.
+    counted_by_elements: f64,
+    /// By the driver.
+    counted_by_cupti: &'static str,
 }
 
 /// Runs the benchmark.
 ///
 /// # Errors
-/// When a stage cannot be run: the reason is the stage's own.
+/// When a program cannot be run: the reason is its own.
 pub fn run(args: &Args) -> Result<()> {
+    verify::check_files(&args.model)?;
     if let Some(stage) = args.stage {
         println!("{}", serde_json::to_string(&stage::run(stage, args)?)?);
         return Ok(());
     }
-    let rounds: Vec<Vec<Figures>> = (0..args.rounds.max(1)).map(|_| round(args)).collect::<Result<_>>()?;
-    let medians: Vec<Figures> = (0..Stage::ALL.len()).map(|stage| median(&rounds, stage)).collect();
+    let clip = Clip::new(args.input.as_deref(), args.render, args.frames)?;
+    let args = &Args { input: Some(clip.path().to_owned()), ..args.clone() };
+    if args.verify {
+        return verify::run(args);
+    }
+    if args.overhead {
+        return overhead(args);
+    }
+    let results = measure(args)?;
+    if let Some(path) = &args.plot {
+        plot::parts(path, &bars(&results.parts), &plot_title(&results))?;
+    }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&medians)?);
+        println!("{}", serde_json::to_string_pretty(&results)?);
     } else {
-        print_table(args, &medians);
+        table::print(&results);
     }
     Ok(())
 }
 
-fn round(args: &Args) -> Result<Vec<Figures>> {
-    Stage::ALL.into_iter().map(|stage| in_own_process(stage, args)).collect()
+/// What is run besides the pipelines of which the rest is made.
+const OPTIONAL: [(Stage, &str); 4] = [
+    (Stage::Encode, "x264enc"),
+    (Stage::EncodeAlone, "x264enc"),
+    (Stage::RoundTrip, "cudadownload"),
+    (Stage::StockOnnx, "onnxinference"),
+];
+
+fn measure(args: &Args) -> Result<Results> {
+    crate::plugins::init()?;
+    let needed =
+        [Stage::Bare, Stage::Decode, Stage::Infer, Stage::Annotate, Stage::InferAlone, Stage::AnnotateAlone];
+    let mut programs = needed.into_iter().map(|stage| rounds(stage, args)).collect::<Result<Vec<_>>>()?;
+    let network =
+        programs[0].network.and_then(|(w, h)| Some((u32::try_from(w).ok()?, u32::try_from(h).ok()?)));
+    let args = &Args { network, ..args.clone() };
+    let mut left_out = Vec::new();
+    for (stage, element) in OPTIONAL {
+        match optional(stage, element, args) {
+            Ok(figures) => programs.push(figures),
+            Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
+        }
+    }
+    progress("copies of memory …");
+    let bandwidth = bandwidth::measure();
+    progress("");
+    programs.sort_by_key(|figures| figures.stage);
+    let find = |stage| programs.iter().find(|figures| figures.stage == stage);
+    let whole = find(Stage::Encode).or(find(Stage::Annotate)).context("nothing was measured")?;
+    let (parts, overlap) = (figures::parts(&programs, whole), overlap(&programs, whole));
+    let counted_by_elements =
+        find(Stage::Annotate).map(|figures| figures.pcie_bytes_per_frame).unwrap_or_default();
+    Ok(Results {
+        schema: "gst-osha.bench/1",
+        model: args.model.clone(),
+        input: args.input_path(),
+        frames: args.frames,
+        streams: args.streams,
+        rounds: args.rounds.max(1),
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        gstreamer: gst::version_string().to_string(),
+        left_out,
+        parts,
+        overlap,
+        bandwidth,
+        pcie: Pcie { counted_by_elements, counted_by_cupti: "not counted: no CUPTI" },
+        programs,
+    })
 }
 
-fn in_own_process(stage: Stage, args: &Args) -> Result<Figures> {
-    let name = stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let output = Command::new(std::env::current_exe()?)
-        .args(["bench", "--stage", &name, "--frames", &args.frames.to_string()])
-        .args(["--threads", &args.threads.to_string()])
-        .arg("--model")
-        .arg(&args.model)
-        .arg("--input")
-        .arg(&args.input)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("stage '{}' failed", stage.title());
-    }
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("stage '{}' printed no figures", stage.title()))
+fn optional(stage: Stage, element: &str, args: &Args) -> Result<Figures> {
+    gst::ElementFactory::find(element).with_context(|| format!("{element} is not installed"))?;
+    rounds(stage, args)
 }
 
-/// The round of `stage` whose speed is in the middle.
-fn median(rounds: &[Vec<Figures>], stage: usize) -> Figures {
-    let mut of_stage: Vec<Figures> = rounds.iter().map(|round| round[stage].clone()).collect();
-    of_stage.sort_by(|a, b| a.fps.total_cmp(&b.fps));
-    of_stage.swap_remove(of_stage.len() / 2)
+fn rounds(stage: Stage, args: &Args) -> Result<Figures> {
+    let round = |number| {
+        progress(&format!("{}, round {} of {} …", stage.title(), number + 1, args.rounds.max(1)));
+        traced::figures(stage, args)
+    };
+    let figures = (0..args.rounds.max(1)).map(round).collect::<Result<Vec<_>>>();
+    progress("");
+    figures::median(figures?).context("no round")
 }
 
-fn print_table(args: &Args, medians: &[Figures]) {
-    println!("{} frames, median of {} rounds, model {}", args.frames, args.rounds, args.model.display());
-    println!("{:<46} {:>9} {:>9} {:>9} {:>9}", "", "frames/s", "ms/frame", "of bare", "peak MiB");
-    let bare = medians[0].fps;
-    for figures in medians {
-        println!(
-            "{:<46} {:>9.1} {:>9.2} {:>9.2} {:>9.0}",
-            figures.stage.title(),
-            figures.fps,
-            1e3 / figures.fps,
-            figures.fps / bare,
-            figures.peak_mib
-        );
-    }
+/// The network waits for nothing else in the pipeline: what its parts take alone passes beside what the others take.
+fn overlap(all: &[Figures], whole: &Figures) -> Option<Overlap> {
+    let parts = figures::parts(all, whole);
+    let alone: Vec<f64> = parts.iter().filter_map(|part| part.cost_ms).collect();
+    let pipeline_ms = 1e3 / whole.fps;
+    (!alone.is_empty()).then(|| Overlap { parts_ms: alone.iter().sum(), pipeline_ms })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn bars(parts: &[PartFigures]) -> Vec<plot::Bar> {
+    let median = |summary: Option<Summary>| summary.map(|summary| (summary.p50, summary.p95));
+    let bar = |part: &PartFigures| plot::Bar {
+        name: part.part.name(),
+        first: median(part.alone),
+        second: median(part.pipeline),
+    };
+    parts.iter().map(bar).collect()
+}
 
-    fn figures(fps: f64) -> Vec<Figures> {
-        vec![Figures { stage: Stage::Bare, frames: 1, fps, peak_mib: fps }]
-    }
+fn plot_title(results: &Results) -> String {
+    let model = results.model.file_stem().unwrap_or_default().to_string_lossy();
+    format!("Time of a frame by part: {model}, {} frames, {} cores", results.frames, results.cores)
+}
 
-    #[test]
-    fn the_median_is_a_round_that_was_run() {
-        let rounds = [figures(30.0), figures(10.0), figures(20.0)];
-        assert_eq!((median(&rounds, 0).fps, median(&rounds, 0).peak_mib), (20.0, 20.0));
+/// What the tracer costs where frames are fastest, and in the whole pipeline.
+fn overhead(args: &Args) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("links.json");
+    let mut rows = Vec::new();
+    for stage in [Stage::Decode, Stage::Annotate] {
+        let (mut off, mut on) = (Vec::new(), Vec::new());
+        for round in 0..args.rounds.max(1) {
+            progress(&format!("{}, round {} of {} …", stage.title(), round + 1, args.rounds.max(1)));
+            off.push(traced::figures(stage, args)?);
+            on.push(traced::with_tracer(stage, args, &file)?);
+        }
+        progress("");
+        let (Some(off), Some(on)) = (figures::median(off), figures::median(on)) else { bail!("no round") };
+        rows.push((stage.title(), off, on));
     }
+    if args.json {
+        let json = |(title, off, on): &(&str, Figures, Figures)| {
+            serde_json::json!({"program": title, "fps_without": off.fps, "fps_with": on.fps,
+                "cpu_ms_without": off.cpu_ms_per_frame, "cpu_ms_with": on.cpu_ms_per_frame})
+        };
+        println!("{}", serde_json::to_string_pretty(&rows.iter().map(json).collect::<Vec<_>>())?);
+    } else {
+        table::print_overhead(&rows);
+    }
+    Ok(())
 }

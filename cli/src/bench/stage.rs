@@ -1,47 +1,84 @@
-//! One stage in this process.
+//! One program in this process.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use engine::{Goal, InferenceEngine, InputTensor, Options};
 use gst::prelude::*;
+use gstsupport::lock;
+use gstsupport::samples::Summary;
 use vision::tensor::ElementsMut;
 
-use super::{Args, Figures, Stage};
+use super::figures::{Figures, Part, Stage};
+use super::launch::{self, End, quoted};
+use super::timing::{Key, Timing};
+use super::{Args, feed, process};
 use crate::plugins;
 
 /// Inferences and frames that come before the clock starts.
-const WARM_UP: u64 = 5;
+pub const WARM_UP: u64 = 5;
+
+/// What a program measured of itself.
+struct Measured {
+    frames: u64,
+    elapsed: Duration,
+    cpu_seconds: f64,
+    pcie_bytes: u64,
+    parts: BTreeMap<Part, Summary>,
+    network: Option<(usize, usize)>,
+}
 
 /// Runs `stage` and tells what it came to.
 pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
-    let (frames, elapsed) = match stage {
+    let measured = match stage {
         Stage::Bare => bare(args)?,
         _ => pipeline(stage, args)?,
     };
-    Ok(Figures { stage, frames, fps: frames as f64 / elapsed.as_secs_f64(), peak_mib: peak_mib()? })
-}
-
-fn options(args: &Args) -> Options {
-    Options { threads: args.threads as usize, folders: plugins::folders(), ..Options::default() }
+    let per_frame = |total: f64| total / measured.frames as f64;
+    Ok(Figures {
+        stage,
+        frames: measured.frames,
+        fps: measured.frames as f64 / measured.elapsed.as_secs_f64(),
+        peak_mib: process::peak_mib()?,
+        cpu_ms_per_frame: per_frame(measured.cpu_seconds * 1e3),
+        pcie_bytes_per_frame: per_frame(measured.pcie_bytes as f64),
+        parts: measured.parts,
+        network: measured.network,
+    })
 }
 
 /// The network alone at its best: nothing else needs the cores, so its threads may spin.
-fn bare(args: &Args) -> Result<(u64, Duration)> {
-    let options = Options { goal: Goal::Latency, ..options(args) };
+fn bare(args: &Args) -> Result<Measured> {
+    let folders = plugins::folders();
+    let options =
+        Options { threads: args.threads as usize, folders, goal: Goal::Latency, ..Options::default() };
     let engine = engine::shared::load(&args.model, &options)?;
     let mut inputs = grey_inputs(&*engine)?;
     for _ in 0..WARM_UP {
         inputs = infer(&*engine, inputs)?;
     }
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), process::cpu_seconds()?);
     for _ in 0..args.frames {
         inputs = infer(&*engine, inputs)?;
     }
-    Ok((args.frames, started.elapsed()))
+    Ok(Measured {
+        frames: args.frames,
+        elapsed: started.elapsed(),
+        cpu_seconds: process::cpu_seconds()? - cpu,
+        pcie_bytes: 0,
+        parts: BTreeMap::new(),
+        network: network_size(&*engine),
+    })
+}
+
+/// Width and height of an input of the usual layout: batch, channels, height, width.
+fn network_size(engine: &dyn InferenceEngine) -> Option<(usize, usize)> {
+    match engine.model().inputs.first()?.shape[..] {
+        [_, Some(_), Some(height), Some(width)] => Some((width, height)),
+        _ => None,
+    }
 }
 
 fn grey_inputs(engine: &dyn InferenceEngine) -> Result<Vec<InputTensor>> {
@@ -67,93 +104,203 @@ fn infer(engine: &dyn InferenceEngine, inputs: Vec<InputTensor>) -> Result<Vec<I
 /// When the first frame after the warm-up and the latest one arrived, and how many came in all.
 #[derive(Default)]
 struct Arrivals {
-    first: Option<Instant>,
-    last: Option<Instant>,
+    first: Option<(Instant, f64)>,
+    last: Option<(Instant, f64)>,
     frames: u64,
 }
 
-fn pipeline(stage: Stage, args: &Args) -> Result<(u64, Duration)> {
-    plugins::init()?;
-    let pipeline = gst::parse::launch(&description(stage, args)?)?
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| anyhow::anyhow!("not a pipeline"))?;
-    let arrivals = count_arrivals(&pipeline)?;
-    let outcome = play(&pipeline, &arrivals, args.frames);
-    pipeline.set_state(gst::State::Null)?;
-    outcome?;
-    let arrivals = arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match (arrivals.first, arrivals.last) {
-        (Some(first), Some(last)) if arrivals.frames > WARM_UP => {
-            Ok((arrivals.frames - WARM_UP, last - first))
+impl Arrivals {
+    /// A frame arrives. Returns whether it is the last that is wanted.
+    fn count(&mut self, wanted: u64) -> bool {
+        self.frames += 1;
+        let is_last = self.frames == WARM_UP + wanted;
+        // /proc is read twice only.
+        let now = || Some((Instant::now(), process::cpu_seconds().unwrap_or_default()));
+        if self.frames == WARM_UP {
+            self.first = now();
         }
-        _ => bail!("'{}' holds fewer than {} frames", args.input.display(), WARM_UP + 1),
+        if is_last {
+            self.last = now();
+        }
+        is_last
     }
 }
 
-fn description(stage: Stage, args: &Args) -> Result<String> {
-    let source = format!("filesrc location={} ! decodebin3", quoted(&args.input)?);
-    let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
-    let elements = match stage {
-        Stage::Infer => format!("! {infer}"),
-        Stage::Annotate => format!("! {infer} ! oshaannotate"),
-        Stage::Bare | Stage::Decode => String::new(),
+/// Timings of the elements of a pipeline.
+type Timings = BTreeMap<Part, Timing>;
+
+fn pipeline(stage: Stage, args: &Args) -> Result<Measured> {
+    plugins::init()?;
+    let frames = if feed::is_fed(stage) { feed::frames(stage, args)? } else { Vec::new() };
+    let pipeline = launch::pipeline(&description(stage, args)?)?;
+    let arrivals = count_arrivals(&pipeline, args.frames)?;
+    let timings = Arc::new(Mutex::new(Timings::new()));
+    watch(&pipeline, &timings);
+    let feeder = feed::start(&pipeline, &frames)?;
+    let outcome = play(&pipeline, &arrivals, &timings, feeder.is_some());
+    let stats = Stats::of(&pipeline);
+    pipeline.set_state(gst::State::Null)?;
+    outcome?;
+    let arrivals = lock(&arrivals);
+    let (Some((first, cpu)), Some((last, cpu_after))) = (arrivals.first, arrivals.last) else {
+        bail!("'{}' holds fewer than {} frames", args.input_path().display(), WARM_UP + 1)
     };
-    Ok(format!("{source} {elements} ! fakesink name=sink sync=false"))
+    let measured =
+        lock(&timings).iter().map(|(part, timing)| (*part, Summary::of(timing.milliseconds()))).collect();
+    Ok(Measured {
+        frames: arrivals.frames - WARM_UP,
+        elapsed: last - first,
+        cpu_seconds: cpu_after - cpu,
+        pcie_bytes: stats.pcie_bytes,
+        parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured).collect(),
+        network: None,
+    })
 }
 
-fn quoted(path: &Path) -> Result<String> {
-    let text = path.to_str().context("the path is not UTF-8")?;
-    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
-}
-
-fn count_arrivals(pipeline: &gst::Pipeline) -> Result<Arc<Mutex<Arrivals>>> {
-    let arrivals = Arc::new(Mutex::new(Arrivals::default()));
-    let pad =
-        pipeline.by_name("sink").and_then(|sink| sink.static_pad("sink")).context("the sink has no pad")?;
-    let counted = Arc::clone(&arrivals);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        let mut arrivals = counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let now = Instant::now();
-        arrivals.frames += 1;
-        arrivals.last = Some(now);
-        if arrivals.frames == WARM_UP {
-            arrivals.first = Some(now);
+fn description(stage: Stage, args: &Args) -> Result<String> {
+    let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
+    let source = format!("filesrc location={} ! decodebin3 {between}", quoted(&args.input_path())?);
+    let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
+    let encode = "videoconvert ! x264enc speed-preset=veryfast tune=zerolatency";
+    let elements = match stage {
+        Stage::Bare | Stage::Decode => source,
+        Stage::Infer => format!("{source} ! {infer}"),
+        Stage::Annotate => format!("{source} ! {infer} ! oshaannotate"),
+        Stage::Encode => format!("{source} ! {infer} ! oshaannotate ! {encode}"),
+        Stage::RoundTrip => format!("{source} ! cudadownload ! cudaupload ! {infer} ! oshaannotate"),
+        Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),
+        Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),
+        Stage::EncodeAlone => format!("{} ! {encode}", feed::SOURCE),
+        Stage::StockOnnx => {
+            let (width, height) = args.network.context("the network's size is not known")?;
+            let model = quoted(&args.model)?;
+            format!(
+                "{source} ! videoconvertscale ! video/x-raw,format=RGB,width={width},height={height} ! \
+                 onnxinference model-file={model}"
+            )
         }
-        gst::PadProbeReturn::Ok
-    });
+    };
+    let streams = if feed::is_fed(stage) { 1 } else { args.streams };
+    let stream = |_| format!("{elements} ! fakesink sync=false");
+    Ok((0..streams).map(stream).collect::<Vec<_>>().join(" "))
+}
+
+/// Counts what arrives at every sink; the pipeline is told when it is enough.
+fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arrivals>>> {
+    let arrivals = Arc::new(Mutex::new(Arrivals::default()));
+    let sinks = pipeline.iterate_sinks().into_iter().flatten();
+    let pads: Vec<gst::Pad> = sinks.filter_map(|sink| sink.static_pad("sink")).collect();
+    pads.first().context("the pipeline has no sink")?;
+    for pad in pads {
+        let counted = Arc::clone(&arrivals);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+            let mut arrivals = lock(&counted);
+            if arrivals.frames >= WARM_UP + wanted {
+                return gst::PadProbeReturn::Drop;
+            }
+            if arrivals.count(wanted) {
+                launch::post_enough(pad);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
     Ok(arrivals)
 }
 
-/// Plays the clip again and again until `frames` frames have arrived.
-fn play(pipeline: &gst::Pipeline, arrivals: &Mutex<Arrivals>, frames: u64) -> Result<()> {
-    let bus = pipeline.bus().context("the pipeline has no bus")?;
-    pipeline.set_state(gst::State::Paused)?;
-    pipeline.state(gst::ClockTime::from_seconds(30)).0?;
-    *arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arrivals::default();
+/// Times the elements that are there, and those that a decoder bin adds later.
+fn watch(pipeline: &gst::Pipeline, timings: &Arc<Mutex<Timings>>) {
+    let later = Arc::clone(timings);
+    pipeline.connect_deep_element_added(move |_, _, element| time(element, &later));
+    pipeline.iterate_recurse().into_iter().flatten().for_each(|element| time(&element, timings));
+}
+
+fn time(element: &gst::Element, timings: &Mutex<Timings>) {
+    let Some(factory) = element.factory() else { return };
+    let class = factory.metadata("klass").unwrap_or_default().to_owned();
+    let part = match factory.name().as_str() {
+        "oshaannotate" => Part::Annotate,
+        "zcbufferpool" | "cudaupload" => Part::Upload,
+        "cudadownload" => Part::Download,
+        _ if class.contains("Decoder/Video") || class.contains("Codec/Decoder/Video") => Part::Decode,
+        _ if class.contains("Encoder/Video") => Part::Encode,
+        _ => return,
+    };
+    let key = if part == Part::Encode { Key::Order } else { Key::Time };
+    lock(timings).entry(part).or_default().watch(element, key);
+}
+
+/// What the elements say of themselves.
+#[derive(Default)]
+struct Stats {
+    pcie_bytes: u64,
+    parts: BTreeMap<Part, Summary>,
+}
+
+impl Stats {
+    /// Byte counts are the whole process's, so that one element of a kind speaks for all.
+    fn of(pipeline: &gst::Pipeline) -> Self {
+        let mut stats = Self::default();
+        let mut seen = Vec::new();
+        for element in pipeline.iterate_recurse().into_iter().flatten() {
+            let kind = element.factory().map(|factory| factory.name().to_string()).unwrap_or_default();
+            if !["trtinfer", "oshaannotate", "zcbufferpool"].contains(&kind.as_str()) || seen.contains(&kind)
+            {
+                continue;
+            }
+            stats.add(&element.property::<gst::Structure>("stats"));
+            seen.push(kind);
+        }
+        stats
+    }
+
+    fn add(&mut self, stats: &gst::StructureRef) {
+        let bytes = |name| stats.get::<u64>(name).unwrap_or_default();
+        self.pcie_bytes += bytes("bytes-host-to-device") + bytes("bytes-device-to-host");
+        let parts = [
+            ("preprocess-ms", Part::Preprocess),
+            ("inference-ms", Part::Inference),
+            ("postprocess-ms", Part::Postprocess),
+        ];
+        for (name, part) in parts {
+            let summary = stats.get::<gst::Structure>(name).ok();
+            self.parts.extend(summary.and_then(|summary| Some((part, Summary::from_structure(&summary)?))));
+        }
+    }
+}
+
+/// Plays the clip again and again until enough frames have arrived.
+fn play(
+    pipeline: &gst::Pipeline,
+    arrivals: &Mutex<Arrivals>,
+    timings: &Mutex<Timings>,
+    is_fed: bool,
+) -> Result<()> {
+    if is_fed {
+        pipeline.set_state(gst::State::Playing)?;
+        return launch::wait(pipeline).map(drop);
+    }
+    pipeline.set_state(gst::State::Paused).map_err(|_| reason(pipeline))?;
+    if pipeline.state(gst::ClockTime::from_seconds(30)).0.is_err() {
+        return Err(reason(pipeline));
+    }
+    *lock(arrivals) = Arrivals::default();
+    lock(timings).values().for_each(Timing::clear);
     let again = gst::SeekFlags::SEGMENT;
     pipeline.seek_simple(again | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
     pipeline.set_state(gst::State::Playing)?;
-    for message in bus.iter_timed(gst::ClockTime::NONE) {
-        let arrived = arrivals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).frames;
-        match message.view() {
-            gst::MessageView::Error(error) => {
-                bail!("{}: {}", error.error(), error.debug().unwrap_or_default())
-            }
-            gst::MessageView::SegmentDone(_) if arrived < frames => {
-                pipeline.seek_simple(again, gst::ClockTime::ZERO)?;
-            }
-            gst::MessageView::SegmentDone(_) | gst::MessageView::Eos(_) => return Ok(()),
-            _ => {}
-        }
+    while launch::wait(pipeline)? == End::Segment {
+        pipeline.seek_simple(again, gst::ClockTime::ZERO)?;
     }
     Ok(())
 }
 
-/// High water of this process's resident memory, as Linux counts it.
-fn peak_mib() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("no /proc/self/status")?;
-    let line =
-        status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM in /proc/self/status")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("VmHWM without a value")?.parse()?;
-    Ok(kib / 1024.0)
+/// Why a pipeline does not start.
+fn reason(pipeline: &gst::Pipeline) -> anyhow::Error {
+    let error = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+    match error.as_ref().map(|message| message.view()) {
+        Some(gst::MessageView::Error(error)) => {
+            anyhow::anyhow!("{}: {}", error.error(), error.debug().unwrap_or_default())
+        }
+        _ => anyhow::anyhow!("the pipeline does not start"),
+    }
 }

@@ -1,6 +1,7 @@
 //! Libraries found at run time.
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use libloading::Library;
 
@@ -17,6 +18,28 @@ pub(crate) fn open(names: &[&str]) -> Result<Library, String> {
     });
     let first = failures.next().unwrap_or_else(|| Err("no name".into()));
     first.or_else(|why| failures.find_map(Result::ok).ok_or(why))
+}
+
+/// Loads `name` as the dynamic linker finds it, with all that it needs, and tells which file that is. The library stays
+/// loaded.
+///
+/// # Errors
+/// The linker's words.
+pub fn locate(name: &str) -> Result<PathBuf, String> {
+    std::mem::forget(open(&[name])?);
+    let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| error.to_string())?;
+    let stem = name.split(".so").next().unwrap_or(name);
+    mapped(&maps, stem).ok_or_else(|| format!("{name} is loaded, but not mapped"))
+}
+
+/// The file in `maps` whose name is that of library `stem`, links resolved.
+fn mapped(maps: &str, stem: &str) -> Option<PathBuf> {
+    let files = maps.lines().filter_map(|line| line.find('/').map(|at| Path::new(&line[at..])));
+    let is_it = |file: &&Path| {
+        let name = file.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(".so")))
+    };
+    files.into_iter().find(is_it).map(Path::to_owned)
 }
 
 /// Finds a function.
@@ -37,6 +60,15 @@ mod tests {
     fn what_is_missing_is_named() {
         let missing = open(&["libgst-osha-missing.so.1", "libgst-osha-missing.so"]).unwrap_err();
         assert!(missing.contains("libgst-osha-missing.so.1"), "{missing}");
+    }
+
+    #[test]
+    fn a_library_is_located_with_its_links_resolved() {
+        assert!(locate("libc.so.6").unwrap().starts_with("/"));
+        assert!(locate("libgst-osha-missing.so.1").unwrap_err().contains("libgst-osha-missing.so.1"));
+        let maps = "1-2 r-xp 0 fe:00 1    /lib/libcudnn_ops.so.9\n1-2 r-xp 0 fe:00 1    /a b/libcudnn.so.9.1.0\n3-4 rw-p 0";
+        assert_eq!(mapped(maps, "libcudnn"), Some(PathBuf::from("/a b/libcudnn.so.9.1.0")));
+        assert_eq!(mapped(maps, "libcublas"), None);
     }
 
     #[test]

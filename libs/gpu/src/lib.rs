@@ -4,7 +4,7 @@
 #[allow(unsafe_code)]
 pub mod cuda;
 #[allow(unsafe_code)]
-mod dynamic;
+pub mod dynamic;
 pub mod format;
 pub mod frame;
 #[allow(unsafe_code)]

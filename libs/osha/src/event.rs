@@ -1,9 +1,11 @@
 //! What is reported, one JSON object a line.
 //!
-//! The same frames give the same bytes: an event carries stream times only, and a clock time where the caller adds one.
+//! The same frames give the same bytes: an event carries stream times, and a wall clock time only where the caller adds
+//! one.
 
 use crate::association::Rect;
 use crate::hazard::Hazard;
+use crate::provenance::{Clock, Provenance};
 use crate::standards::{Basis, Scope, Severity, Standard};
 use crate::state::Breach;
 use serde::{Deserialize, Serialize};
@@ -19,14 +21,23 @@ pub const SCHEMA: &str = "gst-osha.event/1";
 pub struct Event {
     /// [`SCHEMA`].
     pub schema: Cow<'static, str>,
-    /// Position in the stream of events, from 1, without gaps.
+    /// Position in the spool, or in the run where there is no spool; from 1, without gaps.
     pub sequence: u64,
-    /// Clock time, in the form that the caller likes; absent unless it adds one.
+    /// Stream time of the frame that it is reported with, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pts_ns: Option<u64>,
+    /// Wall clock time, RFC 3339 in UTC; absent unless the caller adds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// What `time` was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// What happened.
     #[serde(flatten)]
     pub body: Body,
+    /// What it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// What happened.
@@ -151,7 +162,8 @@ pub struct Summary {
 
 impl Event {
     pub(crate) fn new(sequence: u64, body: Body) -> Self {
-        Self { schema: Cow::Borrowed(SCHEMA), sequence, time: None, body }
+        let schema = Cow::Borrowed(SCHEMA);
+        Self { schema, sequence, pts_ns: None, time: None, clock: None, body, provenance: None }
     }
 
     /// The event as one line of JSON, with its line feed.

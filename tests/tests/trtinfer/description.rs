@@ -74,6 +74,7 @@ fn properties_read_back_what_was_set() {
         ("in-flight", "6"),
         ("optimize-for", "throughput"),
         ("output", "detections"),
+        ("fail-on-copy", "true"),
     ];
     let infer = gst::ElementFactory::make("trtinfer").build().unwrap();
     for (name, text) in cases {

@@ -11,7 +11,7 @@ use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::DynTensor;
 use vision::tensor::TensorInfo;
 
-use super::library::Library;
+use super::library::{self, Library};
 use super::session;
 use crate::device_io::{self, DeviceOutput, bring_back};
 use crate::log::{self, Severity};
@@ -93,6 +93,17 @@ impl Source {
         }
         builder.commit_from_file(&self.path)
     }
+}
+
+/// Whether ONNX Runtime can run networks on device number `ordinal`: the driver works and all libraries load. Takes some
+/// seconds where they are read from disk for the first time.
+///
+/// # Errors
+/// What is missing.
+pub fn check_cuda(options: &Options, ordinal: u32) -> Result<(), EngineError> {
+    let library = library::open(options)?;
+    Context::primary(i32::try_from(ordinal).map_err(unavailable)?).map_err(unavailable)?;
+    check_provider(&library, options, ordinal)
 }
 
 /// Whether the provider that runs networks on the device can be had: its libraries load.

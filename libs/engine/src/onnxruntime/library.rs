@@ -1,5 +1,6 @@
 //! Finding ONNX Runtime's shared library and loading it, once for each process.
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +40,15 @@ impl Library {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let version = name.strip_prefix("libonnxruntime.so.").map(str::to_owned);
         version.unwrap_or_else(|| self.path.display().to_string())
+    }
+
+    /// Execution providers that it was built with, in its order of preference, such as `CUDAExecutionProvider`. Whether
+    /// their own libraries load is another question.
+    ///
+    /// # Errors
+    /// What ONNX Runtime says.
+    pub fn providers(&self) -> Result<Vec<String>, EngineError> {
+        providers().map_err(|reason| EngineError::LibraryUnusable { path: self.path.clone(), reason })
     }
 
     pub(super) fn environment(&self) -> &Environment {
@@ -100,6 +110,25 @@ fn load(file: &Path) -> Result<Library, EngineError> {
     })?;
     let environment = environment(builder).map_err(|error| unusable(error.to_string()))?;
     Ok(Library { path, environment })
+}
+
+#[allow(unsafe_code)]
+fn providers() -> Result<Vec<String>, String> {
+    let (mut names, mut count) = (std::ptr::null_mut(), 0);
+    // SAFETY: writes an array of `count` terminated strings.
+    let status = unsafe { (ort::api().GetAvailableProviders)(&mut names, &mut count) };
+    // SAFETY: the status of the call above.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())?;
+    let text = |index| {
+        // SAFETY: one of the strings; they live until they are released below.
+        unsafe { CStr::from_ptr(*names.add(index)) }.to_string_lossy().into_owned()
+    };
+    let found = (0..usize::try_from(count).unwrap_or(0)).map(text).collect();
+    // SAFETY: what the call above gave, given back once.
+    let status = unsafe { (ort::api().ReleaseAvailableProviders)(names, count) };
+    // SAFETY: the status of the call above.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())?;
+    Ok(found)
 }
 
 fn environment(builder: EnvironmentBuilder) -> Result<Environment, ort::Error> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use gpu::MemoryKind;
 
+pub use self::cuda::check_cuda;
 use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
 use crate::batch::check_shape;

@@ -3,16 +3,24 @@
 use std::ffi::{CStr, c_int};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{Error, call};
 
 /// Numbers of `CUdevice_attribute`.
-mod attribute {
+pub(super) mod attribute {
     pub const MULTIPROCESSORS: i32 = 16;
     pub const INTEGRATED: i32 = 18;
+    pub const MAPS_HOST_MEMORY: i32 = 19;
+    pub const UNIFIED_ADDRESSING: i32 = 41;
     pub const CAPABILITY_MAJOR: i32 = 75;
     pub const CAPABILITY_MINOR: i32 = 76;
+    pub const MANAGED_MEMORY: i32 = 83;
     pub const PAGEABLE_ACCESS: i32 = 88;
+    pub const CONCURRENT_MANAGED: i32 = 89;
+    pub const HOST_REGISTRATION: i32 = 99;
     pub const HOST_PAGE_TABLES: i32 = 100;
+    pub const DIRECT_MANAGED: i32 = 101;
 }
 
 /// How frames in host memory reach the device.
@@ -27,8 +35,41 @@ pub enum HostAccess {
     Direct,
 }
 
+/// Kinds of memory that frames can lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// Plain host memory.
+    System,
+    /// Pinned host memory.
+    Pinned,
+    /// Device memory.
+    Device,
+    /// Pinned host memory that the device reads.
+    Mapped,
+    /// Managed memory that the device reads.
+    Managed,
+}
+
+impl Placement {
+    /// Whether GStreamer knows it as CUDA memory.
+    pub fn on_device(self) -> bool {
+        !matches!(self, Self::System | Self::Pinned)
+    }
+
+    /// As the property `memory` of `zcbufferpool` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Pinned => "pinned",
+            Self::Device => "device",
+            Self::Mapped => "mapped",
+            Self::Managed => "managed",
+        }
+    }
+}
+
 /// A CUDA device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// The driver's number of it.
     pub ordinal: i32,
@@ -94,6 +135,16 @@ impl Device {
         }
     }
 
+    /// Whether the CPU and the GPU read the same memory, so that a frame need not be copied to reach the other side.
+    pub fn unified(&self) -> bool {
+        self.host_access() != HostAccess::Staged
+    }
+
+    /// Where frames lie best.
+    pub fn placement(&self) -> Placement {
+        if self.unified() { Placement::Mapped } else { Placement::Device }
+    }
+
     /// Why [`Device::host_access`] decides as it does.
     pub fn host_access_reason(&self) -> &'static str {
         match self.host_access() {
@@ -119,7 +170,7 @@ pub(super) fn handle(ordinal: i32) -> Result<c_int, Error> {
     Ok(device)
 }
 
-fn attribute(device: c_int, number: i32) -> Result<u32, Error> {
+pub(super) fn attribute(device: c_int, number: i32) -> Result<u32, Error> {
     let mut value = 0;
     // SAFETY: writes one integer.
     unsafe { call!(cuDeviceGetAttribute(&mut value, number, device)) }?;
@@ -174,5 +225,15 @@ mod tests {
         assert_eq!(device(false, false).host_access(), HostAccess::Staged);
         assert_eq!(device(false, true).host_access(), HostAccess::Direct);
         assert_eq!(device(true, true).host_access(), HostAccess::Mapped);
+    }
+
+    #[test]
+    fn frames_lie_where_both_sides_read_them_if_there_is_such_memory() {
+        assert_eq!(
+            (device(false, false).unified(), device(false, false).placement().name()),
+            (false, "device")
+        );
+        assert_eq!((device(false, true).unified(), device(false, true).placement().name()), (true, "mapped"));
+        assert_eq!((device(true, false).unified(), device(true, false).placement().name()), (true, "mapped"));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod copies;
 
+mod attributes;
 mod context;
 mod device;
 mod driver;
@@ -15,17 +16,22 @@ mod graph;
 mod image;
 mod memory;
 mod module;
+mod nvdec;
+mod nvml;
 mod stream;
 
 use std::fmt;
 
+pub use attributes::{MemoryAttribute, memory_attributes};
 pub use context::Context;
-pub use device::{Device, HostAccess};
+pub use device::{Device, HostAccess, Placement};
 pub use elements::DeviceElementsMut;
 pub use error::{Error, ErrorKind};
 pub use graph::Graph;
 pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
 pub use memory::{DeviceBuffer, PinnedBuffer, device_address};
+pub use nvdec::{Decoder, decoders};
+pub use nvml::{Engines, Management};
 pub use stream::{Event, Stream, Timer};
 
 pub(crate) use module::{Function, Module};

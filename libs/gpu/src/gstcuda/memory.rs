@@ -37,6 +37,17 @@ unsafe fn context_object(memory: *mut GstMemory) -> gst::Object {
     unsafe { from_glib_none((*memory.cast::<CudaMemory>()).context) }
 }
 
+/// `GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD`: the device has written since the host last read.
+const NEED_DOWNLOAD: u32 = ffi::GST_MEMORY_FLAG_LAST;
+
+/// Whether `memory` is CUDA memory that the host has not read since the device wrote it. Mapping such memory for the CPU
+/// copies it to the host.
+pub fn is_device_only(memory: &gst::MemoryRef) -> bool {
+    // SAFETY: the reference is alive.
+    let flags = unsafe { (*memory.as_ptr()).mini_object.flags };
+    memory.is_type("gst.cuda.memory") && flags & NEED_DOWNLOAD != 0
+}
+
 /// A memory that is mapped until this is dropped.
 struct Mapped<'a> {
     memory: *mut GstMemory,

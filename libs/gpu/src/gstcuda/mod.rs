@@ -11,7 +11,7 @@ mod pool;
 mod transfer;
 
 pub use context::{CudaContext, CudaStream};
-pub use memory::{CudaFrame, CudaFrameMut};
+pub use memory::{CudaFrame, CudaFrameMut, is_device_only};
 pub use pool::{allocate, buffer_pool, propose};
 pub use transfer::{HostFrame, InFlight, map_in_place};
 

@@ -23,7 +23,7 @@ mod theme;
 
 pub use annotation::{Annotation, Banner, Edge, State, annotate};
 pub use display::{Color, DisplayList, Point, Primitive, Stroke};
-pub use text::{FontError, Sprite, TextCache, Weight};
+pub use text::{FONT, FontError, Sprite, TextCache, Weight};
 pub use theme::{Palette, Theme};
 
 #[cfg(test)]

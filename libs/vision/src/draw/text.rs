@@ -7,6 +7,8 @@ use ab_glyph::{Font, FontRef, GlyphId, OutlinedGlyph, PxScale, ScaleFont, point}
 
 /// Inter, subset; see fonts/README.md.
 const MEDIUM: &[u8] = include_bytes!("../../fonts/inter-medium.otf");
+/// The font file of [`Weight::Medium`], for whoever draws text by other means.
+pub const FONT: &[u8] = MEDIUM;
 const SEMI_BOLD: &[u8] = include_bytes!("../../fonts/inter-semibold.otf");
 
 /// Capital and small letters' heights in shares of the font size.

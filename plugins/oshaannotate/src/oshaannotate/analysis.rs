@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gstsupport::copies::CopyCounts;
 use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
-use osha::log::{EventLog, LogError};
+use osha::hash::Hash;
 use osha::site::{Site, SiteError};
+use osha::spool::SpoolError;
 use vision::track::{Tracker, TrackerConfig};
 
 use super::canvas::Drawn;
+use super::journal::Journal;
 use super::observation::Observation;
 use super::settings::Settings;
 
@@ -21,7 +24,7 @@ pub(super) enum OpenError {
     #[error("rules: {}: {error}. Correct the file", path.display())]
     Site { path: PathBuf, error: SiteError },
     #[error("events-location: {0}")]
-    Log(#[from] LogError),
+    Spool(#[from] SpoolError),
 }
 
 /// Counters since the element started.
@@ -34,14 +37,19 @@ pub(super) struct Counters {
     pub open: u64,
     pub drawn_in_place: u64,
     pub drawn_on_copy: u64,
+    /// What became of the frames.
+    pub copies: CopyCounts,
 }
 
 impl Counters {
-    /// Counts a frame that was drawn on.
-    pub fn count(&mut self, drawn: Drawn) {
+    /// Counts a frame of `bytes` bytes in host memory or elsewhere that was drawn on.
+    pub fn count(&mut self, drawn: Drawn, bytes: usize, on_host: bool) {
         match drawn {
             Drawn::InPlace => self.drawn_in_place += 1,
             Drawn::OnCopy => self.drawn_on_copy += 1,
+        }
+        if drawn == Drawn::OnCopy && on_host {
+            self.copies.add_host_copy(bytes);
         }
     }
 }
@@ -50,24 +58,23 @@ impl Counters {
 pub(super) struct Analysis {
     tracker: Tracker,
     engine: Box<dyn Analyser>,
-    log: Option<EventLog>,
     last: Option<Duration>,
+    pub journal: Journal,
     pub counters: Counters,
 }
 
 impl Analysis {
-    /// For the site and the event log that `settings` name.
+    /// For the site and the event spool that `settings` name.
     ///
     /// # Errors
     /// When a file cannot be read, understood or opened.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let site = settings.rules.as_deref().map(site).transpose()?.unwrap_or_default();
-        let log = settings.events_location.as_deref();
+        let (site, rules) = settings.rules.as_deref().map(site).transpose()?.unzip();
         Ok(Self {
             tracker: Tracker::new(TrackerConfig::default()),
-            engine: Box::new(Engine::new(site)),
-            log: log.map(|path| EventLog::open(path, settings.fsync_policy())).transpose()?,
+            engine: Box::new(Engine::new(site.unwrap_or_default())),
             last: None,
+            journal: Journal::open(settings, rules)?,
             counters: Counters::default(),
         })
     }
@@ -110,11 +117,11 @@ impl Analysis {
         self.engine.finish()
     }
 
-    /// Appends `event` to the log, if there is one.
+    /// Counts `event` and keeps it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn record(&mut self, event: &Event) -> Result<(), LogError> {
+    pub fn record(&mut self, event: &mut Event) -> Result<(), SpoolError> {
         match event.body {
             Body::Start(_) => {
                 self.counters.violations += 1;
@@ -123,20 +130,14 @@ impl Analysis {
             Body::End(_) => self.counters.open = self.counters.open.saturating_sub(1),
             Body::Summary(_) => {}
         }
-        self.log.as_mut().map_or(Ok(()), |log| log.append(event))
-    }
-
-    /// Closes the log.
-    ///
-    /// # Errors
-    /// When what was written may not be on the disk.
-    pub fn close(self) -> Result<(), LogError> {
-        self.log.map_or(Ok(()), EventLog::close)
+        self.journal.record(event)
     }
 }
 
-fn site(path: &Path) -> Result<Site, OpenError> {
+/// The site that a file describes, and the hash of the file.
+fn site(path: &Path) -> Result<(Site, Hash), OpenError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| OpenError::Read { path: path.to_owned(), error })?;
-    Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })
+    let site = Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })?;
+    Ok((site, Hash::of(text)))
 }

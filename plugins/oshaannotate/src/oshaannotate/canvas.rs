@@ -38,6 +38,11 @@ impl Canvas {
         true
     }
 
+    /// Whether frames lie in host memory.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Self::Host)
+    }
+
     /// Whether the last frame lay in another CUDA context than the pipeline was offered.
     pub fn is_foreign(&self) -> bool {
         matches!(self, Self::Cuda(canvas) if canvas.is_foreign())

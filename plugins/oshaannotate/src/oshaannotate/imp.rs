@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use gpu::cuda::ErrorKind;
@@ -11,11 +11,13 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
+use gstsupport::flow::Guard;
+use gstsupport::{copies, lock};
 use osha::event::Event;
-use osha::log::LogError;
+use osha::spool::SpoolError;
 
 use super::analysis::{Analysis, OpenError};
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Drawn};
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
@@ -38,10 +40,8 @@ pub struct OshaAnnotate {
     analysis: Mutex<Option<Analysis>>,
     canvas: Mutex<Canvas>,
     told_foreign: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// With `fail-on-copy`: what the elements upstream do.
+    guard: Mutex<Option<Guard>>,
 }
 
 #[glib::object_subclass]
@@ -107,6 +107,9 @@ impl BaseTransformImpl for OshaAnnotate {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let analysis = Analysis::open(&settings).map_err(|error| open_error(&error))?;
+        if let Some(recovered) = analysis.journal.recovered() {
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("events-location: {recovered}"));
+        }
         self.obj().set_passthrough(!settings.draw);
         self.told_foreign.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
@@ -115,10 +118,13 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.finish();
+        let guard = lock(&self.guard).take();
+        drop(guard);
         *lock(&self.format) = None;
         *lock(&self.canvas) = Canvas::default();
         let Some(analysis) = lock(&self.analysis).take() else { return Ok(()) };
         analysis
+            .journal
             .close()
             .map_err(|error| gst::error_msg!(gst::ResourceError::Sync, ["events-location: {error}"]))
     }
@@ -137,7 +143,13 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
-            gst::EventView::Eos(_) | gst::EventView::FlushStop(_) => self.finish(),
+            gst::EventView::CustomDownstreamSticky(custom) => self.hear(custom.structure()),
+            gst::EventView::Eos(_) => {
+                self.finish();
+                copies::post_totals(&*self.obj(), self.stats());
+            }
+            gst::EventView::FlushStop(_) => self.finish(),
+            gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => self.watch_upstream(),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -195,7 +207,8 @@ fn open_error(error: &OpenError) -> gst::ErrorMessage {
         }
         OpenError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
         OpenError::Site { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
-        OpenError::Log(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
+        OpenError::Spool(SpoolError::Busy { .. }) => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
+        OpenError::Spool(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
     }
 }
 
@@ -227,12 +240,18 @@ impl OshaAnnotate {
         }
         let mut canvas = lock(&self.canvas);
         let drawn = canvas.draw(&list, buffer, info);
-        let is_foreign = canvas.is_foreign();
+        let (is_foreign, on_host, bytes) = (canvas.is_foreign(), canvas.is_host(), info.size());
         drop((canvas, format));
         let drawn = drawn.map_err(|error| self.frame_error(&error))?;
         self.tell_foreign(is_foreign);
         if let Some(analysis) = lock(&self.analysis).as_mut() {
-            analysis.counters.count(drawn);
+            analysis.counters.count(drawn, bytes, on_host);
+        }
+        if drawn == Drawn::OnCopy && on_host && lock(&self.settings).fail_on_copy {
+            return Err(self.refuse_copy(
+                "fail-on-copy=true: somebody else holds the frame too (a tee, or a decoder that predicts from it), so that it \
+                 was drawn on a copy. Set draw=false, or fail-on-copy=false",
+            ));
         }
         Ok(())
     }
@@ -251,14 +270,28 @@ impl OshaAnnotate {
         }
     }
 
+    /// Watches from now on what the elements upstream do to the frames.
+    fn watch_upstream(&self) {
+        let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
+        let previous = std::mem::replace(&mut *lock(&self.guard), guard);
+        drop(previous);
+    }
+
+    fn refuse_copy(&self, reason: &str) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
+        gst::FlowError::Error
+    }
+
     /// Judges the frame and reports what began or ended. Returns the frame's stream time.
     fn analyse(&self, buffer: &gst::BufferRef) -> Result<Duration, gst::FlowError> {
+        let copied = lock(&self.guard).as_ref().and_then(Guard::violation);
+        copied.map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
         let at = self.stream_time(buffer);
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
         let events = self.judge(at, buffer)?;
-        self.report(&events).map_err(|_| gst::FlowError::Error)?;
+        self.report(events).map_err(|_| gst::FlowError::Error)?;
         Ok(at)
     }
 
@@ -267,6 +300,7 @@ impl OshaAnnotate {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
+        analysis.journal.see(at, buffer);
         let Some(observation) = Observation::of(buffer) else { return Ok(Vec::new()) };
         let mut format = lock(&self.format);
         let format = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
@@ -290,15 +324,24 @@ impl OshaAnnotate {
         }
         let events = lock(&self.analysis).as_mut().map(Analysis::finish).unwrap_or_default();
         // The error is on the bus; there is nobody to return it to.
-        let _ = self.report(&events);
+        let _ = self.report(events);
     }
 
-    /// Logs and posts `events`. A failure is posted as an error. Nothing is locked meanwhile: whoever hears of an event may
-    /// ask for the counters at once.
-    fn report(&self, events: &[Event]) -> Result<(), LogError> {
-        for event in events {
+    /// Learns what network looks at the frames.
+    fn hear(&self, custom: Option<&gst::StructureRef>) {
+        if let (Some(analysis), Some(custom)) = (lock(&self.analysis).as_mut(), custom) {
+            analysis.journal.hear(custom);
+        }
+    }
+
+    /// Keeps and then posts `events`: what was heard of is in the spool. A failure is posted as an error. Nothing is locked
+    /// meanwhile: whoever hears of an event may ask for the counters at once.
+    fn report(&self, events: Vec<Event>) -> Result<(), SpoolError> {
+        for mut event in events {
+            let recorded =
+                lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
             gst::info!(CAT, imp = self, "{event:?}");
-            if let Some(structure) = message::violation(event) {
+            if let Some(structure) = message::violation(&event) {
                 let posted = self
                     .obj()
                     .post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
@@ -306,7 +349,6 @@ impl OshaAnnotate {
                     gst::debug!(CAT, imp = self, "no bus takes the message");
                 }
             }
-            let recorded = lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(event));
             recorded.inspect_err(|error| {
                 gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
             })?;

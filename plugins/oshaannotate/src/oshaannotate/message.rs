@@ -9,14 +9,15 @@ pub(super) fn violation(event: &Event) -> Option<gst::Structure> {
         Body::End(violation) => ("end", violation),
         Body::Summary(_) => return None,
     };
-    Some(structure(kind, event.sequence, violation))
+    Some(structure(kind, event, violation))
 }
 
-fn structure(kind: &str, sequence: u64, violation: &Violation) -> gst::Structure {
+fn structure(kind: &str, event: &Event, violation: &Violation) -> gst::Structure {
     let [x, y, width, height] = violation.rect;
     gst::Structure::builder("osha-violation")
         .field("kind", kind)
-        .field("sequence", sequence)
+        .field("sequence", event.sequence)
+        .field_if_some("time", event.time.as_deref())
         .field("violation", violation.violation)
         .field("hazard", violation.hazard.name())
         .field("citation", &violation.citation)

@@ -4,6 +4,7 @@ mod analysis;
 mod canvas;
 mod cuda;
 mod imp;
+mod journal;
 mod message;
 mod observation;
 mod picture;
@@ -13,7 +14,7 @@ mod stats;
 use gst::glib;
 use gst::prelude::*;
 
-/// When logged events are forced onto the disk.
+/// When recorded events are forced onto the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOshaAnnotateEventsSync")]
 #[repr(u32)]
@@ -21,9 +22,9 @@ pub enum EventsSync {
     /// After every event.
     #[enum_value(name = "Always: after every event, survives a power cut", nick = "always")]
     Always,
-    /// When the log is closed.
+    /// When a file is closed.
     #[default]
-    #[enum_value(name = "On close: when the stream ends", nick = "on-close")]
+    #[enum_value(name = "On close: when the stream ends or the file is rotated", nick = "on-close")]
     OnClose,
     /// When the system likes.
     #[enum_value(name = "Never: when the system likes", nick = "never")]

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
-use osha::log::FsyncPolicy;
+use gstsupport::copies;
+use gstsupport::property::{path, path_value, take};
+use osha::spool::FsyncPolicy;
 
 use super::EventsSync;
 
@@ -14,9 +16,15 @@ pub(super) struct Settings {
     pub rules: Option<PathBuf>,
     pub events_location: Option<PathBuf>,
     pub events_sync: EventsSync,
+    pub events_max_size: u64,
+    pub events_max_age: u32,
+    pub events_max_files: u32,
+    pub events_wall_clock: bool,
+    pub stream_name: Option<String>,
     pub draw: bool,
     pub banner: bool,
     pub device_id: i32,
+    pub fail_on_copy: bool,
 }
 
 impl Default for Settings {
@@ -25,9 +33,15 @@ impl Default for Settings {
             rules: None,
             events_location: None,
             events_sync: EventsSync::default(),
+            events_max_size: 0,
+            events_max_age: 0,
+            events_max_files: 0,
+            events_wall_clock: true,
+            stream_name: None,
             draw: true,
             banner: true,
             device_id: 0,
+            fail_on_copy: false,
         }
     }
 }
@@ -48,9 +62,15 @@ impl Settings {
             "rules" => self.rules = path(value),
             "events-location" => self.events_location = path(value),
             "events-sync" => self.events_sync = value.get().unwrap_or_default(),
+            "events-max-size" => self.events_max_size = value.get().unwrap_or(self.events_max_size),
+            "events-max-age" => self.events_max_age = value.get().unwrap_or(self.events_max_age),
+            "events-max-files" => self.events_max_files = value.get().unwrap_or(self.events_max_files),
+            "events-wall-clock" => self.events_wall_clock = value.get().unwrap_or(self.events_wall_clock),
+            "stream-name" => self.stream_name = text(value),
             "draw" => self.draw = value.get().unwrap_or(self.draw),
             "banner" => self.banner = value.get().unwrap_or(self.banner),
             "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
+            "fail-on-copy" => take(&mut self.fail_on_copy, value),
             _ => {}
         }
     }
@@ -61,24 +81,33 @@ impl Settings {
             "rules" => path_value(&self.rules),
             "events-location" => path_value(&self.events_location),
             "events-sync" => self.events_sync.to_value(),
+            "events-max-size" => self.events_max_size.to_value(),
+            "events-max-age" => self.events_max_age.to_value(),
+            "events-max-files" => self.events_max_files.to_value(),
+            "events-wall-clock" => self.events_wall_clock.to_value(),
+            "stream-name" => self.stream_name.to_value(),
             "draw" => self.draw.to_value(),
             "banner" => self.banner.to_value(),
             "device-id" => self.device_id.to_value(),
+            "fail-on-copy" => self.fail_on_copy.to_value(),
             _ => return None,
         })
     }
 }
 
-fn path(value: &Value) -> Option<PathBuf> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty()).map(PathBuf::from)
-}
-
-fn path_value(path: &Option<PathBuf>) -> Value {
-    path.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
+/// Empty text is as good as none.
+fn text(value: &Value) -> Option<String> {
+    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
 }
 
 /// Every property of the element.
 pub(super) fn properties() -> Vec<ParamSpec> {
+    let mut all = event_properties();
+    all.extend(other_properties());
+    all
+}
+
+fn other_properties() -> Vec<ParamSpec> {
     let defaults = Settings::default();
     vec![
         glib::ParamSpecString::builder("rules")
@@ -87,16 +116,6 @@ pub(super) fn properties() -> Vec<ParamSpec> {
                 "Site file (TOML): scope, contexts, what is watched, how long a violation must last. Unset: a \
                  construction site where hard hats and high-visibility vests are watched",
             )
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecString::builder("events-location")
-            .nick("Events location")
-            .blurb("File that violations are appended to as JSON lines (unset = none)")
-            .mutable_ready()
-            .build(),
-        glib::ParamSpecEnum::builder_with_default("events-sync", defaults.events_sync)
-            .nick("Events sync")
-            .blurb("When logged events are forced onto the disk")
             .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder("draw")
@@ -118,14 +137,66 @@ pub(super) fn properties() -> Vec<ParamSpec> {
             .default_value(defaults.device_id)
             .mutable_ready()
             .build(),
+        copies::fail_on_copy("one that is drawn on and that somebody else holds too, or that an element upstream copied"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
                 "Frames, frames with results, detections, violations so far, and those under way; frames drawn on in \
-                 place, and on a copy since somebody else held them too; bytes that all drawing of this process moved \
+                 place, and on a copy since somebody else held them too; frames passed on without a copy, copied; bytes that all drawing of this process moved \
                  to, from and within device memory",
             )
             .read_only()
+            .build(),
+    ]
+}
+
+fn event_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default();
+    vec![
+        glib::ParamSpecString::builder("events-location")
+            .nick("Events location")
+            .blurb("File that violations are appended to as sealed JSON lines, by this element alone (unset = none)")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("events-sync", defaults.events_sync)
+            .nick("Events sync")
+            .blurb("When recorded events are forced onto the disk")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt64::builder("events-max-size")
+            .nick("Events maximum size")
+            .blurb(
+                "Bytes that a file of events may have before the next one is begun: events.jsonl becomes \
+                 events.000001.jsonl (0 = no limit)",
+            )
+            .default_value(defaults.events_max_size)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("events-max-age")
+            .nick("Events maximum age")
+            .blurb("Seconds after which the next event begins a new file (0 = no limit)")
+            .default_value(defaults.events_max_age)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("events-max-files")
+            .nick("Events maximum files")
+            .blurb("Files of events that are kept, the current one included; older ones are deleted (0 = all)")
+            .default_value(defaults.events_max_files)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("events-wall-clock")
+            .nick("Events wall clock")
+            .blurb(
+                "Write the wall clock time into every event: of the frame's reference timestamp (Unix or NTP) if it has \
+                 one, else of the system. Off: the same video gives the same bytes",
+            )
+            .default_value(defaults.events_wall_clock)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("stream-name")
+            .nick("Stream name")
+            .blurb("Name of the camera or stream, written into every event (unset = none)")
+            .mutable_ready()
             .build(),
     ]
 }

@@ -1,16 +1,19 @@
 //! What the element did, in numbers.
 
 use gpu::cuda::copies::{self, Copies, Direction};
+use gstsupport::copies::CopyCounts;
 
 use super::analysis::Counters;
 
 /// The property `stats`.
 pub(super) fn structure(counters: &Counters) -> gst::Structure {
-    let copies: Vec<Copies> = copies::all().into_iter().filter(is_drawing).collect();
+    let moved: Vec<Copies> = copies::all().into_iter().filter(is_drawing).collect();
     let bytes = |direction| -> u64 {
-        copies.iter().filter(|copies| copies.direction == direction).map(|copies| copies.bytes).sum()
+        moved.iter().filter(|copies| copies.direction == direction).map(|copies| copies.bytes).sum()
     };
-    gst::Structure::builder("oshaannotate-stats")
+    // What is not drawn on a copy leaves as it came.
+    let copies = CopyCounts { zero_copy: counters.frames - counters.drawn_on_copy, ..counters.copies };
+    let structure = gst::Structure::builder("oshaannotate-stats")
         .field("frames", counters.frames)
         .field("frames-observed", counters.observed)
         .field("detections", counters.detections)
@@ -20,8 +23,8 @@ pub(super) fn structure(counters: &Counters) -> gst::Structure {
         .field("frames-drawn-on-copy", counters.drawn_on_copy)
         .field("bytes-host-to-device", bytes(Direction::HostToDevice))
         .field("bytes-device-to-host", bytes(Direction::DeviceToHost))
-        .field("bytes-device-to-device", bytes(Direction::DeviceToDevice))
-        .build()
+        .field("bytes-device-to-device", bytes(Direction::DeviceToDevice));
+    copies.describe(structure).build()
 }
 
 /// Display lists and text on their way to the device, and frames that somebody else holds too.

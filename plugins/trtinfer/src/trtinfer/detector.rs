@@ -20,6 +20,7 @@ use vision::preprocess::{InputSpec, PreprocessError, Preprocessor};
 use vision::tensor::{DataType, Elements, TensorView};
 
 use super::Precision;
+use super::announce;
 use super::backend::{self, Chosen};
 use super::batch::Batch;
 use super::settings::Settings;
@@ -128,6 +129,7 @@ pub(super) struct Detector {
     contract: Contract,
     classes: Option<BTreeSet<usize>>,
     batch_size: usize,
+    announcement: gst::Event,
     /// Input tensors that wait to be filled again.
     free: Mutex<Vec<Vec<InputTensor>>>,
 }
@@ -142,7 +144,10 @@ impl Detector {
         let Chosen { engine, device, refused } = backend::open(path, settings)?;
         let contract = contract(path, engine.model(), settings)?;
         check_precision(path, settings.precision, contract.image.data_type)?;
+        let announcement = announce::model(path, &contract.labels, engine.description())
+            .map_err(|error| OpenError::Read { property: "model", path: path.to_owned(), error })?;
         let detector = Self {
+            announcement,
             classes: settings
                 .classes
                 .as_deref()
@@ -185,6 +190,11 @@ impl Detector {
     /// Why the backends that come before this one do not run; empty if none does.
     pub fn refused(&self) -> String {
         self.refused.join(". ")
+    }
+
+    /// The event that tells downstream what runs here.
+    pub fn announcement(&self) -> gst::Event {
+        self.announcement.clone()
     }
 
     /// What the network wants to see.

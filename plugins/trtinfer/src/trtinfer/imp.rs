@@ -1,13 +1,13 @@
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
-use gpu::Frame;
+use gpu::{Frame, MemoryKind};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gstsupport::flow::Guard;
+use gstsupport::lock;
 
-use super::Output;
-use super::attach;
 use super::backend;
 use super::batch::Batch;
 use super::cuda::{self, Device};
@@ -17,39 +17,37 @@ use super::settings::{self, Settings};
 use super::source::Source;
 use super::stats::Stats;
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("trtinfer", gst::DebugColorFlags::empty(), Some("Object detection"))
 });
 
 /// A buffer on its way to the source pad.
-struct InFlight {
-    buffer: gst::Buffer,
-    slot: Option<Slot>,
-    entered: Instant,
+pub(super) struct InFlight {
+    pub buffer: gst::Buffer,
+    pub slot: Option<Slot>,
+    pub entered: Instant,
 }
 
 /// The streaming thread's side.
 #[derive(Default)]
-struct State {
-    source: Option<Source>,
+pub(super) struct State {
+    pub source: Option<Source>,
     batch: Option<Arc<Batch>>,
     frames: u64,
 }
 
 pub struct TrtInfer {
-    sinkpad: gst::Pad,
-    srcpad: gst::Pad,
-    settings: Mutex<Settings>,
-    state: Mutex<State>,
+    pub(super) sinkpad: gst::Pad,
+    pub(super) srcpad: gst::Pad,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) state: Mutex<State>,
     detector: Mutex<Option<Arc<Detector>>>,
     /// There while the network runs on it.
     device: Mutex<Option<Device>>,
-    stats: Mutex<Stats>,
-    queue: Queue<InFlight>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) stats: Mutex<Stats>,
+    pub(super) queue: Queue<InFlight>,
+    /// With `fail-on-copy`: what the elements upstream do.
+    guard: Mutex<Option<Guard>>,
 }
 
 /// What the inference library has to say goes to this element's debug category.
@@ -77,6 +75,7 @@ impl ObjectSubclass for TrtInfer {
             device: Mutex::default(),
             stats: Mutex::default(),
             queue: Queue::default(),
+            guard: Mutex::default(),
         }
     }
 }
@@ -149,68 +148,6 @@ impl ElementImpl for TrtInfer {
     }
 }
 
-/// Pads.
-impl TrtInfer {
-    fn build_sinkpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
-        let template = class.pad_template("sink");
-        gst::Pad::builder_from_template(
-            &template.unwrap_or_else(|| unreachable!("the class has a sink template")),
-        )
-        .chain_function(|pad, parent, buffer| {
-            Self::catch_panic_pad_function(
-                parent,
-                || Err(gst::FlowError::Error),
-                |this| this.chain(pad, buffer),
-            )
-        })
-        .event_full_function(|pad, parent, event| {
-            Self::catch_panic_pad_function(
-                parent,
-                || Err(gst::FlowError::Error),
-                |this| this.sink_event(pad, event),
-            )
-        })
-        .query_function(|pad, parent, query| {
-            Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
-        })
-        .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_ALLOCATION)
-        .build()
-    }
-
-    fn build_srcpad(class: &<Self as ObjectSubclass>::Class) -> gst::Pad {
-        let template = class.pad_template("src");
-        gst::Pad::builder_from_template(
-            &template.unwrap_or_else(|| unreachable!("the class has a src template")),
-        )
-        .query_function(|pad, parent, query| {
-            Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
-        })
-        .activatemode_function(|pad, parent, _mode, active| {
-            Self::catch_panic_pad_function(
-                parent,
-                || Err(gst::loggable_error!(CAT, "panic while activating")),
-                |this| this.activate(pad, active),
-            )
-        })
-        .flags(gst::PadFlags::PROXY_CAPS | gst::PadFlags::PROXY_SCHEDULING)
-        .build()
-    }
-
-    fn activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
-        if active {
-            self.queue.start();
-            return self.start_task();
-        }
-        self.let_go();
-        pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "{error}"))
-    }
-
-    fn start_task(&self) -> Result<(), gst::LoggableError> {
-        let this = self.ref_counted();
-        self.srcpad.start_task(move || this.push_one()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
-    }
-}
-
 /// Start and stop.
 impl TrtInfer {
     fn start(&self) -> Result<(), OpenError> {
@@ -228,6 +165,8 @@ impl TrtInfer {
         *lock(&self.state) = State::default();
         *lock(&self.detector) = None;
         *lock(&self.device) = None;
+        let guard = lock(&self.guard).take();
+        drop(guard);
     }
 
     fn open_device(&self, detector: &Detector) -> Result<Option<Device>, OpenError> {
@@ -250,12 +189,12 @@ impl TrtInfer {
     }
 
     /// Whether frames in CUDA memory are refused: the network is there and runs elsewhere.
-    fn refuses_cuda(&self) -> bool {
+    pub(super) fn refuses_cuda(&self) -> bool {
         lock(&self.detector).is_some() && lock(&self.device).is_none()
     }
 
     /// Answers a context query; `false` for queries of other kinds.
-    fn answer_context(&self, query: &mut gst::QueryRef) -> bool {
+    pub(super) fn answer_context(&self, query: &mut gst::QueryRef) -> bool {
         let ordinal = backend::cuda_ordinal(&lock(&self.settings));
         ordinal.is_some_and(|ordinal| cuda::answer(&self.obj(), ordinal, query))
     }
@@ -269,11 +208,11 @@ impl TrtInfer {
         }
     }
 
-    fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
+    pub(super) fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
         lock(&self.detector).clone().ok_or(gst::FlowError::Flushing)
     }
 
-    fn stats(&self) -> gst::Structure {
+    pub(super) fn stats(&self) -> gst::Structure {
         let detector = lock(&self.detector).clone();
         let texts = detector.map(|detector| (detector.description().to_owned(), detector.refused()));
         let (engine, refused) = texts.unwrap_or_default();
@@ -283,8 +222,13 @@ impl TrtInfer {
 
 /// The streaming thread: frames and events come in.
 impl TrtInfer {
-    fn chain(&self, _pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+    pub(super) fn chain(
+        &self,
+        _pad: &gst::Pad,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let entered = Instant::now();
+        self.check_upstream()?;
         let detector = self.detector()?;
         let (interval, depth) = {
             let settings = lock(&self.settings);
@@ -310,6 +254,7 @@ impl TrtInfer {
         let State { source, batch, .. } = state;
         let source = source.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let started = Instant::now();
+        self.account(source.memory, source.info.size())?;
         let frame =
             Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
         loop {
@@ -327,25 +272,66 @@ impl TrtInfer {
         }
     }
 
+    /// An error if `fail-on-copy` is set and an element upstream copied a frame.
+    fn check_upstream(&self) -> Result<(), gst::FlowError> {
+        let violation = lock(&self.guard).as_ref().and_then(Guard::violation);
+        violation.map_or(Ok(()), |violation| Err(self.refuse_copy(&violation)))
+    }
+
+    fn refuse_copy(&self, reason: &str) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
+        gst::FlowError::Error
+    }
+
+    /// A frame of `bytes` bytes in memory of `kind` enters. The CPU copies it if it lies in the host's and the network on a GPU.
+    fn account(&self, kind: MemoryKind, bytes: usize) -> Result<(), gst::FlowError> {
+        let is_copied = kind == MemoryKind::Host && lock(&self.device).is_some();
+        if is_copied && lock(&self.settings).fail_on_copy {
+            return Err(self.refuse_copy(
+                "fail-on-copy=true: the frame lies in host memory, the network runs on a GPU. Put zcbufferpool before trtinfer, \
+                 or set fail-on-copy=false",
+            ));
+        }
+        let copies = &mut lock(&self.stats).copies;
+        if is_copied {
+            copies.add_host_copy(bytes)
+        } else {
+            copies.zero_copy += 1
+        }
+        Ok(())
+    }
+
     fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
         gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
         gst::FlowError::Error
     }
 
-    fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
+    pub(super) fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
         let model = lock(&self.settings).model.clone().unwrap_or_default();
         gst::element_imp_error!(self, gst::LibraryError::Failed, ("model: {}: {error}", model.display()));
         gst::FlowError::Error
     }
 
-    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+    pub(super) fn sink_event(
+        &self,
+        pad: &gst::Pad,
+        event: gst::Event,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
         use gst::EventView;
         match event.view() {
             EventView::FlushStart(_) => self.flush_start(event),
             EventView::FlushStop(_) => self.flush_stop(event),
             EventView::Caps(caps) => {
                 self.set_caps(caps.caps())?;
+                if lock(&self.settings).fail_on_copy {
+                    let previous = lock(&self.guard).replace(Guard::watch(pad));
+                    drop(previous);
+                }
                 self.enqueue(event)
+            }
+            EventView::Segment(_) => {
+                self.enqueue(event)?;
+                self.queue.push(Item::Event(self.detector()?.announcement()))
             }
             _ if event.is_serialized() => self.enqueue(event),
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event)
@@ -367,7 +353,7 @@ impl TrtInfer {
     }
 
     /// Upstream hears of a failure with its next frame. After its last one nobody else would say it.
-    fn post_unheard(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
+    pub(super) fn post_unheard(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
         use gst::FlowError::{Eos, Flushing};
         match result {
             Ok(_) | Err(Eos | Flushing) => {}
@@ -382,7 +368,7 @@ impl TrtInfer {
     }
 
     /// Drops what is queued and wakes whoever waits, also for a batch to fill up.
-    fn let_go(&self) {
+    pub(super) fn let_go(&self) {
         self.queue.flush();
         self.close_batch();
     }
@@ -436,7 +422,7 @@ impl TrtInfer {
     }
 
     /// A serialized query is answered when everything before it has left.
-    fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    pub(super) fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         if self.answer_context(query) {
             return true;
         }
@@ -478,123 +464,5 @@ impl TrtInfer {
             let max = if max == 0 { 0 } else { max + depth };
             query.set_nth_allocation_pool(index, pool.as_ref(), size, min + depth, max);
         }
-    }
-}
-
-/// The source pad's task: frames and events go out.
-impl TrtInfer {
-    fn push_one(&self) {
-        let result = match self.queue.pop() {
-            Some(Item::Event(event)) => {
-                gst::trace!(CAT, imp = self, "pushing {event:?}");
-                self.srcpad.push_event(event);
-                Ok(gst::FlowSuccess::Ok)
-            }
-            Some(Item::Frame(frame)) => self.push_frame(frame),
-            None => Err(gst::FlowError::Flushing),
-        };
-        if !self.queue.finish(result) {
-            self.end_of_flow(result);
-        }
-    }
-
-    fn end_of_flow(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
-        gst::debug!(CAT, imp = self, "pausing: {result:?}");
-        if self.queue.is_eos() {
-            self.post_unheard(result);
-        }
-        if let Err(error) = self.srcpad.pause_task() {
-            gst::debug!(CAT, imp = self, "{error}: the element stops");
-        }
-    }
-
-    fn push_frame(&self, frame: InFlight) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let InFlight { mut buffer, slot, entered } = frame;
-        let attached = match slot {
-            Some(slot) => {
-                self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut()))
-            }
-            None => {
-                attach::nothing(&mut buffer);
-                Ok(())
-            }
-        };
-        self.queue.release_frame();
-        attached?;
-        {
-            let mut stats = lock(&self.stats);
-            stats.frames_out += 1;
-            stats.total.add(entered.elapsed());
-        }
-        self.srcpad.push(buffer)
-    }
-
-    /// Waits for the frame's results and puts them on its buffer.
-    fn attach(
-        &self,
-        detector: &Detector,
-        slot: &Slot,
-        buffer: &mut gst::BufferRef,
-    ) -> Result<(), gst::FlowError> {
-        let settings = lock(&self.settings).clone();
-        let Some(results) =
-            slot.batch.wait(detector.engine(), settings.linger(), |inputs| detector.recycle(inputs))
-        else {
-            return Err(gst::FlowError::Flushing);
-        };
-        let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;
-        let started = Instant::now();
-        let detections = match settings.output {
-            #[cfg(feature = "v1_26")]
-            Output::Tensors => {
-                super::tensors::attach(buffer, detector.model(), outputs, slot.index, detector.batch_size())
-                    .map_err(|error| self.engine_error(&error))?;
-                0
-            }
-            Output::Detections => {
-                let found =
-                    detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
-                attach::detections(buffer, &found, |class| detector.label(class))
-                    .map_err(|error| self.engine_error(&error))?;
-                found.len()
-            }
-        };
-        let mut stats = lock(&self.stats);
-        stats.inferred += 1;
-        stats.detections += detections as u64;
-        stats.postprocess.add(started.elapsed());
-        if slot.index == 0 {
-            stats.inference.add(results.elapsed);
-        }
-        Ok(())
-    }
-
-    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        if self.answer_context(query) {
-            return true;
-        }
-        let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
-        if self.refuses_cuda() {
-            cuda::refuse(query);
-        }
-        if let (true, gst::QueryViewMut::Latency(latency)) = (answered, query.view_mut()) {
-            let (live, min, max) = latency.result();
-            let own = if live { self.latency() } else { gst::ClockTime::ZERO };
-            gst::debug!(CAT, imp = self, "own latency {own}");
-            latency.set(live, min + own, max.map(|max| max + own));
-        }
-        answered
-    }
-
-    /// At most this long does a frame of a live stream stay here: the frames in flight at the stream's rate.
-    fn latency(&self) -> gst::ClockTime {
-        let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
-        let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
-        let state = lock(&self.state);
-        let fps = state.source.as_ref().map(|source| source.info.fps()).filter(|fps| fps.numer() > 0);
-        let duration = fps.and_then(|fps| {
-            gst::ClockTime::SECOND.mul_div_ceil(depth * fps.denom() as u64, fps.numer() as u64)
-        });
-        duration.unwrap_or(gst::ClockTime::ZERO)
     }
 }

@@ -1,11 +1,14 @@
 //! The element `trtinfer`.
 
+mod announce;
 mod attach;
 mod backend;
 mod batch;
 mod cuda;
 mod detector;
 mod imp;
+mod output;
+mod pads;
 mod queue;
 mod settings;
 mod source;

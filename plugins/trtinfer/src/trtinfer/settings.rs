@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
+use gstsupport::copies;
+use gstsupport::property::{path, path_value, take, text};
 use vision::head;
 
 use super::{Backend, OptimizeFor, Output, Precision};
@@ -32,6 +34,7 @@ pub(super) struct Settings {
     pub in_flight: u32,
     pub optimize_for: OptimizeFor,
     pub output: Output,
+    pub fail_on_copy: bool,
 }
 
 impl Default for Settings {
@@ -55,6 +58,7 @@ impl Default for Settings {
             in_flight: 0,
             optimize_for: OptimizeFor::default(),
             output: Output::default(),
+            fail_on_copy: false,
         }
     }
 }
@@ -101,6 +105,7 @@ impl Settings {
             "in-flight" => take(&mut self.in_flight, value),
             "optimize-for" => take(&mut self.optimize_for, value),
             "output" => take(&mut self.output, value),
+            "fail-on-copy" => take(&mut self.fail_on_copy, value),
             _ => {}
         }
     }
@@ -126,28 +131,10 @@ impl Settings {
             "in-flight" => self.in_flight.to_value(),
             "optimize-for" => self.optimize_for.to_value(),
             "output" => self.output.to_value(),
+            "fail-on-copy" => self.fail_on_copy.to_value(),
             _ => return None,
         })
     }
-}
-
-fn take<'v, T: glib::value::FromValue<'v>>(target: &mut T, value: &'v Value) {
-    if let Ok(given) = value.get() {
-        *target = given;
-    }
-}
-
-/// Empty text is as good as none.
-fn text(value: &Value) -> Option<String> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
-}
-
-fn path(value: &Value) -> Option<PathBuf> {
-    text(value).map(PathBuf::from)
-}
-
-fn path_value(path: &Option<PathBuf>) -> Value {
-    path.as_ref().map(|path| path.to_string_lossy().into_owned()).to_value()
 }
 
 /// Every property of the element.
@@ -291,10 +278,11 @@ fn scheduling_properties() -> Vec<ParamSpec> {
             .blurb("Whether single frames should be fast or the whole stream")
             .mutable_ready()
             .build(),
+        copies::fail_on_copy("a host frame for a network on the GPU, or one that an element upstream copied"),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Engine, and why no faster one; frames in, inferred and out, detections, milliseconds per stage \
-                    (mean, p50, p95, p99 of the last 4096 frames), bytes copied for inference in this process")
+                    (mean, p50, p95, p99 of the last 4096 frames), frames read where they lay, copied; bytes copied for inference in this process")
             .read_only()
             .build(),
     ]

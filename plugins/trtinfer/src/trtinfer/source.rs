@@ -3,6 +3,7 @@
 use engine::InputTensor;
 use gpu::kernels;
 use gpu::{Frame, MemoryKind, cuda};
+use gst::prelude::*;
 use gst_video::VideoInfo;
 use vision::geometry::Placement;
 use vision::image::ImageInfo;
@@ -36,6 +37,12 @@ impl Source {
             _ => return None,
         };
         Some(Self { info, memory, preprocess })
+    }
+
+    /// How long `frames` frames last; `None` where their rate is not known.
+    pub fn duration(&self, frames: u64) -> Option<gst::ClockTime> {
+        let fps = Some(self.info.fps()).filter(|fps| fps.numer() > 0)?;
+        gst::ClockTime::SECOND.mul_div_ceil(frames * fps.denom() as u64, fps.numer() as u64)
     }
 
     /// Where a frame lies in the network's input.

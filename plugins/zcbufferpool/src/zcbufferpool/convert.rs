@@ -76,8 +76,8 @@ impl Converter {
         target.upload(frame, &self.gpu.in_flight, "zcbufferpool: frame")?;
         drop(target);
         self.counters.update(|counts| {
-            counts.uploaded += u64::from(pinned);
-            counts.to_device += self.pixels();
+            counts.frames.uploaded += u64::from(pinned);
+            counts.frames.to_device += self.pixels();
         });
         Ok(buffer)
     }
@@ -85,7 +85,7 @@ impl Converter {
     fn lend(&self, frame: HostFrame) -> Result<gst::Buffer, ConvertError> {
         let frame = match self.in_place(frame)? {
             Ok(buffer) => {
-                self.counters.update(|counts| counts.zero_copy += 1);
+                self.counters.update(|counts| counts.frames.zero_copy += 1);
                 return Ok(buffer);
             }
             Err(frame) => frame,
@@ -115,8 +115,8 @@ impl Converter {
             return Err(ConvertError::Copy);
         }
         self.counters.update(|counts| {
-            counts.copied += 1;
-            counts.within_host += if ours { self.pixels() } else { 0 };
+            counts.frames.copied += 1;
+            counts.frames.within_host += if ours { self.pixels() } else { 0 };
         });
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! What the element counts.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use gstsupport::copies::CopyCounts;
+use gstsupport::lock;
 
 /// Counts since the element started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,16 +18,8 @@ pub(super) struct Counts {
     pub high_water: u64,
     /// Times that someone found no free buffer.
     pub waits: u64,
-    /// Frames passed on as they came, or read in place.
-    pub zero_copy: u64,
-    /// Frames copied to the device from pinned memory.
-    pub uploaded: u64,
-    /// Frames that the CPU had to copy.
-    pub copied: u64,
-    /// Bytes copied from host to device memory.
-    pub to_device: u64,
-    /// Bytes copied within host memory.
-    pub within_host: u64,
+    /// What became of the frames.
+    pub frames: CopyCounts,
 }
 
 /// Counts that the pools and the element share.
@@ -34,7 +29,7 @@ pub(super) struct Counters(Mutex<Counts>);
 impl Counters {
     /// Changes the counts.
     pub fn update(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.0));
     }
 
     /// A buffer leaves its pool.
@@ -47,7 +42,7 @@ impl Counters {
 
     /// The counts now.
     pub fn get(&self) -> Counts {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 
     /// Starts again. Buffers that are still around stay counted.
@@ -62,7 +57,7 @@ impl Counters {
 impl Counts {
     /// As the property `stats` and the message at the end of a stream show them.
     pub fn structure(&self, memory: &str, unified: bool, reason: &str) -> gst::Structure {
-        gst::Structure::builder("zcbufferpool-stats")
+        let structure = gst::Structure::builder("zcbufferpool-stats")
             .field("memory", memory)
             .field("unified-memory", unified)
             .field("reason", reason)
@@ -71,12 +66,8 @@ impl Counts {
             .field("buffers-in-use", self.in_use)
             .field("buffers-high-water", self.high_water)
             .field("waits", self.waits)
-            .field("frames-zero-copy", self.zero_copy)
-            .field("frames-uploaded", self.uploaded)
-            .field("frames-copied", self.copied)
-            .field("bytes-host-to-device", self.to_device)
-            .field("bytes-host-to-host", self.within_host)
-            .build()
+            .field("bytes-host-to-device", self.frames.to_device);
+        self.frames.describe(structure).build()
     }
 }
 

@@ -1,4 +1,4 @@
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gpu::gstcuda::{self, CudaContext};
 use gst::glib;
@@ -8,6 +8,8 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoMeta};
+use gstsupport::flow::Guard;
+use gstsupport::{copies, lock};
 
 use super::convert::{ConvertError, Converter};
 use super::counters::Counters;
@@ -35,10 +37,8 @@ pub struct ZcBufferPool {
     counters: Arc<Counters>,
     /// Every pool that someone may wait for.
     pools: Mutex<Vec<glib::WeakRef<gst::BufferPool>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// With `fail-on-copy`: what the elements upstream do.
+    guard: Mutex<Option<Guard>>,
 }
 
 #[glib::object_subclass]
@@ -128,8 +128,9 @@ impl BaseTransformImpl for ZcBufferPool {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let state = lock(&self.state).take();
-        // Pools are stopped with nothing locked.
-        drop(state);
+        let guard = lock(&self.guard).take();
+        // Pools are stopped, and probes removed, with nothing locked.
+        drop((state, guard));
         lock(&self.pools).clear();
         Ok(())
     }
@@ -208,6 +209,11 @@ impl BaseTransformImpl for ZcBufferPool {
         match event.view() {
             gst::EventView::FlushStart(_) => self.set_flushing(true),
             gst::EventView::FlushStop(_) => self.set_flushing(false),
+            gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => {
+                let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
+                let previous = std::mem::replace(&mut *lock(&self.guard), guard);
+                drop(previous);
+            }
             gst::EventView::Eos(_) => self.report(),
             _ => {}
         }
@@ -225,10 +231,11 @@ impl BaseTransformImpl for ZcBufferPool {
     }
 
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
+        self.check_upstream()?;
         let converter = lock(&self.state).as_ref().and_then(|state| state.converter.clone());
         if self.obj().is_passthrough() {
             if self.queued_buffer().is_some() {
-                self.counters.update(|counts| counts.zero_copy += 1);
+                self.counters.update(|counts| counts.frames.zero_copy += 1);
             }
             return self.parent_generate_output();
         }
@@ -384,10 +391,16 @@ impl ZcBufferPool {
         if let Some(gpu) = lock(&self.state).as_ref().and_then(|state| state.gpu.clone()) {
             gpu.in_flight.wait();
         }
-        let message = gst::message::Element::builder(self.stats()).src(&*self.obj()).build();
-        if self.obj().post_message(message).is_err() {
+        if !copies::post_totals(&*self.obj(), self.stats()) {
             gst::debug!(CAT, imp = self, "no bus takes the message");
         }
+    }
+
+    /// An error if `fail-on-copy` is set and an element upstream copied a frame.
+    fn check_upstream(&self) -> Result<(), gst::FlowError> {
+        let Some(violation) = lock(&self.guard).as_ref().and_then(Guard::violation) else { return Ok(()) };
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{violation}"));
+        Err(gst::FlowError::Error)
     }
 
     fn stats(&self) -> gst::Structure {

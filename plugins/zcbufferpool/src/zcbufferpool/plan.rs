@@ -2,43 +2,13 @@
 
 use std::sync::Arc;
 
-use gpu::cuda::{Device, Error, HostAccess};
+use gpu::cuda::{Device, Error};
 use gpu::gstcuda::{self, CudaContext, CudaStream, InFlight};
 
 use super::Memory;
 
 /// Where frames lie, once that is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// Plain host memory.
-    System,
-    /// Pinned host memory.
-    Pinned,
-    /// Device memory.
-    Device,
-    /// Pinned host memory that the device reads.
-    Mapped,
-    /// Managed memory that the device reads.
-    Managed,
-}
-
-impl Target {
-    /// Whether frames leave the element as CUDA memory.
-    pub fn on_device(self) -> bool {
-        !matches!(self, Self::System | Self::Pinned)
-    }
-
-    /// As the property `memory` calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Pinned => "pinned",
-            Self::Device => "device",
-            Self::Mapped => "mapped",
-            Self::Managed => "managed",
-        }
-    }
-}
+pub(super) use gpu::cuda::Placement as Target;
 
 /// What is done with frames, and why.
 #[derive(Clone, Debug)]
@@ -84,17 +54,13 @@ impl Plan {
     fn auto(device: Result<Device, Error>) -> Self {
         match device {
             Err(missing) => Self::without_gpu(missing.to_string(), true),
-            Ok(device) => {
-                let staged = device.host_access() == HostAccess::Staged;
-                Self::on(&device, if staged { Target::Device } else { Target::Mapped }, true)
-            }
+            Ok(device) => Self::on(&device, device.placement(), true),
         }
     }
 
     fn on(device: &Device, target: Target, host_too: bool) -> Self {
-        let unified = device.host_access() != HostAccess::Staged;
         let reason = device.host_access_reason().to_owned();
-        Self { target, host_too, unified, reason, fallback: false }
+        Self { target, host_too, unified: device.unified(), reason, fallback: false }
     }
 
     fn without_gpu(reason: String, fallback: bool) -> Self {

@@ -2,6 +2,8 @@
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
+use gstsupport::copies;
+use gstsupport::property::take;
 
 use super::{Exhaustion, Memory};
 
@@ -96,12 +98,6 @@ impl Settings {
     }
 }
 
-fn take<'v, T: glib::value::FromValue<'v>>(target: &mut T, value: &'v Value) {
-    if let Ok(given) = value.get() {
-        *target = given;
-    }
-}
-
 /// Every property of the element.
 pub(super) fn properties() -> Vec<ParamSpec> {
     let mut all = memory_properties();
@@ -125,15 +121,9 @@ fn memory_properties() -> Vec<ParamSpec> {
             .mutable_ready()
             .build(),
         number("device-id", "Device", "Number of the CUDA device", defaults.device_id),
-        glib::ParamSpecBoolean::builder("fail-on-copy")
-            .nick("Fail on copy")
-            .blurb(
-                "End with an error at the first frame that the CPU has to copy: one that upstream did not write into \
-                 the pool that it was offered",
-            )
-            .default_value(defaults.fail_on_copy)
-            .mutable_ready()
-            .build(),
+        copies::fail_on_copy(
+            "one that upstream did not write into the pool that it was offered, or that an element upstream copied",
+        ),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(

@@ -1,0 +1,114 @@
+//! How fast memory is copied: within the host, and to, from and within a GPU.
+
+use std::time::Instant;
+
+use gpu::cuda::{Context, DeviceBuffer, Error, PinnedBuffer, Stream, Timer};
+use serde::Serialize;
+
+/// Bytes of one copy: more than any cache holds.
+const BYTES: usize = 256 << 20;
+
+/// Copies of which the fastest counts.
+const TRIES: usize = 5;
+
+const PURPOSE: &str = "bench: bandwidth";
+
+/// One row.
+#[derive(Debug, Serialize)]
+pub struct Bandwidth {
+    /// From where to where.
+    pub path: &'static str,
+    /// 10⁹ bytes a second; `None` without a GPU.
+    pub gigabytes_per_second: Option<f64>,
+    /// Why not, where it was not measured.
+    pub why_not: Option<String>,
+}
+
+/// A copy on the device, in seconds.
+type Copy = fn(&mut Device) -> Result<f64, Error>;
+
+/// Measures every path.
+pub fn measure() -> Vec<Bandwidth> {
+    let paths: [(&'static str, Copy); 3] = [
+        ("host to device, pinned", Device::upload),
+        ("device to host, pinned", Device::download),
+        ("device to device (read and written)", Device::within),
+    ];
+    let mut device = Device::open();
+    let on_device = paths.map(|(path, copy)| {
+        let measured = match &mut device {
+            Ok(device) => fastest(|| copy(device)).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        row(path, measured)
+    });
+    let memcpy = row("host to host (memcpy, one thread)", memcpy().map_err(|error| error.to_string()));
+    let pageable = row("host to device, pageable", Err("no element copies from pageable memory".into()));
+    let mapped = row("host to device, mapped", Err("read by kernels in place: see their times".into()));
+    [memcpy].into_iter().chain(on_device).chain([pageable, mapped]).collect()
+}
+
+fn row(path: &'static str, measured: Result<f64, String>) -> Bandwidth {
+    let why_not = measured.as_ref().err().cloned();
+    Bandwidth { path, gigabytes_per_second: measured.ok(), why_not }
+}
+
+/// Gigabytes a second of the fastest of some copies, each of which tells its seconds.
+fn fastest(mut copy: impl FnMut() -> Result<f64, Error>) -> Result<f64, Error> {
+    let mut least = f64::INFINITY;
+    for _ in 0..TRIES {
+        least = least.min(copy()?);
+    }
+    Ok(BYTES as f64 / least / 1e9)
+}
+
+fn memcpy() -> Result<f64, Error> {
+    let from = vec![1_u8; BYTES];
+    let mut to = vec![0_u8; BYTES];
+    fastest(|| {
+        let started = Instant::now();
+        to.copy_from_slice(std::hint::black_box(&from));
+        std::hint::black_box(&mut to);
+        Ok(started.elapsed().as_secs_f64())
+    })
+}
+
+/// Buffers to copy between on the first device.
+struct Device {
+    stream: Stream,
+    timer: Timer,
+    host: PinnedBuffer,
+    from: DeviceBuffer,
+    to: DeviceBuffer,
+}
+
+impl Device {
+    fn open() -> Result<Self, Error> {
+        let context = Context::primary(0)?;
+        Ok(Self {
+            stream: Stream::new(&context)?,
+            timer: Timer::new(&context)?,
+            host: PinnedBuffer::new(&context, BYTES)?,
+            from: DeviceBuffer::new(&context, BYTES)?,
+            to: DeviceBuffer::new(&context, BYTES)?,
+        })
+    }
+
+    fn timed(&mut self, copy: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<f64, Error> {
+        self.timer.start(&self.stream)?;
+        copy(self)?;
+        Ok(f64::from(self.timer.stop(&self.stream)?) / 1e6)
+    }
+
+    fn upload(&mut self) -> Result<f64, Error> {
+        self.timed(|own| own.to.upload(0, &mut own.host, 0..BYTES, &own.stream, PURPOSE))
+    }
+
+    fn download(&mut self) -> Result<f64, Error> {
+        self.timed(|own| own.from.download(0..BYTES, &mut own.host, &own.stream, PURPOSE))
+    }
+
+    fn within(&mut self) -> Result<f64, Error> {
+        self.timed(|own| own.to.copy_from(0, &own.from, BYTES, &own.stream, PURPOSE))
+    }
+}

@@ -1,0 +1,132 @@
+//! The results for people.
+
+use gstsupport::samples::Summary;
+
+use super::Results;
+use super::figures::{Figures, PartFigures, Stage};
+use crate::style::{Tone, paint};
+
+/// The seed document's latencies per 1080p frame in milliseconds: operation, "Standard", "Optimized".
+const SEED: [(&str, &str, &str); 4] = [
+    ("decode", "5-10", "1-2 (NVDEC)"),
+    ("upload", "3-5", "<0.1 (unified)"),
+    ("preprocess", "2-3", "0.5 (GPU)"),
+    ("total", "10-18", "1.5-3"),
+];
+
+/// Prints every table.
+pub fn print(results: &Results) {
+    let Results { frames, rounds, streams, cores, model, input, gstreamer, .. } = results;
+    println!(
+        "{frames} frames, {streams} stream(s), median of {rounds} rounds, {cores} cores, {gstreamer}\nmodel {}, input {}\n",
+        model.display(),
+        input.display()
+    );
+    print_programs(results);
+    print_parts(&results.parts);
+    if let Some(overlap) = &results.overlap {
+        println!(
+            "one after the other {:.2} ms a frame, in the pipeline {:.2} ms: {:.2} times as fast\n",
+            overlap.parts_ms,
+            overlap.pipeline_ms,
+            overlap.parts_ms / overlap.pipeline_ms
+        );
+    }
+    print_seed(&results.parts);
+    print_memory(results);
+}
+
+fn title(text: &str) {
+    println!("{}", paint(text, Tone::Title));
+}
+
+fn print_programs(results: &Results) {
+    let cells = ["frames/s", "ms/frame", "of bare", "CPU ms", "peak MiB"].map(|cell| format!("{cell:>9}"));
+    title(&format!("{:<62}{}", "Programs", cells.concat()));
+    let bare =
+        results.programs.iter().find(|figures| figures.stage == Stage::Bare).map(|figures| figures.fps);
+    for figures in &results.programs {
+        let Figures { stage, fps, cpu_ms_per_frame, peak_mib, .. } = figures;
+        let of_bare = bare.map_or(String::new(), |bare| format!("{:.2}", fps / bare));
+        println!(
+            "{:<62}{fps:>9.1}{:>9.2}{of_bare:>9}{cpu_ms_per_frame:>9.2}{peak_mib:>9.0}",
+            stage.title(),
+            1e3 / fps
+        );
+    }
+    for left_out in &results.left_out {
+        println!(
+            "{:<62} {}",
+            left_out.program,
+            paint(&format!("left out: {}", left_out.reason), Tone::Doubtful)
+        );
+    }
+    println!();
+}
+
+fn print_parts(parts: &[PartFigures]) {
+    let cells = ["p50", "p95", "p99"].map(|cell| format!("{cell:>9}")).concat();
+    title(&format!(
+        "{:<14}{:>9}   {:>27}   {:>27}",
+        "Parts, ms", "a frame", "alone, in and out", "in the pipeline"
+    ));
+    println!("{:<14}{:>9}   {cells}   {cells}", "", "alone");
+    for part in parts {
+        let cost = part.cost_ms.map_or("-".to_owned(), |cost| format!("{cost:.3}"));
+        println!("{:<14}{cost:>9}   {}   {}", part.part.name(), summary(part.alone), summary(part.pipeline));
+    }
+    println!();
+}
+
+fn summary(summary: Option<Summary>) -> String {
+    match summary {
+        Some(Summary { p50, p95, p99, .. }) => format!("{p50:>9.3}{p95:>9.3}{p99:>9.3}"),
+        None => format!("{:>9}{:>9}{:>9}", "-", "-", "-"),
+    }
+}
+
+fn print_seed(parts: &[PartFigures]) {
+    title(&format!("{:<14}{:>12}{:>18}{:>14}", "Latency, ms", "standard", "optimized", "here"));
+    let here = |name: &str| parts.iter().find(|part| part.part.name() == name)?.cost_ms;
+    let total =
+        || parts.iter().take_while(|part| part.part.name() != "inference").filter_map(|part| part.cost_ms);
+    for (name, standard, optimized) in SEED {
+        let here = if name == "total" { Some(total().sum()) } else { here(name) };
+        let here = here.map_or("not needed".to_owned(), |ms: f64| format!("{ms:.2}"));
+        println!("{name:<14}{standard:>12}{optimized:>18}{here:>14}");
+    }
+    println!("standard and optimized are the design document's, for 1080p on DGX Spark\n");
+}
+
+fn print_memory(results: &Results) {
+    title(&format!("{:<46}{:>9}", "Memory", "GB/s"));
+    for row in &results.bandwidth {
+        match (row.gigabytes_per_second, &row.why_not) {
+            (Some(speed), _) => println!("{:<46}{speed:>9.1}", row.path),
+            (None, reason) => {
+                println!("{:<46}{:>9} {}", row.path, "-", reason.as_deref().unwrap_or_default())
+            }
+        }
+    }
+    println!(
+        "\nbetween host and device: {:.0} bytes a frame by the elements' accounting",
+        results.pcie.counted_by_elements
+    );
+    println!("by the driver: {}", results.pcie.counted_by_cupti);
+}
+
+/// What the tracer costs: speed and CPU time without and with it.
+pub fn print_overhead(rows: &[(&str, Figures, Figures)]) {
+    let cells = ["frames/s", "traced", "change %", "CPU ms", "traced"].map(|cell| format!("{cell:>10}"));
+    title(&format!("{:<46}{}", "Tracer", cells.concat()));
+    for (title, off, on) in rows {
+        println!(
+            "{title:<46}{:>10.1}{:>10.1}{:>10.2}{:>10.3}{:>10.3}",
+            off.fps,
+            on.fps,
+            (on.fps / off.fps - 1.0) * 100.0,
+            off.cpu_ms_per_frame,
+            on.cpu_ms_per_frame
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! What runs networks, and what searches the standards.
+
+use super::{Area, Finding, Status, has_gpu, known};
+use crate::doctor::facts::Facts;
+use crate::doctor::facts::libraries::{Libraries, Library};
+use crate::doctor::facts::onnxruntime::OnnxRuntime;
+use crate::doctor::remedy::{Need, Remedy};
+
+/// Judges the libraries.
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(onnxruntime) = &facts.onnxruntime.facts {
+        findings.push(library(onnxruntime));
+        if has_gpu(facts) && onnxruntime.missing.is_none() {
+            findings.push(on_gpu(onnxruntime));
+        }
+    }
+    if facts.libraries.facts.is_some() {
+        let libraries = known(&facts.libraries);
+        let needed = has_gpu(facts) && !known(&facts.onnxruntime).cuda;
+        findings.extend(["cuDNN", "cuBLAS"].map(|name| cuda_library(&libraries, name, needed)));
+        findings.push(tensorrt(&libraries));
+        findings.push(faiss(&libraries));
+    }
+    findings
+}
+
+fn finding(id: &str, title: &str, status: Status, found: impl Into<String>) -> Finding {
+    Finding::new(Area::Inference, id, title, status, found)
+}
+
+fn library(facts: &OnnxRuntime) -> Finding {
+    let finding = |status, found| finding("onnxruntime", "ONNX Runtime", status, found);
+    if let Some(missing) = &facts.missing {
+        return finding(Status::Missing, "cannot be used: trtinfer does not run".to_owned())
+            .because(missing)
+            .mended_by(Remedy::install(Need::OnnxRuntime));
+    }
+    let providers: Vec<_> =
+        facts.providers.iter().map(|name| name.trim_end_matches("ExecutionProvider")).collect();
+    let path = facts.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let version = facts.version.clone().unwrap_or_default();
+    finding(Status::Ok, format!("{version}, providers {}", providers.join(", "))).with_details(vec![path])
+}
+
+fn on_gpu(facts: &OnnxRuntime) -> Finding {
+    let finding = |status, found| finding("onnxruntime.cuda", "networks on GPU", status, found);
+    let slower = |cause: String, need| {
+        finding(Status::Slower, "no: trtinfer runs on the CPU")
+            .because(cause)
+            .mended_by(Remedy::install(need))
+    };
+    match &facts.cuda_problem {
+        _ if facts.cuda => finding(Status::Ok, "ONNX Runtime's CUDA provider loads"),
+        _ if !facts.providers.iter().any(|name| name == "CUDAExecutionProvider") => {
+            slower("this build of ONNX Runtime has no CUDA provider".into(), Need::OnnxRuntimeGpu)
+        }
+        Some(problem) => slower(problem.clone(), Need::CudaLibraries),
+        None => finding(Status::Unknown, "was not asked")
+            .because("loading its libraries took too long")
+            .mended_by(Remedy::everywhere("gst-osha doctor --probe onnxruntime")),
+    }
+}
+
+/// Where ONNX Runtime loads them from elsewhere, nothing is missed.
+fn cuda_library(libraries: &Libraries, name: &str, needed: bool) -> Finding {
+    let id = name.to_lowercase();
+    match libraries.get(name) {
+        Some(Library { path: Some(path), .. }) => finding(&id, name, Status::Ok, path.display().to_string()),
+        library => {
+            let finding = finding(&id, name, Status::Info, "not where the dynamic linker looks");
+            let why = library.and_then(|library| library.problem.clone()).unwrap_or_default();
+            match needed {
+                true => finding.because(why).mended_by(Remedy::install(Need::CudaLibraries)),
+                false => finding,
+            }
+        }
+    }
+}
+
+fn tensorrt(libraries: &Libraries) -> Finding {
+    let found = ["TensorRT", "TensorRT lean"].into_iter().find_map(|name| libraries.get(name)?.path.clone());
+    let found = match found {
+        Some(path) => format!("{}; this version runs networks with ONNX Runtime only", path.display()),
+        None => "none; this version runs networks with ONNX Runtime only".to_owned(),
+    };
+    finding("tensorrt", "TensorRT", Status::Info, found)
+}
+
+/// Whether FAISS takes part is decided when this is built, and it was not.
+fn faiss(libraries: &Libraries) -> Finding {
+    let installed = libraries.get("FAISS").and_then(|library| library.path.as_ref());
+    let beside = installed.map(|path| format!("; {} is not used", path.display())).unwrap_or_default();
+    let found = format!("not built in, for CPU or GPU: standards are cited from a table{beside}");
+    finding("faiss", "FAISS", Status::Info, found)
+}

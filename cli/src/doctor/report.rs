@@ -1,0 +1,153 @@
+//! The page for people and the object for programs.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Color, Style};
+use serde::Serialize;
+
+use super::Outcome;
+use super::facts::Facts;
+use super::findings::{Area, Finding, Status};
+use super::platform::{Platform, System};
+
+/// Columns of the page. Paths and commands are never broken, so that they can be copied.
+const WIDTH: usize = 120;
+/// Where the findings' text starts.
+const INDENT: usize = 26;
+
+/// All of it, for programs.
+#[derive(Serialize)]
+pub struct Report<'a> {
+    /// Name and version of this layout.
+    pub schema: &'static str,
+    /// Version of gst-osha.
+    pub version: &'static str,
+    /// The worst status.
+    pub verdict: Status,
+    /// What the process returns.
+    pub exit_code: u8,
+    /// Whether the CPU and the first GPU read the same memory.
+    pub unified_memory: bool,
+    /// How long the examination took.
+    pub seconds: f64,
+    /// What the facts mean.
+    pub findings: &'a [Finding],
+    /// What was found.
+    pub facts: &'a Facts,
+}
+
+const fn colour(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(Color::Ansi(colour)))
+}
+
+fn style(status: Status) -> Style {
+    match status {
+        Status::Ok => colour(AnsiColor::Green),
+        Status::Info => Style::new().dimmed(),
+        Status::Slower | Status::Unknown => colour(AnsiColor::Yellow),
+        Status::Missing => colour(AnsiColor::Red).bold(),
+    }
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Info => "info",
+        Status::Slower => "slower",
+        Status::Unknown => "unknown",
+        Status::Missing => "missing",
+    }
+}
+
+fn heading(area: Area) -> &'static str {
+    match area {
+        Area::Machine => "Machine",
+        Area::Gpu => "GPU",
+        Area::Memory => "Memory",
+        Area::Media => "Media engines",
+        Area::Gstreamer => "GStreamer",
+        Area::Inference => "Inference and search",
+        Area::Folders => "Folders",
+    }
+}
+
+/// Writes the page with escape codes; the stream removes them where they are not wanted.
+pub fn page(
+    to: &mut impl Write,
+    findings: &[Finding],
+    platform: &Platform,
+    outcome: &Outcome,
+) -> io::Result<()> {
+    let mut area = None;
+    for finding in findings {
+        if area != Some(finding.area) {
+            let bold = Style::new().bold();
+            let gap = if area.is_some() { "\n" } else { "" };
+            writeln!(to, "{gap}{bold}{}{bold:#}", heading(finding.area))?;
+            area = Some(finding.area);
+        }
+        line(to, finding, platform.system)?;
+    }
+    let style = style(outcome.verdict);
+    writeln!(
+        to,
+        "\n{style}{}{style:#}   ({:.1} s, exit code {})",
+        outcome.sentence(),
+        outcome.seconds,
+        outcome.code()
+    )
+}
+
+fn line(to: &mut impl Write, finding: &Finding, system: System) -> io::Result<()> {
+    let style = style(finding.status);
+    let separator =
+        if finding.found.starts_with("True:") || finding.found.starts_with("False:") { ":" } else { "" };
+    let title = format!("{}{separator}", finding.title);
+    write!(to, "  {style}{:<8}{style:#}{title:<15} ", word(finding.status))?;
+    paragraph(to, &finding.found)?;
+    for detail in &finding.details {
+        writeln!(to, "{:INDENT$}{detail}", "")?;
+    }
+    if let Some(cause) = &finding.cause {
+        write!(to, "{:INDENT$}", "")?;
+        paragraph(to, &format!("because {cause}"))?;
+    }
+    let command = Style::new().bold();
+    for remedy in finding.remedy.iter().flat_map(|remedy| remedy.lines(system)) {
+        writeln!(to, "{:INDENT$}{command}$ {remedy}{command:#}", "")?;
+    }
+    Ok(())
+}
+
+/// Words up to the page's edge, the following lines under the first.
+fn paragraph(to: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut column = INDENT;
+    for (index, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if index > 0 && column + 1 + length > WIDTH {
+            write!(to, "\n{:INDENT$}", "")?;
+            column = INDENT;
+        } else if index > 0 {
+            write!(to, " ")?;
+            column += 1;
+        }
+        write!(to, "{word}")?;
+        column += length;
+    }
+    writeln!(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_break_between_words_and_never_within() {
+        let text = format!("{} {} {}", "a".repeat(60), "b".repeat(60), "c".repeat(200));
+        let mut written = Vec::new();
+        paragraph(&mut written, &text).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        let lines: Vec<_> = written.lines().map(str::trim_start).collect();
+        assert_eq!(lines, ["a".repeat(60), "b".repeat(60), "c".repeat(200)]);
+    }
+}
