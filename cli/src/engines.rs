@@ -1,5 +1,7 @@
 //! `gst-osha engine`: the engines that were built for this machine's GPUs.
 
+mod build;
+
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +22,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
+    /// Build a model's engine ahead of deployment; the options are those of trtinfer
+    Build(build::Args),
     /// List the engines: size, age, model, what they were built for
     List {
         /// Print a JSON array instead of a table
@@ -49,6 +53,7 @@ enum Action {
 pub fn run(args: &Args) -> Result<()> {
     let cache = Cache::open(args.engine_cache.as_deref())?;
     match &args.action {
+        Action::Build(args) => build::run(&cache, args),
         Action::List { json } => list(&cache, *json),
         Action::Inspect { engine } => inspect(&cache, engine),
         Action::Prune { unused_for, all } => prune(&cache, *unused_for, *all),

@@ -12,9 +12,10 @@ use ort::value::DynTensor;
 use vision::tensor::TensorInfo;
 
 use super::library::{self, Library};
-use super::session;
+use super::{session, tensorrt};
 use crate::device_io::{self, DeviceOutput, bring_back};
 use crate::log::{self, Severity};
+use crate::options::Backend;
 use crate::recycling::Store;
 use crate::tensor::element_type;
 use crate::worker::{DeviceSession, Running};
@@ -45,6 +46,8 @@ struct Source {
     path: PathBuf,
     options: Options,
     ordinal: u32,
+    /// Runs what it can, before the CUDA provider.
+    tensorrt: Option<ep::TensorRT>,
 }
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
@@ -86,12 +89,31 @@ impl Source {
         // SAFETY: the stream lives as long as the session and what it returns.
         #[allow(unsafe_code)]
         let provider = unsafe { provider.with_compute_stream(stream.raw().cast()) };
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        let tensorrt = self.tensorrt.clone().map(|tensorrt| unsafe {
+            tensorrt.with_compute_stream(stream.raw().cast()).build().error_on_failure()
+        });
+        let providers: Vec<_> = tensorrt.into_iter().chain([provider.build().error_on_failure()]).collect();
         let builder = session::builder(&self.library, &self.options)?;
-        let mut builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
+        let mut builder = builder.with_execution_providers(providers)?;
         if graphs {
             builder = builder.with_disable_cpu_fallback()?;
         }
         builder.commit_from_file(&self.path)
+    }
+}
+
+impl Source {
+    /// As [`Source::open`], with graphs if the model can be recorded. The TensorRT provider would need graphs of its own.
+    fn open_best(&self, stream: &Stream) -> Result<(Session, bool), EngineError> {
+        match self.tensorrt.is_none().then(|| self.open(stream, true)) {
+            Some(Ok(session)) => return Ok((session, true)),
+            Some(Err(error)) => warn_of_no_graph(&self.path, &error),
+            None => {}
+        }
+        let session = self.open(stream, false).map_err(|error| session::refused(&self.path, &error))?;
+        Ok((session, false))
     }
 }
 
@@ -131,17 +153,18 @@ impl CudaSession {
         model_file::check(path)?;
         let number = i32::try_from(ordinal).map_err(unavailable)?;
         let context = Context::primary(number).map_err(unavailable)?;
-        check_provider(library, options, ordinal)?;
-        let source =
-            Source { library: Arc::clone(library), path: path.to_owned(), options: options.clone(), ordinal };
-        let stream = Arc::new(Stream::new(&context)?);
-        let (session, graphs) = match source.open(&stream, true) {
-            Ok(session) => (session, true),
-            Err(error) => {
-                warn_of_no_graph(path, &error);
-                (source.open(&stream, false).map_err(|error| session::refused(path, &error))?, false)
+        let tensorrt = match options.backend {
+            Backend::OnnxRuntimeTensorRt => {
+                tensorrt::check()?;
+                Some(tensorrt::provider(library, path, &context, options)?)
             }
+            _ => None,
         };
+        check_provider(library, options, ordinal)?;
+        let (library, options) = (Arc::clone(library), options.clone());
+        let source = Source { library, path: path.to_owned(), options, ordinal, tensorrt };
+        let stream = Arc::new(Stream::new(&context)?);
+        let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, path)?);
         let (bound, results) = (Vec::new(), Store::default());
         Ok(Self { bound, session, source, model, context, graphs, graph_count: 0, results, stream })
@@ -155,7 +178,8 @@ impl CudaSession {
     /// One line for people about device and ways.
     pub fn description(&self) -> String {
         let graphs = if self.graphs { "CUDA graphs" } else { "no CUDA graphs" };
-        format!("{}, {graphs}, no TF32", self.context.device())
+        let provider = if self.source.tensorrt.is_some() { "TensorRT provider" } else { "CUDA" };
+        format!("{provider}, {}, {graphs}, no TF32", self.context.device())
     }
 
     /// Where input tensors come from.

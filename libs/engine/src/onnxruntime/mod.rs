@@ -5,6 +5,7 @@
 mod cuda;
 pub mod library;
 mod session;
+mod tensorrt;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn on_cuda(
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
     let session = CudaSession::open(library, path, options, ordinal)?;
     let model = Arc::clone(session.model());
-    let description = format!("ONNX Runtime {}, CUDA, {}", library.version(), session.description());
+    let description = format!("ONNX Runtime {}, {}", library.version(), session.description());
     let memory = Some(session.memory()?);
     let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, memory, worker }))

@@ -1,6 +1,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
+use engine::tensorrt::Watch;
 use gpu::{Frame, MemoryKind};
 use gst::glib;
 use gst::prelude::*;
@@ -153,7 +154,7 @@ impl TrtInfer {
     fn start(&self) -> Result<(), OpenError> {
         engine::log::set_handler(log_engine);
         let settings = lock(&self.settings).clone();
-        let detector = Detector::open(&settings)?;
+        let detector = Detector::open(&settings, &Watch::default())?;
         gst::info!(CAT, imp = self, "{}. {}", detector.description(), detector.refused());
         *lock(&self.device) = self.open_device(&detector)?;
         *lock(&self.stats) = Stats::default();
