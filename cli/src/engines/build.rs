@@ -81,7 +81,9 @@ pub fn run(cache: &Cache, args: &Args) -> Result<()> {
     let (key, is_new) = tensorrt::build(&args.model, &options(cache, args), &watch)?;
     println!("{}", cache.path(&key).display());
     match is_new {
-        true => println!("built in {:.1} s for {}, {}", started.elapsed().as_secs_f64(), key.device, key.builder),
+        true => {
+            println!("built in {:.1} s for {}, {}", started.elapsed().as_secs_f64(), key.device, key.builder)
+        }
         false => println!("was there already"),
     }
     Ok(())

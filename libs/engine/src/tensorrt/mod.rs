@@ -27,7 +27,7 @@ pub use self::progress::{Progress, Watch};
 use self::runtime::{Engine as Network, Runtime};
 use self::session::{Session, Signature};
 use crate::batch::check_shape;
-use crate::cache::{self, Cache, Cached, Key};
+use crate::cache::{self, Cache, Cached, Key, Lookup};
 use crate::device::DeviceTensor;
 use crate::log::{self, Severity};
 use crate::model_file::ModelFile;
@@ -135,6 +135,16 @@ fn key(
         options: &options.tensorrt,
     };
     Ok(key::of(cache::model_digest_of(model, path)?, &basis))
+}
+
+/// Whether [`load`] would build an engine of the model file `path`: none is in the cache, and the library can.
+///
+/// # Errors
+/// As [`load`], as far as it can be told without an engine.
+pub fn needs_build(path: &Path, options: &Options) -> Result<bool, EngineError> {
+    let plan = Plan::new(path, options)?;
+    let is_missing = matches!(plan.cache.lookup(&plan.key), Lookup::Miss(_));
+    Ok(is_missing && plan.job.library.can_build().is_ok())
 }
 
 /// Sees to it that the engine of the model file `path` is in the cache. Returns its key, and whether it had to be built.

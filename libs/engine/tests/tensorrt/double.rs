@@ -32,6 +32,13 @@ pub fn rerun() -> ExitCode {
     panic!("the tests cannot be started again: {error}");
 }
 
+/// The crate that the doubles belong to: this one, or the one that these tests stand on.
+fn engine_crate() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [own.to_owned(), own.join("../libs/engine")];
+    places.into_iter().find(|place| place.join("tests/tensorrt_double").is_dir()).unwrap()
+}
+
 fn build(folder: &Path) {
     for flavour in ["include", "driver", "full", "lean", "old"] {
         std::fs::create_dir_all(folder.join(flavour)).unwrap();
@@ -50,7 +57,7 @@ fn build(folder: &Path) {
 }
 
 fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tensorrt_double").join(source);
+    let source = engine_crate().join("tests/tensorrt_double").join(source);
     let (compiler, standard) = match source.extension() {
         Some(extension) if extension == "c" => ("cc", "-std=gnu11"),
         _ => ("c++", "-std=c++17"),
@@ -72,7 +79,7 @@ fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
 /// TensorRT's headers, with a body for what is purely virtual: a double has only to do what is called. No table of
 /// functions changes by that.
 fn headers(folder: &Path) {
-    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tensorrt/include");
+    let original = engine_crate().join("tensorrt/include");
     let text = |name: &str| std::fs::read_to_string(original.join(name)).unwrap();
     for entry in original.read_dir().unwrap() {
         let path = entry.unwrap().path();

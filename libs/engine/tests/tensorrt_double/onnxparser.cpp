@@ -4,7 +4,6 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <set>
 
 using namespace nvinfer1;
 
@@ -121,20 +120,23 @@ public:
 
 private:
     bool read_graph(Message graph) {
-        std::set<std::string> const known{"Mul", "Add", "Cast", "ReduceSum", "Relu", "MatMul"};
         while (graph.next()) {
-            if (graph.field == 1) {
-                for (Message node = graph.inner(); node.next();) {
-                    bool const is_known = node.field != 4 || known.count(node.text()) > 0;
-                    if (!is_known) return refuse("the double knows no such operator", node.text());
-                }
-            }
+            if (graph.field == 1 && !read_node(graph.inner())) return false;
             if (graph.field != 11 && graph.field != 12) continue;
             DoubleTensor tensor{};
             if (!read_tensor(graph.inner(), tensor)) return refuse("tensor " + tensor.name + " is of a type that is not supported", "");
             (graph.field == 11 ? network_.inputs : network_.outputs).push_back(tensor);
         }
         return graph.is_good || refuse("the file is damaged", "");
+    }
+    /// Operators of ONNX are taken, those of others are not.
+    bool read_node(Message node) {
+        std::string op, domain;
+        while (node.next()) {
+            if (node.field == 4) op = node.text();
+            if (node.field == 7) domain = node.text();
+        }
+        return domain.empty() || domain == "ai.onnx" || refuse("the double knows no such operator", op);
     }
     bool refuse(std::string const& reason, std::string const& op) {
         error_.reason = reason;

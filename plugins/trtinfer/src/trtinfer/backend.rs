@@ -56,6 +56,15 @@ pub(super) fn open(path: &Path, settings: &Settings, watch: &Watch) -> Result<Ch
     Err(last.map_or_else(|| OpenError::Device(settings.device.clone()), OpenError::from))
 }
 
+/// Whether the first backend to try is TensorRT and has to build an engine first, which takes its time.
+pub(super) fn needs_build(settings: &Settings) -> bool {
+    let attempts = attempts(settings.backend, &settings.device).unwrap_or_default();
+    let first = attempts.first().filter(|attempt| attempt.backend == engine::Backend::TensorRt);
+    let (Some(attempt), Some(path)) = (first, &settings.model) else { return false };
+    // What is wrong is told when the model is loaded.
+    engine::tensorrt::needs_build(path, &options(settings, *attempt)).unwrap_or(false)
+}
+
 /// The device whose context this element shares: the one that it runs on, or might.
 pub(super) fn cuda_ordinal(settings: &Settings) -> Option<i32> {
     let attempts = attempts(settings.backend, &settings.device).ok()?;

@@ -12,6 +12,7 @@ mod pads;
 mod queue;
 mod settings;
 mod source;
+mod startup;
 mod stats;
 #[cfg(feature = "v1_26")]
 mod tensors;
