@@ -1,8 +1,9 @@
 # make demo      from a video file to cited violations
 # make test      every test
 # make test-gpu  what needs an NVIDIA GPU, on a machine that has one
+# make test-tensorrt  what needs TensorRT, on a machine that has it
 # make build     plugins into build/plugins, the command line into build/bin
-.PHONY: demo test test-gpu build bench bootstrap lint clean
+.PHONY: demo test test-gpu test-tensorrt build bench bootstrap lint clean
 .DEFAULT_GOAL := build
 
 PLUGINS := zcbufferpool trtinfer oshaannotate zcopies
@@ -28,6 +29,9 @@ test: build
 
 test-gpu: build
 	scripts/gpu-test
+
+test-tensorrt:
+	GST_OSHA_TENSORRT_TESTS=real cargo test --release --locked -p gst-osha-engine --test tensorrt
 
 bench: build
 	build/bin/gst-osha bench

@@ -2,6 +2,7 @@
 
 mod bench;
 mod doctor;
+mod engines;
 mod events;
 mod index;
 mod plot;
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::Args),
     /// Say what works on this machine, what does not, why, and what mends it
     Doctor(doctor::Args),
+    /// Build, list, check and remove the engines for this machine's GPUs
+    Engine(engines::Args),
     /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
     Events(events::Args),
     /// Find the standards that fit a text
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Engine(args) => engines::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Events(args) => events::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Index(args) => index::run(&args),
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),

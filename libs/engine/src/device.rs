@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use gpu::cuda::{Context, DeviceElementsMut, Error, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, ErrorKind, Event, PinnedBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::DynTensor;
 use vision::tensor::DataType;
@@ -11,10 +11,26 @@ use vision::tensor::DataType;
 use crate::EngineError;
 use crate::tensor::{element_size, element_type, is_addressable};
 
-/// A tensor that the runtime allocated on a device.
+/// Who allocated a tensor's memory.
+#[derive(Debug)]
+enum Memory {
+    OnnxRuntime(DynTensor),
+    Driver(DeviceBuffer),
+}
+
+impl Memory {
+    fn address(&self) -> u64 {
+        match self {
+            Self::OnnxRuntime(tensor) => tensor.data_ptr() as u64,
+            Self::Driver(buffer) => buffer.address(),
+        }
+    }
+}
+
+/// A tensor on a device.
 #[derive(Debug)]
 pub(crate) struct DeviceTensor {
-    tensor: DynTensor,
+    memory: Memory,
     data_type: DataType,
     length: usize,
     context: Arc<Context>,
@@ -28,11 +44,11 @@ pub(crate) struct DeviceTensor {
 }
 
 impl DeviceTensor {
-    /// A zeroed tensor.
+    /// A zeroed tensor in memory of ONNX Runtime's.
     ///
     /// # Errors
     /// When the device's memory is short.
-    pub fn new(
+    pub fn of_onnxruntime(
         allocator: &Allocator,
         context: &Arc<Context>,
         data_type: DataType,
@@ -44,8 +60,34 @@ impl DeviceTensor {
         }
         let tensor = DynTensor::new(allocator, element_type(data_type), shape.to_vec())
             .map_err(|_| out_of_memory())?;
+        Self::zeroed(Memory::OnnxRuntime(tensor), context, data_type, shape)
+    }
+
+    /// A zeroed tensor in memory of the driver's.
+    ///
+    /// # Errors
+    /// When the device's memory is short.
+    pub fn new(context: &Arc<Context>, data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
+        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
+        if !is_addressable(data_type, shape) {
+            return Err(out_of_memory());
+        }
+        let length = shape.iter().product::<usize>() * element_size(data_type);
+        let buffer = DeviceBuffer::new(context, length).map_err(|error| match error.kind() {
+            ErrorKind::OutOfMemory => out_of_memory(),
+            _ => error.into(),
+        })?;
+        Self::zeroed(Memory::Driver(buffer), context, data_type, shape)
+    }
+
+    fn zeroed(
+        memory: Memory,
+        context: &Arc<Context>,
+        data_type: DataType,
+        shape: &[usize],
+    ) -> Result<Self, EngineError> {
         let mut this = Self {
-            tensor,
+            memory,
             data_type,
             length: shape.iter().product(),
             context: Arc::clone(context),
@@ -60,14 +102,17 @@ impl DeviceTensor {
         Ok(this)
     }
 
-    /// As ONNX Runtime takes it.
-    pub fn value(&self) -> &DynTensor {
-        &self.tensor
+    /// As ONNX Runtime takes it, if it is ONNX Runtime's.
+    pub fn value(&self) -> Option<&DynTensor> {
+        match &self.memory {
+            Memory::OnnxRuntime(tensor) => Some(tensor),
+            Memory::Driver(_) => None,
+        }
     }
 
     /// Where it lies on the device.
-    pub fn address(&self) -> usize {
-        self.tensor.data_ptr() as usize
+    pub fn address(&self) -> u64 {
+        self.memory.address()
     }
 
     /// Tells whether the tensor is still there.
@@ -76,7 +121,7 @@ impl DeviceTensor {
     }
 
     fn elements(&mut self) -> DeviceElementsMut<'_> {
-        let address = self.tensor.data_ptr_mut() as u64;
+        let address = self.memory.address();
         // SAFETY: the tensor's own memory, borrowed; the engine gives the tensor back when it is done with it.
         #[allow(unsafe_code)]
         unsafe {

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use vision::tensor::{DataType, Dim};
 
+use crate::cache::CacheError;
+use crate::options::Precision;
+
 /// Why a model could not be loaded or a batch not be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -105,6 +108,11 @@ pub enum EngineError {
         /// Type given.
         found: DataType,
     },
+    /// A tensor lies in memory that the engine cannot read.
+    #[error(
+        "an input tensor was allocated from an engine of another backend. Allocate it from the one that runs it"
+    )]
+    ForeignTensor,
     /// A tensor's shape contradicts the model.
     #[error("input {tensor:?} takes shape {}, not {found:?}. Change the size or export the model with dynamic shapes", declared(.expected))]
     ShapeMismatch {
@@ -138,6 +146,56 @@ pub enum EngineError {
     /// The GPU failed or has not enough memory.
     #[error("the GPU failed: {0}")]
     Device(#[from] gpu::cuda::Error),
+    /// The device has no room for what a runtime asked for.
+    #[error(
+        "the GPU has no room for {} MiB more: {} of {} MiB are free. Use a smaller batch, fewer streams or a smaller \
+         workspace",
+        asked.div_ceil(1 << 20), free >> 20, total >> 20
+    )]
+    DeviceMemory {
+        /// Bytes asked for.
+        asked: u64,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that the device has.
+        total: u64,
+    },
+    /// A built engine is not accepted.
+    #[error(
+        "the runtime refuses the engine: {reason}. Remove it with `gst-osha engine prune`; it is then built anew"
+    )]
+    PlanRefused {
+        /// The runtime's words.
+        reason: String,
+    },
+    /// No engine could be built of the model.
+    #[error("no engine can be built of {path}: {reason}", path = .path.display())]
+    BuildFailed {
+        /// The model file.
+        path: PathBuf,
+        /// The builder's words.
+        reason: String,
+    },
+    /// The model computes in another arithmetic than asked for.
+    #[error(
+        "model {path} computes in {found}, not in {asked}. Export it in {asked} (quantised models: with \
+         QuantizeLinear and DequantizeLinear), or ask for precision {found}",
+        path = .path.display()
+    )]
+    PrecisionMismatch {
+        /// The model file.
+        path: PathBuf,
+        /// What was asked for.
+        asked: Precision,
+        /// What the model has.
+        found: Precision,
+    },
+    /// The cache of built engines cannot be used.
+    #[error("{0}")]
+    Cache(String),
+    /// It was cancelled by the caller.
+    #[error("cancelled while the engine was being built")]
+    Cancelled,
     /// The engine went away before it answered.
     #[error("the inference engine stopped before the batch was run. Restart the pipeline")]
     Stopped,
@@ -151,7 +209,22 @@ pub enum EngineError {
     },
 }
 
+impl From<CacheError> for EngineError {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Cancelled => Self::Cancelled,
+            other => Self::Cache(other.to_string()),
+        }
+    }
+}
+
 impl EngineError {
+    /// Whether nothing of this process will run on the device again: only a new process helps.
+    pub fn needs_new_process(&self) -> bool {
+        use gpu::cuda::ErrorKind::{ContextLost, DeviceLost};
+        matches!(self, Self::Device(error) if matches!(error.kind(), ContextLost | DeviceLost))
+    }
+
     /// Words an input/output error on the model file `path`.
     pub(crate) fn reading(path: &Path, error: &std::io::Error) -> Self {
         match error.kind() {

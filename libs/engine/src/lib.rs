@@ -4,15 +4,22 @@
 //! [`InferenceEngine::submit`] and come back with the [`Outcome`], to be filled again: after the first few batches
 //! nothing is allocated for inputs.
 
+mod batch;
+pub mod cache;
 pub mod completion;
 mod device;
+mod device_io;
 pub mod error;
+mod library_file;
 pub mod log;
+mod model_file;
 pub mod onnxruntime;
 pub mod options;
 mod recycling;
 pub mod shared;
 pub mod tensor;
+pub mod tensorrt;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +29,7 @@ use vision::tensor::TensorInfo;
 
 pub use completion::{Completion, Promise};
 pub use error::EngineError;
-pub use options::{Device, Goal, Options, Precision};
+pub use options::{Backend, Device, Goal, Options, Precision, TensorRtOptions};
 pub use tensor::{InputTensor, Outputs};
 
 /// What a model file says of itself.

@@ -18,8 +18,48 @@ pub enum Precision {
     /// The model's own.
     #[default]
     Model,
-    /// 16-bit floats, which change results slightly.
+    /// 32-bit floats throughout.
+    F32,
+    /// 16-bit floats.
     F16,
+    /// 16-bit floats with the exponent of 32-bit ones.
+    Bf16,
+    /// 8-bit integers in a quantised model.
+    Int8,
+    /// 8-bit floats in a quantised model.
+    Fp8,
+}
+
+/// Which runtime runs the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// ONNX Runtime on the CPU, or on a CUDA device with its CUDA provider.
+    #[default]
+    OnnxRuntime,
+    /// ONNX Runtime on a CUDA device with its TensorRT provider.
+    OnnxRuntimeTensorRt,
+    /// TensorRT on a CUDA device.
+    TensorRt,
+}
+
+/// How TensorRT is found, and how it builds engines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TensorRtOptions {
+    /// TensorRT's shared library or the folder that holds it. `None`: the environment variable `GST_OSHA_TENSORRT`, then
+    /// [`Options::folders`], then the system's library folders; the full library before the lean one.
+    pub library: Option<PathBuf>,
+    /// The folder in which built engines are kept; `None` for the user's own.
+    pub cache: Option<PathBuf>,
+    /// Images in the largest batch, where the model leaves that open; 0 for one.
+    pub batch_size: usize,
+    /// Device memory in MiB that a layer may work in; 0 for as much as the library thinks fit.
+    pub workspace_mib: u32,
+    /// How hard the builder searches, 0 (fast build) to 5 (fast engine); `None` for the library's default.
+    pub optimization_level: Option<u8>,
+    /// Engines that run with every release of the library's major version, the lean library included.
+    pub version_compatible: bool,
+    /// Engines that run on every GPU from Ampere on, at some cost in speed.
+    pub hardware_compatible: bool,
 }
 
 /// What the CPU's threads do between two pieces of work.
@@ -43,12 +83,16 @@ pub struct Options {
     pub folders: Vec<PathBuf>,
     /// Where the network runs.
     pub device: Device,
-    /// In which arithmetic.
+    /// In which arithmetic. One that the backend, the device or the model has not is an error.
     pub precision: Precision,
     /// CPU threads for one batch; 0 for as many as there are cores that the process may use.
     pub threads: usize,
     /// What the CPU's threads are tuned for.
     pub goal: Goal,
+    /// Which runtime runs the network.
+    pub backend: Backend,
+    /// What concerns [`Backend::TensorRt`] alone.
+    pub tensorrt: TensorRtOptions,
 }
 
 impl Options {
@@ -58,5 +102,18 @@ impl Options {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
         }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Model => "the model's own precision",
+            Self::F32 => "fp32",
+            Self::F16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Fp8 => "fp8",
+        })
     }
 }

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, SystemTime};
 
-use crate::options::{Device, Goal, Options, Precision};
+use crate::options::{Backend, Options};
+use crate::tensorrt::{self, Watch};
 use crate::{EngineError, InferenceEngine, onnxruntime};
+
+/// How often a second caller looks whether the first one's engine is there.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Two callers with the same key share an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,10 +19,8 @@ struct Key {
     modified: Option<SystemTime>,
     size: u64,
     library: PathBuf,
-    device: Device,
-    precision: Precision,
-    threads: usize,
-    goal: Goal,
+    /// With everything resolved that has more than one form.
+    options: Options,
 }
 
 impl Key {
@@ -29,13 +31,25 @@ impl Key {
             path: path.canonicalize().map_err(unreadable)?,
             modified: metadata.modified().ok(),
             size: metadata.len(),
-            library: onnxruntime::library::open(options)?.path().to_owned(),
-            device: options.device,
-            precision: options.precision,
-            threads: options.thread_count(),
-            goal: options.goal,
+            library: library(options)?,
+            options: Options {
+                library: None,
+                folders: Vec::new(),
+                threads: options.thread_count(),
+                ..options.clone()
+            },
         })
     }
+}
+
+/// The file of the backend's library.
+fn library(options: &Options) -> Result<PathBuf, EngineError> {
+    Ok(match options.backend {
+        Backend::TensorRt => tensorrt::library(options)?.path().to_owned(),
+        Backend::OnnxRuntime | Backend::OnnxRuntimeTensorRt => {
+            onnxruntime::library::open(options)?.path().to_owned()
+        }
+    })
 }
 
 /// Locked while its engine is being loaded, so that a second caller waits for the first one's.
@@ -45,6 +59,18 @@ static ENGINES: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::defau
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for whoever loads the engine now, unless `watch` is cancelled.
+fn lock_watched<'a, T>(mutex: &'a Mutex<T>, watch: &Watch) -> Result<MutexGuard<'a, T>, EngineError> {
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if watch.is_cancelled() => return Err(EngineError::Cancelled),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(POLL),
+        }
+    }
 }
 
 /// The slot of `key`. Slots of engines that are gone are removed on the way.
@@ -62,14 +88,29 @@ fn live(engine: &Option<Weak<dyn InferenceEngine>>) -> Option<Arc<dyn InferenceE
 /// else a new one. It lives for as long as somebody holds it.
 ///
 /// # Errors
-/// As [`onnxruntime::load`].
+/// As [`onnxruntime::load`] or [`tensorrt::load`].
 pub fn load(path: &Path, options: &Options) -> Result<Arc<dyn InferenceEngine>, EngineError> {
+    load_watched(path, options, &Watch::default())
+}
+
+/// As [`load`], for a caller who wants to know how far a build is, or to give up.
+///
+/// # Errors
+/// As [`load`], and [`EngineError::Cancelled`].
+pub fn load_watched(
+    path: &Path,
+    options: &Options,
+    watch: &Watch,
+) -> Result<Arc<dyn InferenceEngine>, EngineError> {
     let slot = slot(Key::new(path, options)?);
-    let mut shared = lock(&slot);
+    let mut shared = lock_watched(&slot, watch)?;
     if let Some(engine) = live(&shared) {
         return Ok(engine);
     }
-    let engine = onnxruntime::load(path, options)?;
+    let engine = match options.backend {
+        Backend::TensorRt => tensorrt::load(path, options, watch)?,
+        Backend::OnnxRuntime | Backend::OnnxRuntimeTensorRt => onnxruntime::load(path, options)?,
+    };
     *shared = Some(Arc::downgrade(&engine));
     Ok(engine)
 }

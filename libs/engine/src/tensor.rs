@@ -117,11 +117,15 @@ impl InputTensor {
     }
 
     /// The tensor as ONNX Runtime takes it.
-    pub(crate) fn value(&self) -> &DynTensor {
+    ///
+    /// # Errors
+    /// When another backend allocated it.
+    pub(crate) fn value(&self) -> Result<&DynTensor, EngineError> {
         match &self.memory {
-            Memory::Host(tensor) => tensor,
+            Memory::Host(tensor) => Some(tensor),
             Memory::Cuda(tensor) => tensor.value(),
         }
+        .ok_or(EngineError::ForeignTensor)
     }
 
     /// The tensor if it lies in device memory.

@@ -75,6 +75,12 @@ fn properties_read_back_what_was_set() {
         ("optimize-for", "throughput"),
         ("output", "detections"),
         ("fail-on-copy", "true"),
+        ("tensorrt-library", "libnvinfer.so.11"),
+        ("engine-cache", "engines"),
+        ("workspace", "64"),
+        ("optimization-level", "5"),
+        ("version-compatible", "true"),
+        ("hardware-compatible", "true"),
     ];
     let infer = gst::ElementFactory::make("trtinfer").build().unwrap();
     for (name, text) in cases {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use gpu::cuda::{Context, DeviceElementsMut, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, Event, PinnedBuffer, Stream};
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
@@ -12,11 +12,14 @@ use ort::value::DynTensor;
 use vision::tensor::TensorInfo;
 
 use super::library::{self, Library};
-use super::session;
+use super::{session, tensorrt};
+use crate::device_io::{self, DeviceOutput, bring_back};
 use crate::log::{self, Severity};
+use crate::options::Backend;
 use crate::recycling::Store;
-use crate::tensor::{CopiedOutput, element_size, element_type};
-use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs};
+use crate::tensor::element_type;
+use crate::worker::{DeviceSession, Running};
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, model_file};
 
 /// Tells the runtime to record no graph for a run.
 const NO_GRAPH: &str = "-1";
@@ -31,7 +34,8 @@ impl DeviceMemory {
     /// A zeroed tensor for `input`.
     pub fn allocate(&self, input: &TensorInfo, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let allocator = self.allocator.lock().unwrap_or_else(PoisonError::into_inner);
-        let tensor = crate::device::DeviceTensor::new(&allocator, &self.context, input.data_type, shape)?;
+        let tensor =
+            crate::device::DeviceTensor::of_onnxruntime(&allocator, &self.context, input.data_type, shape)?;
         Ok(InputTensor::device(input.data_type, shape, tensor))
     }
 }
@@ -42,13 +46,8 @@ struct Source {
     path: PathBuf,
     options: Options,
     ordinal: u32,
-}
-
-/// A batch that the device works on.
-pub(super) struct Running {
-    pub outputs: Outputs,
-    /// Happens when the outputs are there.
-    pub done: Event,
+    /// Runs what it can, before the CUDA provider.
+    tensorrt: Option<ep::TensorRT>,
 }
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
@@ -90,12 +89,31 @@ impl Source {
         // SAFETY: the stream lives as long as the session and what it returns.
         #[allow(unsafe_code)]
         let provider = unsafe { provider.with_compute_stream(stream.raw().cast()) };
+        // SAFETY: as above.
+        #[allow(unsafe_code)]
+        let tensorrt = self.tensorrt.clone().map(|tensorrt| unsafe {
+            tensorrt.with_compute_stream(stream.raw().cast()).build().error_on_failure()
+        });
+        let providers: Vec<_> = tensorrt.into_iter().chain([provider.build().error_on_failure()]).collect();
         let builder = session::builder(&self.library, &self.options)?;
-        let mut builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
+        let mut builder = builder.with_execution_providers(providers)?;
         if graphs {
             builder = builder.with_disable_cpu_fallback()?;
         }
         builder.commit_from_file(&self.path)
+    }
+}
+
+impl Source {
+    /// As [`Source::open`], with graphs if the model can be recorded. The TensorRT provider would need graphs of its own.
+    fn open_best(&self, stream: &Stream) -> Result<(Session, bool), EngineError> {
+        match self.tensorrt.is_none().then(|| self.open(stream, true)) {
+            Some(Ok(session)) => return Ok((session, true)),
+            Some(Err(error)) => warn_of_no_graph(&self.path, &error),
+            None => {}
+        }
+        let session = self.open(stream, false).map_err(|error| session::refused(&self.path, &error))?;
+        Ok((session, false))
     }
 }
 
@@ -132,20 +150,21 @@ impl CudaSession {
         options: &Options,
         ordinal: u32,
     ) -> Result<Self, EngineError> {
-        session::check_file(path)?;
+        model_file::check(path)?;
         let number = i32::try_from(ordinal).map_err(unavailable)?;
         let context = Context::primary(number).map_err(unavailable)?;
-        check_provider(library, options, ordinal)?;
-        let source =
-            Source { library: Arc::clone(library), path: path.to_owned(), options: options.clone(), ordinal };
-        let stream = Arc::new(Stream::new(&context)?);
-        let (session, graphs) = match source.open(&stream, true) {
-            Ok(session) => (session, true),
-            Err(error) => {
-                warn_of_no_graph(path, &error);
-                (source.open(&stream, false).map_err(|error| session::refused(path, &error))?, false)
+        let tensorrt = match options.backend {
+            Backend::OnnxRuntimeTensorRt => {
+                tensorrt::check()?;
+                Some(tensorrt::provider(library, path, &context, options)?)
             }
+            _ => None,
         };
+        check_provider(library, options, ordinal)?;
+        let (library, options) = (Arc::clone(library), options.clone());
+        let source = Source { library, path: path.to_owned(), options, ordinal, tensorrt };
+        let stream = Arc::new(Stream::new(&context)?);
+        let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, path)?);
         let (bound, results) = (Vec::new(), Store::default());
         Ok(Self { bound, session, source, model, context, graphs, graph_count: 0, results, stream })
@@ -159,7 +178,8 @@ impl CudaSession {
     /// One line for people about device and ways.
     pub fn description(&self) -> String {
         let graphs = if self.graphs { "CUDA graphs" } else { "no CUDA graphs" };
-        format!("{}, {graphs}, no TF32", self.context.device())
+        let provider = if self.source.tensorrt.is_some() { "TensorRT provider" } else { "CUDA" };
+        format!("{provider}, {}, {graphs}, no TF32", self.context.device())
     }
 
     /// Where input tensors come from.
@@ -173,22 +193,6 @@ impl CudaSession {
         let id = if device == AllocationDevice::CPU { 0 } else { self.source.device_id() };
         MemoryInfo::new(device, id, AllocatorType::Device, MemoryType::Default)
             .map_err(|error| failed(&error))
-    }
-
-    /// Puts one checked batch into the stream.
-    pub fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
-        let outputs = match self.run(inputs) {
-            Err(EngineError::Inference { reason }) if self.graphs => {
-                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
-                log::emit(Severity::Warning, &text);
-                self.reopen_without_graphs()?;
-                self.run(inputs)
-            }
-            other => other,
-        }?;
-        let done = Event::new(&self.context)?;
-        done.record(&self.stream)?;
-        Ok(Running { outputs, done })
     }
 
     /// A stream whose recording failed cannot be used any more.
@@ -223,8 +227,7 @@ impl CudaSession {
 
     /// The binding of `inputs`, made when they come for the first time.
     fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
-        let key: Vec<_> =
-            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.address()).collect();
+        let key = device_io::addresses(inputs);
         self.bound.retain(|bound| bound.alive.iter().all(|alive| alive.strong_count() > 0));
         if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
             return Ok(index);
@@ -234,10 +237,10 @@ impl CudaSession {
         Ok(self.bound.len() - 1)
     }
 
-    fn bind(&mut self, key: Vec<usize>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    fn bind(&mut self, key: Vec<u64>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
         let mut binding = self.session.create_binding().map_err(|error| failed(&error))?;
         for (info, input) in self.model.inputs.iter().zip(inputs.iter()) {
-            binding.bind_input(info.name.as_str(), input.value()).map_err(|error| failed(&error))?;
+            binding.bind_input(info.name.as_str(), input.value()?).map_err(|error| failed(&error))?;
         }
         let batch = inputs.first().and_then(|input| input.shape().first().copied());
         let shapes: Option<Vec<_>> =
@@ -250,8 +253,7 @@ impl CudaSession {
             }
         };
         let options = self.run_options(outputs.is_some()).map_err(|error| failed(&error))?;
-        let alive =
-            inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive()).collect();
+        let alive = device_io::alive(inputs);
         Ok(Bound { key, alive, binding, options, outputs })
     }
 
@@ -296,6 +298,23 @@ impl CudaSession {
     }
 }
 
+impl DeviceSession for CudaSession {
+    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
+        let outputs = match self.run(inputs) {
+            Err(EngineError::Inference { reason }) if self.graphs => {
+                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
+                log::emit(Severity::Warning, &text);
+                self.reopen_without_graphs()?;
+                self.run(inputs)
+            }
+            other => other,
+        }?;
+        let done = Event::new(&self.context)?;
+        done.record(&self.stream)?;
+        Ok(Running { outputs, done })
+    }
+}
+
 fn warn_of_no_graph(path: &Path, error: &ort::Error) {
     let text = format!(
         "{}: some of it cannot run on the GPU or be recorded, so that it is slower: {}",
@@ -317,40 +336,13 @@ fn fixed_shape(output: &TensorInfo, batch: Option<usize>) -> Option<Vec<usize>> 
 /// Tensors of a batch as the runtime knows them.
 struct Bound {
     /// Addresses of the inputs.
-    key: Vec<usize>,
+    key: Vec<u64>,
     /// Whether the inputs are still there.
     alive: Vec<Weak<()>>,
     binding: IoBinding,
     options: RunOptions<NoSelectedOutputs>,
     /// `None` if the runtime brings them to the host.
     outputs: Option<Vec<DeviceOutput>>,
-}
-
-/// An output that the runtime writes to the device's memory, which the binding keeps.
-struct DeviceOutput {
-    info: TensorInfo,
-    shape: Vec<usize>,
-    address: u64,
-}
-
-/// Copies `outputs` to pinned memory, in the order of `stream`.
-fn bring_back(
-    outputs: &[DeviceOutput],
-    context: &Arc<Context>,
-    stream: &Stream,
-    results: &Store<PinnedBuffer>,
-) -> Result<Outputs, EngineError> {
-    let copy = |output: &DeviceOutput| {
-        let (data_type, length) = (output.info.data_type, output.shape.iter().product::<usize>());
-        let size = length * element_size(data_type);
-        let mut bytes = results.take(|buffer| buffer.len() == size, || PinnedBuffer::new(context, size))?;
-        // SAFETY: the binding keeps the tensor, and what follows in the stream comes after the copy.
-        #[allow(unsafe_code)]
-        let elements = unsafe { DeviceElementsMut::new(output.address, data_type, length) };
-        elements.download(&mut bytes, stream, "inference: results")?;
-        Ok(CopiedOutput { data_type, shape: output.shape.clone(), bytes })
-    };
-    outputs.iter().map(copy).collect::<Result<_, EngineError>>().map(Outputs::copied)
 }
 
 #[cfg(test)]

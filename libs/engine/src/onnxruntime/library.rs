@@ -8,14 +8,16 @@ use ort::LoadDynamicError;
 use ort::environment::{Environment, EnvironmentBuilder};
 use ort::logging::LogLevel;
 
+use crate::library_file::LibraryName;
 use crate::log::{self, Severity};
 use crate::{EngineError, Options};
 
-/// Variables that name the library or its folder, in order of precedence.
-const VARIABLES: [&str; 2] = ["GST_OSHA_ONNXRUNTIME", "ORT_DYLIB_PATH"];
-
-/// Names of the library without further version, in order of preference.
-const NAMES: [&str; 2] = ["libonnxruntime.so.1", "libonnxruntime.so"];
+/// Its name and where it lies.
+const LIBRARY: LibraryName = LibraryName {
+    variables: &["GST_OSHA_ONNXRUNTIME", "ORT_DYLIB_PATH"],
+    names: &["libonnxruntime.so.1", "libonnxruntime.so"],
+    folder: "/opt/onnxruntime/lib",
+};
 
 /// The library in use. ONNX Runtime keeps global state, so it stays loaded until the process ends.
 static LOADED: Mutex<Option<Arc<Library>>> = Mutex::new(None);
@@ -63,7 +65,7 @@ pub fn open(options: &Options) -> Result<Arc<Library>, EngineError> {
     if let Some(library) = &*loaded {
         return agree(library, options).map(|()| Arc::clone(library));
     }
-    let library = Arc::new(load_first(&places(options))?);
+    let library = Arc::new(load_first(&LIBRARY.places(options.library.as_deref(), &options.folders))?);
     *loaded = Some(Arc::clone(&library));
     Ok(library)
 }
@@ -73,7 +75,7 @@ fn agree(library: &Library, options: &Options) -> Result<(), EngineError> {
     let Some(asked) = &options.library else {
         return Ok(());
     };
-    let files: Vec<_> = files(asked).iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let files: Vec<_> = LIBRARY.files(asked).iter().filter_map(|file| file.canonicalize().ok()).collect();
     match files.first() {
         None => Err(EngineError::LibraryNotFound { searched: vec![asked.clone()] }),
         Some(_) if files.contains(&library.path) => Ok(()),
@@ -81,52 +83,10 @@ fn agree(library: &Library, options: &Options) -> Result<(), EngineError> {
     }
 }
 
-/// Files and folders to look at, in order. What is named by hand is the only place then.
-fn places(options: &Options) -> Vec<PathBuf> {
-    let value = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let variable = || VARIABLES.into_iter().find_map(value);
-    match options.library.clone().or_else(|| variable().map(PathBuf::from)) {
-        Some(named) => vec![named],
-        None => options.folders.iter().cloned().chain(system_folders()).collect(),
-    }
-}
-
-fn system_folders() -> impl Iterator<Item = PathBuf> {
-    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let by_hand: Vec<_> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
-    let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    let fixed = ["/usr/local/lib", &multiarch, "/usr/lib64", "/usr/lib", "/opt/onnxruntime/lib"];
-    by_hand.into_iter().chain(fixed.map(PathBuf::from))
-}
-
-/// The library files at `place`: itself if it is a file, else those in the folder, best first.
-fn files(place: &Path) -> Vec<PathBuf> {
-    if place.is_file() {
-        return vec![place.to_owned()];
-    }
-    let plain = NAMES.iter().map(|name| place.join(name)).filter(|file| file.is_file());
-    plain.chain(versioned(place)).collect()
-}
-
-/// `libonnxruntime.so.1.*` in `folder`, newest first.
-fn versioned(folder: &Path) -> Vec<PathBuf> {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        entries.filter_map(|entry| Some((version(&entry.file_name())?, entry.path()))).collect();
-    found.sort_by(|a, b| b.cmp(a));
-    found.into_iter().map(|(_, file)| file).collect()
-}
-
-/// The numbers after `libonnxruntime.so.1.` of a file name.
-fn version(name: &std::ffi::OsStr) -> Option<Vec<u32>> {
-    let numbers = name.to_str()?.strip_prefix("libonnxruntime.so.1.")?;
-    numbers.split('.').map(|number| number.parse().ok()).collect()
-}
-
 /// Loads the first file that is a fitting library. If none is, the first one's error tells.
 fn load_first(places: &[PathBuf]) -> Result<Library, EngineError> {
     let mut first_error = None;
-    for file in places.iter().flat_map(|place| files(place)) {
+    for file in places.iter().flat_map(|place| LIBRARY.files(place)) {
         match load(&file) {
             Ok(library) => return Ok(library),
             Err(error) => {
@@ -208,25 +168,6 @@ fn severity(level: LogLevel) -> Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_offers_the_plain_names_before_versions_and_the_newest_version_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let names =
-            ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.21", "libonnxruntime.so.1", "libonnxruntime.so"];
-        for name in names.iter().chain(&["libonnxruntime_providers_shared.so", "libonnxruntime.so.1.x"]) {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let expected = [names[2], names[3], names[1], names[0]].map(|name| folder.path().join(name));
-        assert_eq!(files(folder.path()), expected);
-    }
-
-    #[test]
-    fn what_is_named_by_hand_is_the_only_place() {
-        let options =
-            Options { library: Some("/named".into()), folders: vec!["/a".into()], ..Options::default() };
-        assert_eq!(places(&options), [PathBuf::from("/named")]);
-    }
 
     #[test]
     fn an_empty_place_is_listed_in_the_error() {

@@ -5,7 +5,7 @@
 mod cuda;
 pub mod library;
 mod session;
-mod worker;
+mod tensorrt;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use gpu::MemoryKind;
 pub use self::cuda::check_cuda;
 use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
-use self::worker::{Runner, Worker};
+use crate::batch::check_shape;
 use crate::options::{Device, Options, Precision};
+use crate::worker::{Runner, Worker};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
 
 /// A model that ONNX Runtime runs on a thread of its own.
@@ -50,7 +51,7 @@ fn on_cpu(
     let session = session::open(library, path, options)?;
     let model = Arc::new(session::model_info(&session, path)?);
     let description = describe(library, options);
-    let worker = Worker::start(Runner::Cpu(session), Arc::clone(&model))?;
+    let worker = Worker::start(Runner::Host(Box::new(session)), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, memory: None, worker }))
 }
 
@@ -62,9 +63,9 @@ fn on_cuda(
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
     let session = CudaSession::open(library, path, options, ordinal)?;
     let model = Arc::clone(session.model());
-    let description = format!("ONNX Runtime {}, CUDA, {}", library.version(), session.description());
+    let description = format!("ONNX Runtime {}, {}", library.version(), session.description());
     let memory = Some(session.memory()?);
-    let worker = Worker::start(Runner::Cuda(Box::new(session)), Arc::clone(&model))?;
+    let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, memory, worker }))
 }
 
@@ -105,7 +106,7 @@ impl InferenceEngine for Engine {
         let inputs = &self.model.inputs;
         let input =
             inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
-        session::check_shape(input, shape)?;
+        check_shape(input, shape)?;
         match &self.memory {
             Some(memory) => memory.allocate(input, shape),
             None => InputTensor::host(input.data_type, shape),

@@ -1,7 +1,6 @@
 //! A model file as a session of ONNX Runtime.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use ort::ErrorCode;
@@ -12,26 +11,15 @@ use ort::value::{Outlet, ValueType};
 use vision::tensor::TensorInfo;
 
 use super::library::Library;
+use crate::model_file;
 use crate::options::Goal;
+use crate::worker::HostSession;
 use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, tensor};
 
 /// Opens the model file `path`.
 pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<Session, EngineError> {
-    check_file(path)?;
+    model_file::check(path)?;
     commit(library, path, options).map_err(|error| refused(path, &error))
-}
-
-/// Finds what ONNX Runtime has no clear words for.
-pub(super) fn check_file(path: &Path) -> Result<(), EngineError> {
-    let reading = |error| EngineError::reading(path, &error);
-    let metadata = File::open(path).and_then(|file| file.metadata()).map_err(reading)?;
-    let damaged =
-        |reason: &str| Err(EngineError::NotAModel { path: path.to_owned(), reason: reason.to_owned() });
-    match metadata.len() {
-        _ if metadata.is_dir() => damaged("it is a folder"),
-        0 => damaged("the file is empty"),
-        _ => Ok(()),
-    }
 }
 
 fn commit(library: &Library, path: &Path, options: &Options) -> Result<Session, ort::Error> {
@@ -108,40 +96,12 @@ fn metadata(session: &Session) -> Result<BTreeMap<String, String>, ort::Error> {
     Ok(keys.into_iter().filter_map(|key| metadata.custom(&key).map(|value| (key, value))).collect())
 }
 
-/// Whether `shape` is one that `input` declares.
-pub(super) fn check_shape(input: &TensorInfo, shape: &[usize]) -> Result<(), EngineError> {
-    let fits = |(dim, size): (&Option<usize>, &usize)| dim.is_none_or(|dim| dim == *size);
-    if input.shape.len() == shape.len() && input.shape.iter().zip(shape).all(fits) {
-        return Ok(());
+impl HostSession for Session {
+    fn run(&mut self, inputs: &[InputTensor]) -> Result<Outputs, EngineError> {
+        let views: Vec<_> =
+            inputs.iter().map(|input| Ok(input.value()?.into())).collect::<Result<_, EngineError>>()?;
+        let outputs = Session::run(self, &views[..])
+            .map_err(|error| EngineError::Inference { reason: error.message().trim().to_owned() })?;
+        Ok(Outputs::new(outputs.into_iter().map(|(_, value)| value).collect(), None))
     }
-    Err(EngineError::ShapeMismatch {
-        tensor: input.name.clone(),
-        expected: input.shape.clone(),
-        found: shape.to_vec(),
-    })
-}
-
-/// Whether `inputs` are a batch that `model` takes.
-pub(super) fn check_batch(model: &ModelInfo, inputs: &[InputTensor]) -> Result<(), EngineError> {
-    if inputs.len() != model.inputs.len() {
-        return Err(EngineError::TensorCount { expected: model.inputs.len(), found: inputs.len() });
-    }
-    model.inputs.iter().zip(inputs).try_for_each(|(info, tensor)| check_tensor(info, tensor))
-}
-
-fn check_tensor(info: &TensorInfo, tensor: &InputTensor) -> Result<(), EngineError> {
-    if info.data_type != tensor.data_type() {
-        let (expected, found) = (info.data_type, tensor.data_type());
-        return Err(EngineError::DataTypeMismatch { tensor: info.name.clone(), expected, found });
-    }
-    check_shape(info, tensor.shape())
-}
-
-/// Runs one checked batch.
-pub(super) fn run(session: &mut Session, inputs: &[InputTensor]) -> Result<Outputs, EngineError> {
-    let views: Vec<_> = inputs.iter().map(|input| input.value().into()).collect();
-    let outputs = session
-        .run(&views[..])
-        .map_err(|error| EngineError::Inference { reason: error.message().trim().to_owned() })?;
-    Ok(Outputs::new(outputs.into_iter().map(|(_, value)| value).collect(), None))
 }

@@ -48,6 +48,9 @@ affine(
     {"names": "{0: 'person', 1: 'hard hat'}", "stride": "32", "imgsz": "[8, 8]", "task": "detect", "args": ""},
 )
 
+# As exporters write it with everything open: the batch, and a size that the metadata tells.
+affine("affine_open", TensorProto.FLOAT, ["batch", 3, "height", "width"], {"imgsz": "[8, 8]"})
+
 # RT-DETR's signature: an image and the sizes to which its boxes are scaled. Bytes in, two types out.
 write(
     "two_inputs",

@@ -102,6 +102,15 @@ impl Context {
         enter(self.handle)
     }
 
+    /// Runs `work` with this as the thread's current context, for libraries that work in whichever is current.
+    ///
+    /// # Errors
+    /// When the context is lost; `work` is not run then.
+    pub fn scope<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
+        let _current = self.enter()?;
+        Ok(work())
+    }
+
     /// The kernels, compiled for the device on first use.
     pub(crate) fn kernels(&self) -> Result<&Kernels, Error> {
         if let Some(kernels) = self.kernels.get() {

@@ -12,6 +12,7 @@ mod device;
 mod driver;
 mod elements;
 mod error;
+mod graph;
 mod image;
 mod memory;
 mod module;
@@ -26,6 +27,7 @@ pub use context::Context;
 pub use device::{Device, HostAccess, Placement};
 pub use elements::DeviceElementsMut;
 pub use error::{Error, ErrorKind};
+pub use graph::Graph;
 pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
 pub use memory::{DeviceBuffer, PinnedBuffer, device_address};
 pub use nvdec::{Decoder, decoders};
@@ -56,6 +58,19 @@ pub fn status() -> Result<Status, Error> {
     Ok(Status { driver: (version / 1000, version % 1000 / 10), devices })
 }
 
+/// The release of the installed driver, such as "580.159.04"; `None` where the system does not tell.
+pub fn driver_release() -> Option<String> {
+    release(&std::fs::read_to_string("/proc/driver/nvidia/version").ok()?)
+}
+
+/// The first word of the first line that is a version: digits and at least one dot.
+fn release(text: &str) -> Option<String> {
+    let is_version = |word: &&str| {
+        word.contains('.') && word.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
+    };
+    text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CUDA {}.{}", self.driver.0, self.driver.1)?;
@@ -66,6 +81,15 @@ impl fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_drivers_release_is_found_in_what_the_kernel_says() {
+        let closed = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.54.03  Tue Jun  6 22:20:39 UTC 2023\nGCC 12.3";
+        let open = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build";
+        assert_eq!(release(closed).as_deref(), Some("535.54.03"));
+        assert_eq!(release(open).as_deref(), Some("580.159.04"));
+        assert_eq!(release(""), None);
+    }
 
     #[test]
     fn a_machine_without_gpu_is_told_what_is_missing() {

@@ -41,7 +41,11 @@ pub(super) enum Passage {
 
 /// The last frames that came in.
 #[derive(Debug, Default)]
-pub(super) struct Inputs(VecDeque<Pixels>);
+pub(super) struct Inputs {
+    frames: VecDeque<Pixels>,
+    /// Time of the first frame that was seen: earlier ones may have been inside the element already.
+    first: Option<gst::ClockTime>,
+}
 
 impl Inputs {
     /// More frames than any queue holds by default.
@@ -49,16 +53,17 @@ impl Inputs {
 
     /// A frame comes in.
     pub fn push(&mut self, pixels: Pixels) {
-        if self.0.len() == Self::KEPT {
-            self.0.pop_front();
+        if self.frames.len() == Self::KEPT {
+            self.frames.pop_front();
         }
-        self.0.push_back(pixels);
+        self.first = self.first.or(pixels.pts);
+        self.frames.push_back(pixels);
     }
 
     /// What became of the frame that leaves as `out`. Memory is reused: a frame of the same time says more than one at the
     /// same address.
     pub fn passage(&self, out: &Pixels) -> Passage {
-        let newest = || self.0.iter().rev();
+        let newest = || self.frames.iter().rev();
         let same_time = newest().filter(|input| input.pts.is_some() && input.pts == out.pts);
         let candidates: Vec<&Pixels> = same_time.collect();
         let is_same = |input: &&Pixels| input.memory == out.memory;
@@ -67,10 +72,16 @@ impl Inputs {
             false => candidates.into_iter().find(is_same),
         };
         match found {
+            None if self.came_unseen(out) => Passage::Same,
             None => Passage::Other,
             Some(input) if input.device_only && !out.device_only => Passage::ReadByHost,
             Some(_) => Passage::Same,
         }
+    }
+
+    /// Whether a frame came in before anybody looked.
+    fn came_unseen(&self, out: &Pixels) -> bool {
+        out.pts.zip(self.first).is_some_and(|(pts, first)| pts < first)
     }
 }
 
@@ -102,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_came_in_unseen_are_not_judged() {
+        let mut inputs = Inputs::default();
+        inputs.push(pixels(80, 1));
+        assert_eq!(inputs.passage(&pixels(40, 2)), Passage::Same);
+        assert_eq!(inputs.passage(&pixels(80, 2)), Passage::Other);
+    }
+
+    #[test]
     fn times_that_come_again_do_not_hide_the_latest_frame() {
         let mut inputs = Inputs::default();
         inputs.push(pixels(0, 1));
@@ -121,6 +140,6 @@ mod tests {
     fn only_so_many_frames_are_kept() {
         let mut inputs = Inputs::default();
         (0..1000).for_each(|index| inputs.push(pixels(index, index as usize)));
-        assert_eq!(inputs.0.len(), Inputs::KEPT);
+        assert_eq!(inputs.frames.len(), Inputs::KEPT);
     }
 }

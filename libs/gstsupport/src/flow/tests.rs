@@ -4,11 +4,12 @@ use gst::prelude::*;
 
 use super::*;
 
-/// A pipeline of `line` between a source of frames and a sink, and the copies that a guard before the sink saw.
+/// A pipeline of `line` between a source of frames and a sink, and the copies that a guard before the sink saw. There are
+/// more frames than a queue holds, so that some come when the guard is in its place.
 fn play(line: &str) -> (gst::Pipeline, Option<String>) {
     gst::init().unwrap();
     let line = format!(
-        "videotestsrc num-buffers=8 ! video/x-raw,format=I420,width=64,height=48 ! {line} ! fakesink name=out"
+        "videotestsrc num-buffers=500 ! video/x-raw,format=I420,width=64,height=48 ! {line} ! fakesink name=out"
     );
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
     let sink = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();

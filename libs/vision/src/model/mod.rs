@@ -57,6 +57,14 @@ pub struct AuxiliaryInput {
     pub row: [u16; 2],
 }
 
+/// Input height and width that an exporter stored in `metadata` (`imgsz`), if it did.
+///
+/// # Errors
+/// When what it stored is no size.
+pub fn image_size(metadata: &BTreeMap<String, String>) -> Result<Option<(usize, usize)>, ContractError> {
+    Metadata(metadata).image_size()
+}
+
 /// Everything that is needed to run a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {

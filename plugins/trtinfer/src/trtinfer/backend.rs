@@ -3,32 +3,52 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Device, EngineError, InferenceEngine, Options};
+use engine::tensorrt::Watch;
+use engine::{Device, EngineError, InferenceEngine, Options, TensorRtOptions};
 
-use super::Backend;
 use super::detector::OpenError;
 use super::settings::Settings;
+use super::{Backend, Precision};
 
 /// An engine, and why those that come before it do not run.
 pub(super) struct Chosen {
     pub engine: Arc<dyn InferenceEngine>,
-    pub device: Device,
+    pub attempt: Attempt,
     pub refused: Vec<String>,
+}
+
+/// A backend on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub backend: engine::Backend,
+    pub device: Device,
+}
+
+impl Attempt {
+    /// The nick of the property `backend` that asks for it.
+    fn name(self) -> &'static str {
+        match (self.backend, self.device) {
+            (engine::Backend::TensorRt, _) => "tensorrt",
+            (engine::Backend::OnnxRuntimeTensorRt, _) => "onnxruntime-tensorrt",
+            (engine::Backend::OnnxRuntime, Device::Cuda(_)) => "onnxruntime-cuda",
+            (engine::Backend::OnnxRuntime, Device::Cpu) => "onnxruntime-cpu",
+        }
+    }
 }
 
 /// Loads the model file `path` with the first backend that works of those that `settings` allow.
 ///
 /// # Errors
 /// What the last of them says, or that `settings` contradict themselves.
-pub(super) fn open(path: &Path, settings: &Settings) -> Result<Chosen, OpenError> {
-    let devices = devices(settings.backend, &settings.device)?;
+pub(super) fn open(path: &Path, settings: &Settings, watch: &Watch) -> Result<Chosen, OpenError> {
     let mut refused = Vec::new();
     let mut last = None;
-    for device in devices {
-        match engine::shared::load(path, &options(settings, device)) {
-            Ok(engine) => return Ok(Chosen { engine, device, refused }),
+    for attempt in attempts(settings.backend, &settings.device)? {
+        match engine::shared::load_watched(path, &options(settings, attempt), watch) {
+            Ok(engine) => return Ok(Chosen { engine, attempt, refused }),
+            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),
             Err(error) => {
-                refused.push(error.to_string());
+                refused.push(format!("{}: {error}", attempt.name()));
                 last = Some(error);
             }
         }
@@ -36,29 +56,47 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Chosen, OpenError
     Err(last.map_or_else(|| OpenError::Device(settings.device.clone()), OpenError::from))
 }
 
+/// Whether the first backend to try is TensorRT and has to build an engine first, which takes its time.
+pub(super) fn needs_build(settings: &Settings) -> bool {
+    let attempts = attempts(settings.backend, &settings.device).unwrap_or_default();
+    let first = attempts.first().filter(|attempt| attempt.backend == engine::Backend::TensorRt);
+    let (Some(attempt), Some(path)) = (first, &settings.model) else { return false };
+    // What is wrong is told when the model is loaded.
+    engine::tensorrt::needs_build(path, &options(settings, *attempt)).unwrap_or(false)
+}
+
 /// The device whose context this element shares: the one that it runs on, or might.
 pub(super) fn cuda_ordinal(settings: &Settings) -> Option<i32> {
-    let devices = devices(settings.backend, &settings.device).ok()?;
-    devices.into_iter().find_map(|device| match device {
+    let attempts = attempts(settings.backend, &settings.device).ok()?;
+    attempts.into_iter().find_map(|attempt| match attempt.device {
         Device::Cpu => None,
         Device::Cuda(ordinal) => i32::try_from(ordinal).ok(),
     })
 }
 
 /// What to try, in order.
-fn devices(backend: Backend, device: &str) -> Result<Vec<Device>, OpenError> {
-    let asked = Asked::parse(device).ok_or_else(|| OpenError::Device(device.to_owned()))?;
-    Ok(match (backend, asked) {
-        (Backend::Auto, Asked::Any) => vec![Device::Cuda(0), Device::Cpu],
-        (Backend::Auto | Backend::OnnxRuntimeCpu, Asked::Cpu) | (Backend::OnnxRuntimeCpu, Asked::Any) => {
-            vec![Device::Cpu]
-        }
-        (Backend::Auto | Backend::OnnxRuntimeCuda, Asked::Cuda(ordinal)) => vec![Device::Cuda(ordinal)],
-        (Backend::OnnxRuntimeCuda, Asked::Any) => vec![Device::Cuda(0)],
-        (Backend::OnnxRuntimeCuda, Asked::Cpu) | (Backend::OnnxRuntimeCpu, Asked::Cuda(_)) => {
-            return Err(OpenError::Contradiction(device.to_owned()));
-        }
-    })
+fn attempts(backend: Backend, name: &str) -> Result<Vec<Attempt>, OpenError> {
+    use engine::Backend::{OnnxRuntime, OnnxRuntimeTensorRt, TensorRt};
+    let asked = Asked::parse(name).ok_or_else(|| OpenError::Device(name.to_owned()))?;
+    let on_cuda: &[engine::Backend] = match backend {
+        Backend::Auto => &[TensorRt, OnnxRuntimeTensorRt, OnnxRuntime],
+        Backend::TensorRt => &[TensorRt],
+        Backend::OnnxRuntimeTensorRt => &[OnnxRuntimeTensorRt],
+        Backend::OnnxRuntimeCuda => &[OnnxRuntime],
+        Backend::OnnxRuntimeCpu => &[],
+    };
+    let has_cpu = matches!(backend, Backend::Auto | Backend::OnnxRuntimeCpu);
+    let (ordinal, cpu) = match asked {
+        Asked::Any => (Some(0), has_cpu),
+        Asked::Cpu => (None, has_cpu),
+        Asked::Cuda(ordinal) => (Some(ordinal), false),
+    };
+    let device = |backend: &engine::Backend| {
+        ordinal.map(|ordinal| Attempt { backend: *backend, device: Device::Cuda(ordinal) })
+    };
+    let cpu = cpu.then_some(Attempt { backend: OnnxRuntime, device: Device::Cpu });
+    let attempts: Vec<_> = on_cuda.iter().filter_map(device).chain(cpu).collect();
+    if attempts.is_empty() { Err(OpenError::Contradiction(name.to_owned())) } else { Ok(attempts) }
 }
 
 /// The property `device`.
@@ -80,13 +118,33 @@ impl Asked {
     }
 }
 
-fn options(settings: &Settings, device: Device) -> Options {
+fn options(settings: &Settings, attempt: Attempt) -> Options {
+    let Attempt { backend, device } = attempt;
+    // ONNX Runtime takes models as they are; the detector checks that they are what was asked for.
+    let precision = match backend {
+        engine::Backend::TensorRt => precision(settings.precision),
+        _ => engine::Precision::Model,
+    };
     Options {
         library: settings.library.clone(),
         folders: engine::own_folder().into_iter().collect(),
         threads: settings.threads as usize,
         device,
+        precision,
+        backend,
+        tensorrt: TensorRtOptions { batch_size: settings.batch_size as usize, ..settings.tensorrt.clone() },
         ..Options::default()
+    }
+}
+
+fn precision(asked: Precision) -> engine::Precision {
+    match asked {
+        Precision::Model => engine::Precision::Model,
+        Precision::Fp32 => engine::Precision::F32,
+        Precision::Fp16 => engine::Precision::F16,
+        Precision::Bf16 => engine::Precision::Bf16,
+        Precision::Int8 => engine::Precision::Int8,
+        Precision::Fp8 => engine::Precision::Fp8,
     }
 }
 
@@ -101,12 +159,25 @@ mod tests {
 
     #[test]
     fn the_gpu_comes_first_unless_told_otherwise() {
-        let try_in_order = |backend, device: &str| devices(backend, device).ok();
-        assert_eq!(try_in_order(Backend::Auto, "auto"), Some(vec![Device::Cuda(0), Device::Cpu]));
-        assert_eq!(try_in_order(Backend::Auto, "cuda:2"), Some(vec![Device::Cuda(2)]));
-        assert_eq!(try_in_order(Backend::OnnxRuntimeCpu, "auto"), Some(vec![Device::Cpu]));
-        assert_eq!(try_in_order(Backend::OnnxRuntimeCuda, "auto"), Some(vec![Device::Cuda(0)]));
-        assert_eq!(try_in_order(Backend::OnnxRuntimeCuda, "cpu"), None);
+        let try_in_order = |backend, device: &str| {
+            let attempts = attempts(backend, device).ok()?;
+            Some(attempts.into_iter().map(|attempt| (attempt.name(), attempt.device)).collect::<Vec<_>>())
+        };
+        let (gpu, other) = (Device::Cuda(0), Device::Cuda(2));
+        let on_gpus = |device| {
+            ["tensorrt", "onnxruntime-tensorrt", "onnxruntime-cuda"].map(|name| (name, device)).to_vec()
+        };
+        let cpu = ("onnxruntime-cpu", Device::Cpu);
+        assert_eq!(try_in_order(Backend::Auto, "auto"), Some([on_gpus(gpu), vec![cpu]].concat()));
+        assert_eq!(try_in_order(Backend::Auto, "cuda:2"), Some(on_gpus(other)));
+        assert_eq!(try_in_order(Backend::Auto, "cpu"), Some(vec![cpu]));
+        assert_eq!(try_in_order(Backend::OnnxRuntimeCpu, "auto"), Some(vec![cpu]));
+        assert_eq!(try_in_order(Backend::OnnxRuntimeCuda, "auto"), Some(vec![("onnxruntime-cuda", gpu)]));
+        assert_eq!(try_in_order(Backend::TensorRt, "cuda:2"), Some(vec![("tensorrt", other)]));
+        for backend in [Backend::TensorRt, Backend::OnnxRuntimeTensorRt, Backend::OnnxRuntimeCuda] {
+            assert_eq!(try_in_order(backend, "cpu"), None);
+        }
+        assert_eq!(try_in_order(Backend::OnnxRuntimeCpu, "cuda"), None);
         assert_eq!(try_in_order(Backend::Auto, "cuda:x"), None);
     }
 }

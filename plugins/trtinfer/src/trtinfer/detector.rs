@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::tensorrt::Watch;
 use engine::{Device, EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs};
 use gpu::cuda::{self, DeviceElementsMut, Stream};
 use gpu::{FrameError, MemoryKind};
@@ -53,7 +54,8 @@ pub(super) enum OpenError {
     Read { property: &'static str, path: PathBuf, error: std::io::Error },
     #[error("{name:?} is no class of {path}. Name some of these or their numbers from 0: {known}", path = path.display())]
     Class { path: PathBuf, name: String, known: String },
-    #[error("{path} computes in {found:?}, and this backend converts nothing. Use precision=model or another file",
+    #[error("{path} computes in {found:?}, and this backend converts nothing. Use precision=model or another file; bf16, \
+        int8 and fp8 need backend=tensorrt",
         path = path.display())]
     Precision { path: PathBuf, found: DataType },
     #[error("{path} takes batches of {prescribed}, not {asked}. Leave batch-size unset or export the model with a \
@@ -79,6 +81,9 @@ impl OpenError {
                 | EngineError::LibraryTooOld { .. }
                 | EngineError::LibraryConflict { .. },
             ) => "onnxruntime-library",
+            Self::Engine(EngineError::PrecisionMismatch { .. }) => "precision",
+            Self::Engine(EngineError::Cache(_)) => "engine-cache",
+            Self::Engine(EngineError::DeviceMemory { .. }) => "workspace",
             Self::Engine(error) if backend::is_missing(error) => "backend",
             Self::Engine(_) => "model",
         }
@@ -139,11 +144,14 @@ impl Detector {
     ///
     /// # Errors
     /// Whatever is missing or contradicts itself.
-    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+    pub fn open(settings: &Settings, watch: &Watch) -> Result<Self, OpenError> {
         let path = settings.model.as_deref().ok_or(OpenError::NoModel)?;
-        let Chosen { engine, device, refused } = backend::open(path, settings)?;
+        let Chosen { engine, attempt, refused } = backend::open(path, settings, watch)?;
         let contract = contract(path, engine.model(), settings)?;
-        check_precision(path, settings.precision, contract.image.data_type)?;
+        // TensorRT has looked at the whole network.
+        if attempt.backend != engine::Backend::TensorRt {
+            check_precision(path, settings.precision, contract.image.data_type)?;
+        }
         let announcement = announce::model(path, &contract.labels, engine.description())
             .map_err(|error| OpenError::Read { property: "model", path: path.to_owned(), error })?;
         let detector = Self {
@@ -155,7 +163,7 @@ impl Detector {
                 .transpose()?,
             batch_size: batch_size(path, settings.batch_size as usize, contract.image.batch)?,
             engine,
-            device,
+            device: attempt.device,
             refused,
             contract,
             free: Mutex::default(),
@@ -380,6 +388,7 @@ fn check_precision(path: &Path, asked: Precision, found: DataType) -> Result<(),
         Precision::Model => true,
         Precision::Fp32 => found != DataType::F16,
         Precision::Fp16 => found == DataType::F16,
+        Precision::Bf16 | Precision::Int8 | Precision::Fp8 => false,
     };
     if fits { Ok(()) } else { Err(OpenError::Precision { path: path.to_owned(), found }) }
 }

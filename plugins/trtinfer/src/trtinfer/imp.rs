@@ -15,6 +15,7 @@ use super::detector::{Detector, OpenError, Slot};
 use super::queue::{Item, Queue};
 use super::settings::{self, Settings};
 use super::source::Source;
+use super::startup::Startup;
 use super::stats::Stats;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -46,12 +47,13 @@ pub struct TrtInfer {
     device: Mutex<Option<Device>>,
     pub(super) stats: Mutex<Stats>,
     pub(super) queue: Queue<InFlight>,
+    pub(super) startup: Startup,
     /// With `fail-on-copy`: what the elements upstream do.
     guard: Mutex<Option<Guard>>,
 }
 
 /// What the inference library has to say goes to this element's debug category.
-fn log_engine(severity: engine::log::Severity, text: &str) {
+pub(super) fn log_engine(severity: engine::log::Severity, text: &str) {
     match severity {
         engine::log::Severity::Info => gst::info!(CAT, "{text}"),
         engine::log::Severity::Warning => gst::warning!(CAT, "{text}"),
@@ -75,6 +77,7 @@ impl ObjectSubclass for TrtInfer {
             device: Mutex::default(),
             stats: Mutex::default(),
             queue: Queue::default(),
+            startup: Startup::default(),
             guard: Mutex::default(),
         }
     }
@@ -137,7 +140,10 @@ impl ElementImpl for TrtInfer {
                 self.post_open_error(&error);
                 gst::StateChangeError
             })?,
-            gst::StateChange::PausedToReady => self.let_go(),
+            gst::StateChange::PausedToReady => {
+                self.startup.cancel();
+                self.let_go();
+            }
             _ => {}
         }
         let result = self.parent_change_state(transition)?;
@@ -150,10 +156,8 @@ impl ElementImpl for TrtInfer {
 
 /// Start and stop.
 impl TrtInfer {
-    fn start(&self) -> Result<(), OpenError> {
-        engine::log::set_handler(log_engine);
-        let settings = lock(&self.settings).clone();
-        let detector = Detector::open(&settings)?;
+    /// Makes `detector` the one that frames go to.
+    pub(super) fn install(&self, detector: Detector) -> Result<(), OpenError> {
         gst::info!(CAT, imp = self, "{}. {}", detector.description(), detector.refused());
         *lock(&self.device) = self.open_device(&detector)?;
         *lock(&self.stats) = Stats::default();
@@ -199,7 +203,7 @@ impl TrtInfer {
         ordinal.is_some_and(|ordinal| cuda::answer(&self.obj(), ordinal, query))
     }
 
-    fn post_open_error(&self, error: &OpenError) {
+    pub(super) fn post_open_error(&self, error: &OpenError) {
         let text = format!("{}: {error}", error.property());
         if error.is_not_found() {
             gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"));
@@ -210,6 +214,12 @@ impl TrtInfer {
 
     pub(super) fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
         lock(&self.detector).clone().ok_or(gst::FlowError::Flushing)
+    }
+
+    /// As [`Self::detector`], for the streaming thread: waits for one that is being built.
+    fn awaited_detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
+        self.startup.wait(|| self.sinkpad.pad_flags().contains(gst::PadFlags::FLUSHING));
+        self.detector()
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
@@ -229,7 +239,7 @@ impl TrtInfer {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let entered = Instant::now();
         self.check_upstream()?;
-        let detector = self.detector()?;
+        let detector = self.awaited_detector()?;
         let (interval, depth) = {
             let settings = lock(&self.settings);
             (u64::from(settings.interval), settings.depth(detector.batch_size()))
@@ -331,7 +341,7 @@ impl TrtInfer {
             }
             EventView::Segment(_) => {
                 self.enqueue(event)?;
-                self.queue.push(Item::Event(self.detector()?.announcement()))
+                self.queue.push(Item::Event(self.awaited_detector()?.announcement()))
             }
             _ if event.is_serialized() => self.enqueue(event),
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event)
@@ -382,7 +392,7 @@ impl TrtInfer {
 
     fn set_caps(&self, caps: &gst::CapsRef) -> Result<(), gst::FlowError> {
         self.close_batch();
-        let detector = self.detector()?;
+        let detector = self.awaited_detector()?;
         let device = lock(&self.device).clone();
         let source = Source::new(caps, &detector, device.as_ref()).ok_or_else(|| {
             gst::element_imp_error!(

@@ -12,6 +12,7 @@ mod pads;
 mod queue;
 mod settings;
 mod source;
+mod startup;
 mod stats;
 #[cfg(feature = "v1_26")]
 mod tensors;
@@ -28,6 +29,12 @@ pub enum Backend {
     #[default]
     #[enum_value(name = "Auto: the fastest backend that works here", nick = "auto")]
     Auto,
+    /// TensorRT on an NVIDIA GPU.
+    #[enum_value(name = "TensorRT on an NVIDIA GPU", nick = "tensorrt")]
+    TensorRt,
+    /// ONNX Runtime with its TensorRT provider on an NVIDIA GPU.
+    #[enum_value(name = "ONNX Runtime on an NVIDIA GPU (TensorRT 10)", nick = "onnxruntime-tensorrt")]
+    OnnxRuntimeTensorRt,
     /// ONNX Runtime on the CPU.
     #[enum_value(name = "ONNX Runtime on the CPU", nick = "onnxruntime-cpu")]
     OnnxRuntimeCpu,
@@ -51,6 +58,18 @@ pub enum Precision {
     /// 16-bit floats; a model of another type is refused.
     #[enum_value(name = "FP16: 16-bit floats; refuses other models", nick = "fp16")]
     Fp16,
+    /// 16-bit floats with the exponent of 32-bit ones; TensorRT only.
+    #[enum_value(
+        name = "BF16: 16-bit floats of the range of 32-bit ones; refuses other models",
+        nick = "bf16"
+    )]
+    Bf16,
+    /// 8-bit integers in a quantised model; TensorRT only.
+    #[enum_value(name = "INT8: quantised models (QDQ); refuses other models", nick = "int8")]
+    Int8,
+    /// 8-bit floats in a quantised model; TensorRT only.
+    #[enum_value(name = "FP8: models quantised to 8-bit floats (QDQ); refuses other models", nick = "fp8")]
+    Fp8,
 }
 
 /// What a trade-off is decided for.

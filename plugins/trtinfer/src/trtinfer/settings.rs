@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::TensorRtOptions;
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
 use gstsupport::copies;
@@ -34,6 +35,8 @@ pub(super) struct Settings {
     pub in_flight: u32,
     pub optimize_for: OptimizeFor,
     pub output: Output,
+    /// All but the batch size, which is a property of its own.
+    pub tensorrt: TensorRtOptions,
     pub fail_on_copy: bool,
 }
 
@@ -58,6 +61,7 @@ impl Default for Settings {
             in_flight: 0,
             optimize_for: OptimizeFor::default(),
             output: Output::default(),
+            tensorrt: TensorRtOptions::default(),
             fail_on_copy: false,
         }
     }
@@ -91,6 +95,12 @@ impl Settings {
             "labels" => self.labels = path(value),
             "onnxruntime-library" => self.library = path(value),
             "backend" => take(&mut self.backend, value),
+            "tensorrt-library" => self.tensorrt.library = path(value),
+            "engine-cache" => self.tensorrt.cache = path(value),
+            "workspace" => take(&mut self.tensorrt.workspace_mib, value),
+            "optimization-level" => self.tensorrt.optimization_level = level(value),
+            "version-compatible" => take(&mut self.tensorrt.version_compatible, value),
+            "hardware-compatible" => take(&mut self.tensorrt.hardware_compatible, value),
             "device" => self.device = value.get().ok().flatten().unwrap_or_else(|| Self::default().device),
             "precision" => take(&mut self.precision, value),
             "threads" => take(&mut self.threads, value),
@@ -117,6 +127,12 @@ impl Settings {
             "labels" => path_value(&self.labels),
             "onnxruntime-library" => path_value(&self.library),
             "backend" => self.backend.to_value(),
+            "tensorrt-library" => path_value(&self.tensorrt.library),
+            "engine-cache" => path_value(&self.tensorrt.cache),
+            "workspace" => self.tensorrt.workspace_mib.to_value(),
+            "optimization-level" => self.tensorrt.optimization_level.map_or(-1, i32::from).to_value(),
+            "version-compatible" => self.tensorrt.version_compatible.to_value(),
+            "hardware-compatible" => self.tensorrt.hardware_compatible.to_value(),
             "device" => self.device.to_value(),
             "precision" => self.precision.to_value(),
             "threads" => self.threads.to_value(),
@@ -137,9 +153,15 @@ impl Settings {
     }
 }
 
+/// Negative for the library's own choice.
+fn level(value: &Value) -> Option<u8> {
+    value.get::<i32>().ok().and_then(|level| u8::try_from(level).ok())
+}
+
 /// Every property of the element.
 pub(super) fn properties() -> Vec<ParamSpec> {
     let mut all = model_properties();
+    all.extend(tensorrt_properties());
     all.extend(detection_properties());
     all.extend(scheduling_properties());
     all
@@ -195,6 +217,59 @@ fn model_properties() -> Vec<ParamSpec> {
             .default_value(defaults.threads)
             .mutable_ready()
             .build(),
+    ]
+}
+
+fn boolean(name: &'static str, nick: &'static str, blurb: &'static str, default: bool) -> ParamSpec {
+    glib::ParamSpecBoolean::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .default_value(default)
+        .mutable_ready()
+        .build()
+}
+
+fn tensorrt_properties() -> Vec<ParamSpec> {
+    let defaults = Settings::default().tensorrt;
+    vec![
+        string(
+            "tensorrt-library",
+            "TensorRT library",
+            "Path of libnvinfer.so.11 or libnvinfer_lean.so.11, or of the folder that holds them. Searched by default: \
+             $GST_OSHA_TENSORRT, beside the plugin, the system's library folders",
+        ),
+        string(
+            "engine-cache",
+            "Engine cache",
+            "Folder in which TensorRT's engines are kept, so that each is built once. By default \
+             gst-osha/engines in the user's cache folder; see gst-osha engine",
+        ),
+        glib::ParamSpecUInt::builder("workspace")
+            .nick("Workspace")
+            .blurb("Device memory in MiB that a layer may work in (0 = as much as TensorRT thinks fit)")
+            .default_value(defaults.workspace_mib)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecInt::builder("optimization-level")
+            .nick("Optimization level")
+            .blurb("How hard TensorRT's builder searches: 0 = fast build, 5 = fast engine (-1 = TensorRT's default)")
+            .minimum(-1)
+            .maximum(5)
+            .default_value(defaults.optimization_level.map_or(-1, i32::from))
+            .mutable_ready()
+            .build(),
+        boolean(
+            "version-compatible",
+            "Version-compatible",
+            "Build engines that run with every TensorRT of the same major version, the lean runtime included",
+            defaults.version_compatible,
+        ),
+        boolean(
+            "hardware-compatible",
+            "Hardware-compatible",
+            "Build engines that run on every GPU from Ampere on, at some cost in speed",
+            defaults.hardware_compatible,
+        ),
     ]
 }
 

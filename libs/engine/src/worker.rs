@@ -1,22 +1,41 @@
-//! The thread that runs a session's batches one after another.
+//! The thread that runs an engine's batches one after another.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use ort::session::Session;
+use gpu::cuda::Event;
 
-use super::cuda::{CudaSession, Running};
-use super::session::{check_batch, run};
-use crate::{Completion, EngineError, InputTensor, ModelInfo, Outcome, Promise, completion};
+use crate::batch::check_batch;
+use crate::{Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, completion};
+
+/// Runs checked batches on the calling thread.
+pub(crate) trait HostSession: Send {
+    /// Runs one batch to its end.
+    fn run(&mut self, inputs: &[InputTensor]) -> Result<Outputs, EngineError>;
+}
+
+/// Runs checked batches on a device, which has the next batch in its stream before the last one is done. All calls come
+/// from one thread.
+pub(crate) trait DeviceSession: Send {
+    /// Puts one batch into the stream.
+    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError>;
+}
+
+/// A batch that a device works on.
+pub(crate) struct Running {
+    pub outputs: Outputs,
+    /// Happens when the outputs are there.
+    pub done: Event,
+}
 
 /// What runs batches.
-pub(super) enum Runner {
-    /// On the CPU, one after the other.
-    Cpu(Session),
-    /// On a device, which has the next batch in its stream before the last one is done.
-    Cuda(Box<CudaSession>),
+pub(crate) enum Runner {
+    /// One after the other.
+    Host(Box<dyn HostSession>),
+    /// One behind the other.
+    Device(Box<dyn DeviceSession>),
 }
 
 struct Job {
@@ -25,27 +44,27 @@ struct Job {
 }
 
 /// Owns the thread. Dropping it finishes what is queued and joins the thread.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     /// Starts the thread, which owns `runner` from here on.
-    pub(super) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
+    pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
             .spawn(move || serve(runner, &model, &queue))
             .map_err(|error| EngineError::Unavailable {
-                backend: "ONNX Runtime".to_owned(),
+                backend: "the inference engine".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
             })?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
-    pub(super) fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
+    pub(crate) fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
         let (promise, completion) = completion::pair();
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(Job { inputs, promise });
@@ -65,22 +84,22 @@ impl Drop for Worker {
 
 fn serve(runner: Runner, model: &ModelInfo, queue: &Receiver<Job>) {
     match runner {
-        Runner::Cpu(session) => serve_on_cpu(session, model, queue),
-        Runner::Cuda(session) => {
+        Runner::Host(session) => serve_on_host(session, model, queue),
+        Runner::Device(session) => {
             let (started, running) = mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(move || finish(&running));
-                serve_on_device(*session, model, queue, &started);
+                serve_on_device(session, model, queue, &started);
                 drop(started);
             });
         }
     }
 }
 
-fn serve_on_cpu(mut session: Session, model: &ModelInfo, queue: &Receiver<Job>) {
+fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Receiver<Job>) {
     for Job { inputs, promise } in queue {
         let start = Instant::now();
-        let outputs = check_batch(model, &inputs).and_then(|()| run(&mut session, &inputs));
+        let outputs = check_batch(model, &inputs).and_then(|()| session.run(&inputs));
         promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
     }
 }
@@ -93,7 +112,7 @@ struct Started {
 }
 
 fn serve_on_device(
-    mut session: CudaSession,
+    mut session: Box<dyn DeviceSession>,
     model: &ModelInfo,
     queue: &Receiver<Job>,
     started: &Sender<Started>,

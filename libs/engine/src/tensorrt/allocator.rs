@@ -1,0 +1,128 @@
+//! Device memory for the library: ours, and counted.
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gpu::cuda::{Context, DeviceBuffer};
+
+use super::sys;
+use crate::EngineError;
+
+/// What the driver aligns every allocation to.
+const ALIGNMENT: u64 = 256;
+
+/// What was allocated.
+#[derive(Default)]
+struct Ledger {
+    buffers: HashMap<u64, DeviceBuffer>,
+    bytes: u64,
+    /// The newest request that could not be met, until somebody asks.
+    refused: Option<EngineError>,
+}
+
+struct State {
+    context: Arc<Context>,
+    ledger: Mutex<Ledger>,
+}
+
+/// Gives a runtime or builder its device memory. Must live longer than they.
+pub(super) struct Allocator {
+    shim: *mut sys::Allocator,
+    /// On the heap, where the shim knows it.
+    state: Box<State>,
+}
+
+// SAFETY: the library may call it from any thread; the ledger is locked.
+unsafe impl Send for Allocator {}
+// SAFETY: as above.
+unsafe impl Sync for Allocator {}
+
+impl State {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// 0 if there is no such memory.
+    fn allocate(&self, size: u64, alignment: u64) -> u64 {
+        let length = usize::try_from(size).ok().filter(|_| alignment <= ALIGNMENT);
+        let buffer = length.and_then(|length| DeviceBuffer::new(&self.context, length).ok());
+        let mut ledger = self.ledger();
+        let Some(buffer) = buffer else {
+            ledger.refused = Some(self.refusal(size));
+            return 0;
+        };
+        let address = buffer.address();
+        ledger.bytes += size;
+        ledger.buffers.insert(address, buffer);
+        address
+    }
+
+    fn refusal(&self, asked: u64) -> EngineError {
+        match self.context.memory() {
+            Ok((free, total)) => EngineError::DeviceMemory { asked, free: free as u64, total: total as u64 },
+            Err(error) => error.into(),
+        }
+    }
+
+    fn release(&self, address: u64) -> bool {
+        let released = {
+            let mut ledger = self.ledger();
+            let buffer = ledger.buffers.remove(&address);
+            ledger.bytes -= buffer.as_ref().map_or(0, |buffer| buffer.len() as u64);
+            buffer
+        };
+        released.is_some()
+    }
+}
+
+/// The function that the library calls for memory.
+unsafe extern "C" fn allocate(user: *mut c_void, size: u64, alignment: u64) -> *mut c_void {
+    // SAFETY: the state that `Allocator::new` gave, which outlives what uses it.
+    unsafe { &*user.cast::<State>() }.allocate(size, alignment) as *mut c_void
+}
+
+/// The function that the library gives memory back to.
+unsafe extern "C" fn release(user: *mut c_void, memory: *mut c_void) -> bool {
+    // SAFETY: as in `allocate`.
+    unsafe { &*user.cast::<State>() }.release(memory as u64)
+}
+
+impl Allocator {
+    pub fn new(context: &Arc<Context>) -> Result<Arc<Self>, EngineError> {
+        let state = Box::new(State { context: Arc::clone(context), ledger: Mutex::default() });
+        let user = (&raw const *state).cast_mut().cast();
+        // SAFETY: both functions take the state that is passed along.
+        let shim = unsafe { sys::osha_trt_allocator_new(user, allocate, release) };
+        if shim.is_null() {
+            return Err(EngineError::Unavailable {
+                backend: "TensorRT".to_owned(),
+                reason: "the host has no memory left".to_owned(),
+            });
+        }
+        Ok(Arc::new(Self { shim, state }))
+    }
+
+    /// For the library.
+    pub fn raw(&self) -> *mut sys::Allocator {
+        self.shim
+    }
+
+    /// Bytes that the library has now.
+    pub fn bytes(&self) -> u64 {
+        self.state.ledger().bytes
+    }
+
+    /// The newest request that could not be met since the last question.
+    pub fn take_refused(&self) -> Option<EngineError> {
+        self.state.ledger().refused.take()
+    }
+}
+
+impl Drop for Allocator {
+    fn drop(&mut self) {
+        // SAFETY: ours; what used it is gone.
+        unsafe { sys::osha_trt_allocator_delete(self.shim) };
+    }
+}

@@ -1,0 +1,240 @@
+//! The backend on TensorRT, whose libraries are loaded at run time.
+//!
+//! An engine is built once for a model, device, driver, library and way of building, and kept in the [`crate::cache`]. The
+//! library's C++ interface is called through `tensorrt/shim.cpp`.
+
+mod allocator;
+mod builder;
+mod key;
+pub mod library;
+mod messages;
+mod profile;
+pub mod progress;
+mod runtime;
+mod session;
+mod sys;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gpu::MemoryKind;
+use gpu::cuda::Context;
+
+use self::builder::Job;
+use self::library::Library;
+use self::profile::Profile;
+pub use self::progress::{Progress, Watch};
+use self::runtime::{Engine as Network, Runtime};
+use self::session::{Session, Signature};
+use crate::batch::check_shape;
+use crate::cache::{self, Cache, Cached, Key, Lookup};
+use crate::device::DeviceTensor;
+use crate::log::{self, Severity};
+use crate::model_file::ModelFile;
+use crate::options::{Device, Options};
+use crate::worker::{Runner, Worker};
+use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
+
+fn unavailable(reason: impl ToString) -> EngineError {
+    EngineError::Unavailable { backend: "TensorRT".to_owned(), reason: reason.to_string() }
+}
+
+/// The device's context. The driver is asked before the library is touched: without one the library returns objects that
+/// cannot be used.
+fn context(options: &Options) -> Result<Arc<Context>, EngineError> {
+    let Device::Cuda(ordinal) = options.device else {
+        return Err(unavailable("it runs on a CUDA device only; choose one"));
+    };
+    let ordinal = i32::try_from(ordinal).map_err(unavailable)?;
+    Context::primary(ordinal).map_err(unavailable)
+}
+
+/// The library that `options` lead to. The driver is asked first.
+///
+/// # Errors
+/// When there is no driver, device or fitting library.
+pub fn library(options: &Options) -> Result<Arc<Library>, EngineError> {
+    context(options)?;
+    library::open(options)
+}
+
+/// All that is known before an engine is there.
+struct Plan {
+    job: Job,
+    metadata: std::collections::BTreeMap<String, String>,
+    key: Key,
+    cache: Cache,
+}
+
+impl Plan {
+    fn new(path: &Path, options: &Options) -> Result<Self, EngineError> {
+        let context = context(options)?;
+        let library = library::open(options)?;
+        let model = ModelFile::read(path)?;
+        let profiles = profile::of(&model, path, options.tensorrt.batch_size)?;
+        let key = key(path, &model, &library, &context, &profiles, options)?;
+        let cache = Cache::open(options.tensorrt.cache.as_deref())?;
+        let last_build = cache.last_build(&key.model);
+        let metadata = model.metadata();
+        let (path, precision) = (path.to_owned(), options.precision);
+        let options = options.tensorrt.clone();
+        let job = Job { library, context, path, profiles, precision, options, last_build };
+        Ok(Self { job, metadata, key, cache })
+    }
+
+    /// The engine from the cache, or a new one.
+    fn engine(&self, watch: &Watch) -> Result<Cached, EngineError> {
+        let path = self.job.path.display();
+        let cached = self.cache.get_or_build(&self.key, &watch.cancel, |miss| {
+            log::emit(Severity::Info, &format!("{path}: an engine is built, since {miss}"));
+            builder::build(self.job.clone(), watch)
+        })?;
+        if let Some(error) = &cached.not_kept {
+            log::emit(Severity::Warning, &format!("{path}: the engine is built anew next time: {error}"));
+        }
+        Ok(cached)
+    }
+
+    /// The engine, ready to run. One from the cache that the library refuses is built anew, once.
+    fn open(&self, watch: &Watch) -> Result<Arc<Network>, EngineError> {
+        let host_code = self.job.options.version_compatible;
+        let runtime = Runtime::new(&self.job.library, &self.job.context, host_code)?;
+        let cached = self.engine(watch)?;
+        match Network::new(&runtime, &cached.engine) {
+            Err(EngineError::PlanRefused { reason })
+                if cached.miss.is_none() && self.job.library.can_build().is_ok() =>
+            {
+                let path = self.job.path.display();
+                let text = format!(
+                    "{path}: the cached engine is built anew, since the library refuses it: {reason}"
+                );
+                log::emit(Severity::Warning, &text);
+                let place = self.cache.path(&self.key);
+                self.cache.prune(|entry| entry.path == place)?;
+                Network::new(&runtime, &self.engine(watch)?.engine)
+            }
+            other => other,
+        }
+    }
+}
+
+fn key(
+    path: &Path,
+    model: &ModelFile,
+    library: &Library,
+    context: &Context,
+    profiles: &[Profile],
+    options: &Options,
+) -> Result<Key, EngineError> {
+    let basis = key::Basis {
+        library: library.version(),
+        device: context.device(),
+        driver: key::driver(&gpu::cuda::status()?),
+        precision: options.precision,
+        profiles,
+        options: &options.tensorrt,
+    };
+    Ok(key::of(cache::model_digest_of(model, path)?, &basis))
+}
+
+/// Whether [`load`] would build an engine of the model file `path`: none is in the cache, and the library can.
+///
+/// # Errors
+/// As [`load`], as far as it can be told without an engine.
+pub fn needs_build(path: &Path, options: &Options) -> Result<bool, EngineError> {
+    let plan = Plan::new(path, options)?;
+    let is_missing = matches!(plan.cache.lookup(&plan.key), Lookup::Miss(_));
+    Ok(is_missing && plan.job.library.can_build().is_ok())
+}
+
+/// Sees to it that the engine of the model file `path` is in the cache. Returns its key, and whether it had to be built.
+///
+/// # Errors
+/// As [`load`], and when a new engine cannot be kept.
+pub fn build(path: &Path, options: &Options, watch: &Watch) -> Result<(Key, bool), EngineError> {
+    let plan = Plan::new(path, options)?;
+    let cached = plan.engine(watch)?;
+    match cached.not_kept {
+        Some(error) => Err(error.into()),
+        None => Ok((plan.key, cached.miss.is_some())),
+    }
+}
+
+/// Whether the library that `options` lead to accepts `plan`, the bytes of a built engine.
+///
+/// # Errors
+/// [`EngineError::PlanRefused`] with the library's own reason, or why the library cannot be used.
+pub fn check_plan(plan: &[u8], options: &Options) -> Result<(), EngineError> {
+    let context = context(options)?;
+    let runtime = Runtime::new(&library::open(options)?, &context, options.tensorrt.version_compatible)?;
+    Network::new(&runtime, plan).map(drop)
+}
+
+/// Loads the model file `path`; each call loads it anew. Takes seconds with an engine in the cache and up to minutes
+/// without.
+///
+/// # Errors
+/// [`EngineError::Unavailable`] when driver, device or library are missing; otherwise what is wrong with the model, the
+/// build, the cache or the device.
+pub fn load(path: &Path, options: &Options, watch: &Watch) -> Result<Arc<dyn InferenceEngine>, EngineError> {
+    let plan = Plan::new(path, options)?;
+    let network = plan.open(watch)?;
+    let signature = Signature::of(&network, path)?;
+    let infos = |named: &[session::Named]| named.iter().map(|named| named.info.clone()).collect();
+    let model = Arc::new(ModelInfo {
+        inputs: infos(&signature.inputs),
+        outputs: infos(&signature.outputs),
+        metadata: plan.metadata.clone(),
+    });
+    let description = describe(&plan, &network, options);
+    let session = Session::new(network, signature, path)?;
+    let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
+    Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
+}
+
+fn describe(plan: &Plan, network: &Network, options: &Options) -> String {
+    let (library, allocator) = (&plan.job.library, network.runtime().allocator());
+    format!(
+        "TensorRT {}, {}, {}, no TF32, {} MiB of device memory and {} MiB for each batch under way",
+        library.version(),
+        plan.job.context.device(),
+        options.precision,
+        allocator.bytes().div_ceil(1 << 20),
+        network.execution_bytes().div_ceil(1 << 20)
+    )
+}
+
+/// A model that TensorRT runs on a thread of its own.
+struct Engine {
+    model: Arc<ModelInfo>,
+    description: String,
+    context: Arc<Context>,
+    worker: Worker,
+}
+
+impl InferenceEngine for Engine {
+    fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn memory(&self) -> MemoryKind {
+        MemoryKind::Cuda
+    }
+
+    fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
+        let inputs = &self.model.inputs;
+        let input =
+            inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
+        check_shape(input, shape)?;
+        let tensor = DeviceTensor::new(&self.context, input.data_type, shape)?;
+        Ok(InputTensor::device(input.data_type, shape, tensor))
+    }
+
+    fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
+        self.worker.submit(inputs)
+    }
+}

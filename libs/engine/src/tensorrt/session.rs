@@ -1,0 +1,235 @@
+//! An engine that runs batches: inputs and outputs stay in device memory, everything runs on one stream of ours, and each set
+//! of tensors has an execution and a CUDA graph of its own.
+
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use gpu::cuda::{Context, DeviceBuffer, Event, Graph, PinnedBuffer, Stream};
+use vision::tensor::{DataType, TensorInfo};
+
+use super::runtime::{Engine, Execution, IoTensor};
+use crate::device_io::{self, DeviceOutput, bring_back};
+use crate::log::{self, Severity};
+use crate::recycling::Store;
+use crate::tensor::element_size;
+use crate::worker::{DeviceSession, Running};
+use crate::{EngineError, InputTensor, Outputs};
+
+/// An input or output, for us and for the library.
+pub(super) struct Named {
+    pub info: TensorInfo,
+    name: CString,
+}
+
+/// Inputs and outputs of an engine in the network's order.
+pub(super) struct Signature {
+    pub inputs: Vec<Named>,
+    pub outputs: Vec<Named>,
+}
+
+impl Signature {
+    /// What `engine`, made of the model file `path`, takes and gives.
+    ///
+    /// # Errors
+    /// When a tensor has a type that no tensor here has, or lies in host memory.
+    pub fn of(engine: &Engine, path: &Path) -> Result<Self, EngineError> {
+        let (inputs, outputs): (Vec<_>, Vec<_>) =
+            engine.tensors()?.into_iter().partition(|tensor| tensor.is_input);
+        let named = |tensors: Vec<IoTensor>| {
+            tensors.into_iter().map(|tensor| Named::new(tensor, path)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self { inputs: named(inputs)?, outputs: named(outputs)? })
+    }
+}
+
+impl Named {
+    fn new(tensor: IoTensor, path: &Path) -> Result<Self, EngineError> {
+        let IoTensor { name, data_type, shape, .. } = tensor;
+        let text = name.to_string_lossy().into_owned();
+        let found = data_type.and_then(data_type_of).ok_or_else(|| EngineError::UnsupportedDataType {
+            path: path.to_owned(),
+            tensor: text.clone(),
+            data_type: data_type.map_or_else(
+                || "shapes in host memory".to_owned(),
+                |number| format!("TensorRT's number {number}"),
+            ),
+        })?;
+        Ok(Self { info: TensorInfo { name: text, data_type: found, shape }, name })
+    }
+}
+
+/// The type of ours that number `number` of the library's `DataType` is, if any.
+fn data_type_of(number: i32) -> Option<DataType> {
+    match number {
+        0 => Some(DataType::F32),
+        1 => Some(DataType::F16),
+        3 => Some(DataType::I32),
+        5 => Some(DataType::U8),
+        8 => Some(DataType::I64),
+        _ => None,
+    }
+}
+
+/// Runs batches on a device.
+pub(super) struct Session {
+    /// Before what they use.
+    bound: Vec<Bound>,
+    engine: Arc<Engine>,
+    signature: Signature,
+    path: PathBuf,
+    context: Arc<Context>,
+    results: Store<PinnedBuffer>,
+    /// Cleared when a recording fails.
+    graphs: bool,
+    stream: Stream,
+}
+
+/// All that belongs to one set of input tensors. What is recorded or runs names its addresses, so it stays whole.
+struct Bound {
+    /// Addresses of the inputs.
+    key: Vec<u64>,
+    /// Whether the inputs are still there.
+    alive: Vec<Weak<()>>,
+    graph: Option<Graph>,
+    execution: Execution,
+    outputs: Vec<(DeviceOutput, DeviceBuffer)>,
+}
+
+impl Session {
+    /// For `engine`, which was made of the model file `path`.
+    pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
+        let context = Arc::clone(engine.runtime().context());
+        let stream = Stream::new(&context)?;
+        let (bound, results, path) = (Vec::new(), Store::default(), path.to_owned());
+        Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
+    }
+
+    /// The place of what belongs to `inputs`, made when they come for the first time.
+    fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
+        let key = device_io::addresses(inputs);
+        self.forget_what_is_gone()?;
+        if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
+            return Ok(index);
+        }
+        let bound = self.bind(key, inputs)?;
+        self.bound.push(bound);
+        Ok(self.bound.len() - 1)
+    }
+
+    /// Drops what belongs to tensors that were dropped, once nothing of it runs any more.
+    fn forget_what_is_gone(&mut self) -> Result<(), EngineError> {
+        let is_gone = |bound: &Bound| bound.alive.iter().any(|alive| alive.strong_count() == 0);
+        if self.bound.iter().any(is_gone) {
+            self.stream.synchronize()?;
+            self.bound.retain(|bound| !is_gone(bound));
+        }
+        Ok(())
+    }
+
+    fn bind(&self, key: Vec<u64>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+        let mut execution = Execution::new(&self.engine)?;
+        for ((named, input), address) in self.signature.inputs.iter().zip(inputs.iter()).zip(&key) {
+            execution.set_input(&named.name, input.shape(), *address)?;
+        }
+        let outputs = self.signature.outputs.iter().map(|named| self.bind_output(&mut execution, named));
+        let outputs = outputs.collect::<Result<_, _>>()?;
+        Ok(Bound { key, alive: device_io::alive(inputs), graph: None, execution, outputs })
+    }
+
+    /// An output lies at a fixed place, as a CUDA graph demands.
+    fn bind_output(
+        &self,
+        execution: &mut Execution,
+        named: &Named,
+    ) -> Result<(DeviceOutput, DeviceBuffer), EngineError> {
+        let open = || EngineError::ModelRejected {
+            path: self.path.clone(),
+            reason: format!(
+                "the shape of output {:?} depends on what is seen, which TensorRT is not used for here; choose \
+                 backend=onnxruntime-cuda, or leave the suppression of overlapping boxes out of the model",
+                named.info.name
+            ),
+        };
+        let shape = execution.shape(&named.name).ok_or_else(open)?;
+        let length = shape.iter().product::<usize>() * element_size(named.info.data_type);
+        let buffer = DeviceBuffer::new(&self.context, length)?;
+        execution.set_output(&named.name, buffer.address())?;
+        Ok((DeviceOutput { info: named.info.clone(), shape, address: buffer.address() }, buffer))
+    }
+
+    /// Puts the network's work into the stream.
+    fn launch(&mut self, index: usize) -> Result<(), EngineError> {
+        let bound = &mut self.bound[index];
+        if let Some(graph) = &mut bound.graph {
+            return Ok(graph.launch(&self.stream)?);
+        }
+        // The library allocates and chooses in the first run, which cannot be recorded; the next ones can.
+        bound.execution.enqueue(&self.stream)?;
+        if self.graphs {
+            self.record(index);
+        }
+        Ok(())
+    }
+
+    /// Records the work for the runs to come. Without it they are slower, and that is all.
+    fn record(&mut self, index: usize) {
+        let Bound { execution, graph, .. } = &mut self.bound[index];
+        match Graph::record(&self.stream, || execution.enqueue(&self.stream)) {
+            Ok(recorded) => *graph = Some(recorded),
+            Err(error) => {
+                self.graphs = false;
+                log::emit(Severity::Warning, &format!("{}: no CUDA graph: {error}", self.path.display()));
+            }
+        }
+    }
+
+    fn run(&mut self, inputs: &mut [InputTensor]) -> Result<Outputs, EngineError> {
+        if inputs.iter_mut().any(|input| input.as_device().is_none()) {
+            return Err(EngineError::ForeignTensor);
+        }
+        let index = self.bound_to(inputs)?;
+        for tensor in inputs.iter_mut().filter_map(InputTensor::as_device) {
+            tensor.settle(&self.stream)?;
+        }
+        self.launch(index)?;
+        let outputs = self.bound[index].outputs.iter().map(|(output, _)| output);
+        bring_back(outputs, &self.context, &self.stream, &self.results)
+    }
+}
+
+impl DeviceSession for Session {
+    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
+        let outputs = self.run(inputs)?;
+        let done = Event::new(&self.context)?;
+        done.record(&self.stream)?;
+        Ok(Running { outputs, done })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A device that fails here does not use the memory any more.
+        let _ = self.stream.synchronize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_the_headers() {
+        let known = [
+            (0, DataType::F32),
+            (1, DataType::F16),
+            (3, DataType::I32),
+            (5, DataType::U8),
+            (8, DataType::I64),
+        ];
+        for number in -1..12 {
+            let expected = known.iter().find(|(known, _)| *known == number).map(|(_, data_type)| *data_type);
+            assert_eq!(data_type_of(number), expected, "{number}");
+        }
+    }
+}

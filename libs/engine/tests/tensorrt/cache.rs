@@ -1,0 +1,79 @@
+//! What the cache of engines is for: what may be used again, and what must not.
+
+use engine::tensorrt::{self, Watch};
+use engine::{EngineError, Options, Precision, TensorRtOptions};
+
+use crate::common::{Setup, builds, load, model, numbers, refusal, run};
+use crate::double;
+
+pub fn every_part_of_the_key_counts() {
+    let setup = Setup::new();
+    let changes: [fn(&mut TensorRtOptions); 4] = [
+        |tensorrt| tensorrt.batch_size = 3,
+        |tensorrt| tensorrt.workspace_mib = 32,
+        |tensorrt| tensorrt.optimization_level = Some(1),
+        |tensorrt| tensorrt.version_compatible = true,
+    ];
+    let variants = changes
+        .map(|change| setup.with(change))
+        .into_iter()
+        .chain([setup.options.clone(), Options { precision: Precision::F32, ..setup.options.clone() }]);
+    for (index, options) in variants.enumerate() {
+        assert!(builds("affine_open", &options), "variant {index} was not built");
+        assert!(!builds("affine_open", &options), "variant {index} was built twice");
+        assert_eq!(setup.entries().len(), index + 1);
+    }
+    assert!(builds("metadata", &setup.options), "another model's engine was used");
+}
+
+pub fn a_damaged_entry_is_built_anew() {
+    let setup = Setup::new();
+    assert!(builds("metadata", &setup.options));
+    let whole = std::fs::read(setup.entry()).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&flipped[..], &whole[..whole.len() / 2], b"", b"no engine at all"] {
+        std::fs::write(setup.entry(), damaged).unwrap();
+        assert!(builds("metadata", &setup.options));
+        assert!(!builds("metadata", &setup.options));
+    }
+    assert_eq!(run(&*setup.load("metadata"), &[1, 3, 8, 8], &numbers(192)).unwrap()[4], -11.0);
+}
+
+pub fn builders_that_start_together_build_once() {
+    let setup = Setup::new();
+    if double::is_in_place() {
+        double::builder().set("build_step_ms", 100);
+    }
+    let built: usize = std::thread::scope(|scope| {
+        let start = |_| scope.spawn(|| usize::from(builds("metadata", &setup.options)));
+        let threads: Vec<_> = (0..4).map(start).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!((built, setup.entries().len()), (1, 1));
+}
+
+pub fn an_entry_that_the_library_refuses_is_built_anew() {
+    let setup = Setup::new();
+    double::builder().set("plan_version", 100_100);
+    assert!(builds("metadata", &setup.options));
+    double::builder().set("plan_version", 0);
+    let before = double::builder().get("builds");
+    let engine = setup.load("metadata");
+    assert_eq!(double::builder().get("builds"), before + 1);
+    assert_eq!(run(&*engine, &[1, 3, 8, 8], &numbers(192)).unwrap()[0], -13.0);
+    load("metadata", &setup.options);
+    assert_eq!(double::builder().get("builds"), before + 1);
+}
+
+pub fn an_engine_that_the_library_refuses_at_once_is_an_error() {
+    let setup = Setup::new();
+    double::builder().set("plan_version", 100_100);
+    let error = refusal("metadata", &setup.options);
+    let EngineError::PlanRefused { reason } = &error else { panic!("{error}") };
+    assert!(reason.contains("version tag 100100 does not match"), "{reason}");
+    // From the cache it is tried to be built once more, and once only.
+    let before = double::builder().get("builds");
+    assert!(tensorrt::load(&model("metadata"), &setup.options, &Watch::default()).is_err());
+    assert_eq!(double::builder().get("builds"), before + 1);
+}

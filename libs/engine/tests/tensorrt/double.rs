@@ -1,0 +1,170 @@
+//! Builds the doubles of `tests/tensorrt_double`, runs the tests with them in place, and tells them what to do.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Names the folder of the doubles for the process that runs with them.
+const FOLDER: &str = "GST_OSHA_TENSORRT_DOUBLE";
+
+/// Whether this process runs with the doubles.
+pub fn is_in_place() -> bool {
+    std::env::var_os(FOLDER).is_some()
+}
+
+/// A folder that holds one flavour of the doubles: `full`, `lean`, `old` or `driver`.
+pub fn folder(flavour: &str) -> PathBuf {
+    Path::new(&std::env::var_os(FOLDER).unwrap()).join(flavour)
+}
+
+/// Builds the doubles and runs this program again with them in place: only at its start does a process look where its
+/// libraries lie.
+pub fn rerun() -> ExitCode {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tensorrt-double");
+    build(&folder);
+    let error = Command::new(std::env::current_exe().unwrap())
+        .args(std::env::args_os().skip(1))
+        .env(FOLDER, &folder)
+        .env("LD_LIBRARY_PATH", folder.join("driver"))
+        .exec();
+    panic!("the tests cannot be started again: {error}");
+}
+
+/// The crate that the doubles belong to: this one, or the one that these tests stand on.
+fn engine_crate() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [own.to_owned(), own.join("../libs/engine")];
+    places.into_iter().find(|place| place.join("tests/tensorrt_double").is_dir()).unwrap()
+}
+
+fn build(folder: &Path) {
+    for flavour in ["include", "driver", "full", "lean", "old"] {
+        std::fs::create_dir_all(folder.join(flavour)).unwrap();
+    }
+    headers(&folder.join("include"));
+    let driver = folder.join("driver/libcuda.so.1");
+    compile(folder, "cuda.c", &driver, &["-Wl,-soname,libcuda.so.1"]);
+    let link = driver.to_str().unwrap();
+    let nvinfer = |file: &str, flags: &[&str]| {
+        compile(folder, "nvinfer.cpp", &folder.join(file), &[flags, &[link]].concat());
+    };
+    nvinfer("full/libnvinfer.so.11", &["-DDOUBLE_VERSION=110400"]);
+    nvinfer("lean/libnvinfer_lean.so.11", &["-DDOUBLE_VERSION=110400", "-DDOUBLE_LEAN"]);
+    nvinfer("old/libnvinfer.so.11", &["-DDOUBLE_VERSION=100900"]);
+    compile(folder, "onnxparser.cpp", &folder.join("full/libnvonnxparser.so.11"), &[]);
+}
+
+fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
+    let source = engine_crate().join("tests/tensorrt_double").join(source);
+    let (compiler, standard) = match source.extension() {
+        Some(extension) if extension == "c" => ("cc", "-std=gnu11"),
+        _ => ("c++", "-std=c++17"),
+    };
+    // Another run of the tests may use the old one: it is replaced, not written over.
+    let fresh = library.with_extension(std::process::id().to_string());
+    let done = Command::new(compiler)
+        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-isystem"])
+        .arg(folder.join("include"))
+        .arg(&source)
+        .arg("-o")
+        .arg(&fresh)
+        .args(flags)
+        .status();
+    assert!(done.unwrap().success(), "{} does not compile", source.display());
+    std::fs::rename(fresh, library).unwrap();
+}
+
+/// TensorRT's headers, with a body for what is purely virtual: a double has only to do what is called. No table of
+/// functions changes by that.
+fn headers(folder: &Path) {
+    let original = engine_crate().join("tensorrt/include");
+    let text = |name: &str| std::fs::read_to_string(original.join(name)).unwrap();
+    for entry in original.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+    let runtime = text("NvInferRuntime.h");
+    let start = runtime.find("class Weights\n{").unwrap();
+    let end = start + runtime[start..].find("\n};\n").unwrap() + 4;
+    let (weights, rest) = (&runtime[start..end], [&runtime[..start], &runtime[end..]].concat());
+    // Bodies need the class before they come.
+    let bodies = with_bodies(&text("NvInferImpl.h")).replacen(
+        "namespace apiv",
+        &format!("{weights}namespace apiv"),
+        1,
+    );
+    std::fs::write(folder.join("NvInferRuntime.h"), rest).unwrap();
+    std::fs::write(folder.join("NvInferImpl.h"), bodies).unwrap();
+    std::fs::write(folder.join("NvOnnxParser.h"), with_bodies(&text("NvOnnxParser.h"))).unwrap();
+}
+
+fn with_bodies(header: &str) -> String {
+    let mut parts = header.split("= 0;").peekable();
+    let mut text = String::new();
+    while let Some(part) = parts.next() {
+        text.push_str(part);
+        let declaration = part.rfind("virtual").map_or("", |at| &part[at..]);
+        match parts.peek() {
+            None => {}
+            // Its type is not complete where it stands; no double needs it.
+            Some(_) if declaration.contains("TimingCacheValue") => text.push_str("= 0;"),
+            Some(_) => text.push_str("{ __builtin_trap(); }"),
+        }
+    }
+    text
+}
+
+/// A double's library, loaded already or loaded now.
+pub struct Double(libloading::Library);
+
+pub fn driver() -> Double {
+    load("driver/libcuda.so.1")
+}
+
+pub fn builder() -> Double {
+    load("full/libnvinfer.so.11")
+}
+
+fn load(file: &str) -> Double {
+    // SAFETY: a library of ours.
+    Double(unsafe { libloading::Library::new(folder(file)) }.unwrap())
+}
+
+impl Double {
+    /// Tells it what to do from now on.
+    pub fn set(&self, name: &str, value: u64) {
+        let name = CString::new(name).unwrap();
+        // SAFETY: the function's type, as the double declares it.
+        unsafe {
+            let set = self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char, u64)>("double_set").unwrap();
+            set(name.as_ptr(), value);
+        }
+    }
+
+    /// What it counted.
+    pub fn get(&self, name: &str) -> u64 {
+        let name = CString::new(name).unwrap();
+        // SAFETY: as above.
+        unsafe {
+            let get =
+                self.0.get::<unsafe extern "C" fn(*const std::ffi::c_char) -> u64>("double_get").unwrap();
+            get(name.as_ptr())
+        }
+    }
+}
+
+/// Everything as it is at first.
+pub fn reset() {
+    if !is_in_place() {
+        return;
+    }
+    let (driver, builder) = (driver(), builder());
+    driver.set("total_bytes", 1 << 30);
+    ["sticky", "refuse_recording"].iter().for_each(|name| driver.set(name, 0));
+    ["build_step_ms", "fail_build", "fail_enqueue", "plan_version"]
+        .iter()
+        .for_each(|name| builder.set(name, 0));
+    builder.set("build_steps", 3);
+}

@@ -1,0 +1,105 @@
+//! The TensorRT backend: building, caching, running, and everything that can go wrong.
+//!
+//! By default all of it runs against doubles of the driver and of TensorRT (`tests/tensorrt_double`). With
+//! `GST_OSHA_TENSORRT_TESTS=real` (`make test-tensorrt`) the same tests run against the libraries of the machine; those that
+//! tell the doubles what to do, and all that need what is not installed, are counted as ignored then.
+
+#![allow(clippy::unwrap_used)]
+
+mod build;
+mod cache;
+mod common;
+mod double;
+mod library;
+mod run;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// What a test needs.
+#[derive(Clone, Copy)]
+enum Needs {
+    /// A driver, a device and either library.
+    Library,
+    /// A driver, a device and the full library.
+    Builder,
+    /// As `Builder`, and doubles that do as they are told.
+    Double,
+}
+
+type Test = (&'static str, Needs, fn());
+
+/// Names, needs and bodies of the functions given.
+macro_rules! tests {
+    ($needs:ident: $($module:ident::$name:ident),+ $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), Needs::$needs, $module::$name as fn())),+]
+    };
+}
+
+fn tests() -> Vec<Test> {
+    let with_a_library: [Test; 2] = tests!(Library:
+        library::what_never_was_a_plan_is_refused,
+        library::a_thousand_runtimes_leave_no_memory_behind,
+    );
+    let with_a_builder: [Test; 12] = tests!(Builder:
+        build::a_model_is_built_once_and_found_again,
+        build::a_cancelled_build_ends_within_two_seconds,
+        build::progress_rises_to_the_end,
+        build::a_precision_that_the_model_lacks_is_refused,
+        build::a_model_that_cannot_be_read_is_refused,
+        cache::every_part_of_the_key_counts,
+        cache::a_damaged_entry_is_built_anew,
+        cache::builders_that_start_together_build_once,
+        run::results_are_those_of_onnxruntime,
+        run::batches_of_every_size_up_to_the_largest,
+        run::a_recorded_run_gives_the_same_bits,
+        library::what_is_no_plan_is_refused_with_a_reason,
+    );
+    let with_doubles: [Test; 15] = tests!(Double:
+        build::a_failed_build_tells_the_builders_reason,
+        build::precisions_need_a_device_that_has_them,
+        build::the_last_build_gives_the_estimate,
+        build::memory_that_is_short_is_told_in_numbers,
+        cache::an_entry_that_the_library_refuses_is_built_anew,
+        cache::an_engine_that_the_library_refuses_at_once_is_an_error,
+        run::a_failed_run_tells_the_librarys_reason,
+        run::a_lost_context_needs_a_new_process,
+        run::without_recording_it_runs_all_the_same,
+        run::tensors_of_another_backend_are_refused,
+        run::nothing_is_left_behind,
+        library::the_lean_library_runs_what_the_full_one_built,
+        library::the_lean_library_does_not_build,
+        library::an_older_library_is_refused,
+        library::what_is_no_library_is_refused,
+    );
+    with_a_library.into_iter().chain(with_a_builder).chain(with_doubles).collect()
+}
+
+fn main() -> ExitCode {
+    let is_real = std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|value| value == "real");
+    if !is_real && !double::is_in_place() {
+        return double::rerun();
+    }
+    let missing = if is_real { common::missing() } else { common::Missing::default() };
+    if let Some(reason) = &missing.builder {
+        println!("SKIPPED: no TensorRT builder ({reason})");
+    }
+    let is_ignored = |needs| match needs {
+        Needs::Library => missing.library,
+        Needs::Builder => missing.builder.is_some(),
+        Needs::Double => is_real,
+    };
+    let trial = |(name, needs, body): Test| {
+        let run = move || {
+            double::reset();
+            body();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(is_ignored(needs))
+    };
+    let mut arguments = Arguments::from_args();
+    // The doubles are told what to do for one test at a time, and memory is counted.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, tests().into_iter().map(trial).collect()).exit_code()
+}

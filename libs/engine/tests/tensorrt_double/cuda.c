@@ -1,0 +1,185 @@
+// A double of the CUDA driver for tests: device memory is host memory, a stream does at once what it is told.
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int Code;
+typedef uint64_t Address;
+typedef void (*HostFunction)(void* data);
+
+enum { SUCCESS = 0, OUT_OF_MEMORY = 2, NOT_SUPPORTED = 801, INVALID = 1 };
+
+typedef struct { HostFunction function; void* data; } Work;
+typedef struct { Work work[64]; int count; } Graph;
+typedef struct { Graph* recording; } Stream;
+
+static uint64_t total_bytes = 1ull << 30;
+static uint64_t live_bytes;
+static uint64_t live_host_bytes;
+static uint64_t launches;
+static uint64_t live_objects;
+static int sticky;
+static int refuse_recording;
+
+/// What a test may set and ask.
+void double_set(char const* name, uint64_t value) {
+    if (strcmp(name, "total_bytes") == 0) total_bytes = value;
+    if (strcmp(name, "sticky") == 0) sticky = (int)value;
+    if (strcmp(name, "refuse_recording") == 0) refuse_recording = (int)value;
+}
+uint64_t double_get(char const* name) {
+    if (strcmp(name, "live_bytes") == 0) return live_bytes;
+    if (strcmp(name, "live_host_bytes") == 0) return live_host_bytes;
+    if (strcmp(name, "live_objects") == 0) return live_objects;
+    if (strcmp(name, "graph_launches") == 0) return launches;
+    return 0;
+}
+
+/// Every allocation carries its size in front.
+static void* take(size_t size, uint64_t* account) {
+    uint8_t* block = calloc(1, size + 256);
+    if (block == NULL) return NULL;
+    memcpy(block, &size, sizeof size);
+    __atomic_fetch_add(account, size, __ATOMIC_SEQ_CST);
+    return block + 256;
+}
+static void give(void* memory, uint64_t* account) {
+    size_t size;
+    uint8_t* block = (uint8_t*)memory - 256;
+    memcpy(&size, block, sizeof size);
+    __atomic_fetch_sub(account, size, __ATOMIC_SEQ_CST);
+    free(block);
+}
+static void* object(size_t size) {
+    __atomic_fetch_add(&live_objects, 1, __ATOMIC_SEQ_CST);
+    return calloc(1, size);
+}
+static Code discard(void* memory) {
+    __atomic_fetch_sub(&live_objects, 1, __ATOMIC_SEQ_CST);
+    free(memory);
+    return sticky;
+}
+
+Code cuInit(unsigned flags) { return flags == 0 ? SUCCESS : INVALID; }
+Code cuDriverGetVersion(int* version) { *version = 13000; return SUCCESS; }
+Code cuGetErrorName(Code code, char const** text) {
+    *text = code == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR";
+    return SUCCESS;
+}
+Code cuGetErrorString(Code code, char const** text) { (void)code; *text = "said by the double"; return SUCCESS; }
+Code cuDeviceGetCount(int* count) { *count = 1; return SUCCESS; }
+Code cuDeviceGet(int* device, int ordinal) { *device = ordinal; return ordinal == 0 ? SUCCESS : 101; }
+Code cuDeviceGetName(char* name, int length, int device) {
+    (void)device;
+    snprintf(name, (size_t)length, "CUDA double (no GPU)");
+    return SUCCESS;
+}
+Code cuDeviceGetUuid_v2(uint8_t* bytes, int device) { (void)device; memset(bytes, 0, 16); return SUCCESS; }
+Code cuDeviceTotalMem_v2(size_t* bytes, int device) { (void)device; *bytes = 1ull << 30; return SUCCESS; }
+Code cuDeviceGetAttribute(int* value, int attribute, int device) {
+    (void)device;
+    *value = attribute == 75 ? 7 : attribute == 76 ? 5 : attribute == 16 ? 1 : 0;
+    return SUCCESS;
+}
+
+static __thread int current;
+Code cuDevicePrimaryCtxRetain(void** context, int device) { (void)device; static int primary; *context = &primary; return SUCCESS; }
+Code cuCtxPushCurrent_v2(void* context) { (void)context; ++current; return SUCCESS; }
+Code cuCtxPopCurrent_v2(void** context) { *context = NULL; --current; return SUCCESS; }
+Code cuCtxGetDevice(int* device) { *device = 0; return SUCCESS; }
+/// Whether the calling thread has a current context, as TensorRT needs.
+int double_is_current(void) { return current > 0; }
+
+Code cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
+    *free_bytes = total_bytes > live_bytes ? total_bytes - live_bytes : 0;
+    *total = total_bytes;
+    return sticky;
+}
+Code cuMemAlloc_v2(Address* address, size_t size) {
+    if (sticky) return sticky;
+    void* memory = size > total_bytes - live_bytes ? NULL : take(size, &live_bytes);
+    *address = (Address)memory;
+    return memory == NULL ? OUT_OF_MEMORY : SUCCESS;
+}
+Code cuMemFree_v2(Address address) { give((void*)address, &live_bytes); return sticky; }
+Code cuMemAllocManaged(Address* address, size_t size, unsigned flags) { (void)flags; return cuMemAlloc_v2(address, size); }
+Code cuMemHostAlloc(void** memory, size_t size, unsigned flags) {
+    (void)flags;
+    *memory = take(size, &live_host_bytes);
+    return *memory == NULL ? OUT_OF_MEMORY : sticky;
+}
+Code cuMemFreeHost(void* memory) { give(memory, &live_host_bytes); return sticky; }
+Code cuMemHostGetDevicePointer_v2(Address* address, void* memory, unsigned flags) {
+    (void)flags;
+    *address = (Address)memory;
+    return SUCCESS;
+}
+Code cuPointerGetAttribute(void* value, int attribute, Address address) { (void)value; (void)attribute; (void)address; return INVALID; }
+
+Code cuMemcpyHtoDAsync_v2(Address to, void const* from, size_t size, void* stream) { (void)stream; memcpy((void*)to, from, size); return sticky; }
+Code cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, void* stream) { (void)stream; memcpy(to, (void*)from, size); return sticky; }
+Code cuMemcpyDtoDAsync_v2(Address to, Address from, size_t size, void* stream) { (void)stream; memmove((void*)to, (void*)from, size); return sticky; }
+Code cuMemcpy2DAsync_v2(void const* copy, void* stream) { (void)copy; (void)stream; return NOT_SUPPORTED; }
+Code cuMemsetD8Async(Address to, uint8_t byte, size_t size, void* stream) { (void)stream; memset((void*)to, byte, size); return sticky; }
+
+Code cuStreamCreate(void** stream, unsigned flags) { (void)flags; *stream = object(sizeof(Stream)); return sticky; }
+Code cuStreamDestroy_v2(void* stream) { return discard(stream); }
+Code cuStreamSynchronize(void* stream) { (void)stream; return sticky; }
+Code cuStreamWaitEvent(void* stream, void* event, unsigned flags) { (void)stream; (void)event; (void)flags; return sticky; }
+Code cuEventCreate(void** event, unsigned flags) { (void)flags; *event = object(1); return sticky; }
+Code cuEventDestroy_v2(void* event) { return discard(event); }
+Code cuEventRecord(void* event, void* stream) { (void)event; (void)stream; return sticky; }
+Code cuEventQuery(void* event) { (void)event; return sticky; }
+Code cuEventSynchronize(void* event) { (void)event; return sticky; }
+Code cuEventElapsedTime(float* milliseconds, void* start, void* end) { (void)start; (void)end; *milliseconds = 0; return sticky; }
+
+Code cuStreamBeginCapture_v2(Stream* stream, int mode) {
+    (void)mode;
+    if (refuse_recording) return NOT_SUPPORTED;
+    stream->recording = object(sizeof(Graph));
+    return sticky;
+}
+Code cuStreamEndCapture(Stream* stream, Graph** graph) {
+    *graph = stream->recording;
+    stream->recording = NULL;
+    return *graph == NULL ? INVALID : sticky;
+}
+Code cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, uint64_t flags) {
+    (void)flags;
+    *executable = object(sizeof(Graph));
+    **executable = *graph;
+    return sticky;
+}
+Code cuGraphDestroy(Graph* graph) { return discard(graph); }
+Code cuGraphExecDestroy(Graph* graph) {
+    for (int index = 0; index < graph->count; ++index) free(graph->work[index].data);
+    return discard(graph);
+}
+Code cuGraphLaunch(Graph* graph, void* stream) {
+    (void)stream;
+    ++launches;
+    for (int index = 0; index < graph->count; ++index) graph->work[index].function(graph->work[index].data);
+    return sticky;
+}
+/// The double of TensorRT does its work with this. `data` is from malloc and is freed once it is not needed any more.
+Code cuLaunchHostFunc(Stream* stream, HostFunction function, void* data) {
+    if (stream->recording != NULL) {
+        stream->recording->work[stream->recording->count++] = (Work){function, data};
+        return sticky;
+    }
+    function(data);
+    free(data);
+    return sticky;
+}
+
+Code cuModuleLoadDataEx(void** module, void const* image, unsigned count, int* options, void** values) {
+    (void)module; (void)image; (void)count; (void)options; (void)values;
+    return NOT_SUPPORTED;
+}
+Code cuModuleGetFunction(void** function, void* module, char const* name) { (void)function; (void)module; (void)name; return NOT_SUPPORTED; }
+Code cuLaunchKernel(void* function, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, unsigned g, void* stream,
+    void** arguments, void** extra) {
+    (void)function; (void)a; (void)b; (void)c; (void)d; (void)e; (void)f; (void)g; (void)stream; (void)arguments; (void)extra;
+    return NOT_SUPPORTED;
+}

@@ -1,0 +1,183 @@
+//! Starting while an engine is built: state changes go through at once, frames wait, and a stop gives the build up.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::EngineError;
+use engine::tensorrt::progress::Observer;
+use engine::tensorrt::{Progress, Watch};
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gstsupport::lock;
+
+use super::backend;
+use super::detector::{Detector, OpenError};
+use super::imp::TrtInfer;
+use super::settings::Settings;
+
+/// How often a waiting thread looks whether it is to give up.
+const POLL: Duration = Duration::from_millis(50);
+/// How often progress is told while the phase stays the same.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What GStreamer's progress messages are about.
+const TASK: &str = "trtinfer-engine";
+
+/// A build that is under way, if any.
+#[derive(Default)]
+pub(super) struct Startup {
+    build: Mutex<Option<Watch>>,
+    ended: Condvar,
+}
+
+impl Startup {
+    fn begin(&self, watch: &Watch) {
+        *lock(&self.build) = Some(watch.clone());
+    }
+
+    /// Calls `work` and lets the waiting go on, unless the build was given up or another one was begun.
+    fn end(&self, watch: &Watch, work: impl FnOnce()) {
+        let mut build = lock(&self.build);
+        if build.as_ref().is_some_and(|current| Arc::ptr_eq(&current.cancel, &watch.cancel)) {
+            work();
+            *build = None;
+            self.ended.notify_all();
+        }
+    }
+
+    /// Gives the build up.
+    pub fn cancel(&self) {
+        if let Some(watch) = lock(&self.build).take() {
+            watch.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.ended.notify_all();
+        }
+    }
+
+    /// Waits until nothing is being built, or `give_up` says so.
+    pub fn wait(&self, give_up: impl Fn() -> bool) {
+        let mut build = lock(&self.build);
+        while build.is_some() && !give_up() {
+            let waited = self.ended.wait_timeout(build, POLL);
+            build = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl TrtInfer {
+    /// Loads the network: at once if its engine is there, otherwise in the background.
+    ///
+    /// # Errors
+    /// What is wrong with the settings. Whatever goes wrong in the background is posted on the bus.
+    pub(super) fn start(&self) -> Result<(), OpenError> {
+        engine::log::set_handler(super::imp::log_engine);
+        let settings = lock(&self.settings).clone();
+        if backend::needs_build(&settings) {
+            return self.start_in_background(settings);
+        }
+        self.install(Detector::open(&settings, &Watch::default())?)
+    }
+
+    fn start_in_background(&self, settings: Settings) -> Result<(), OpenError> {
+        let watch = Watch { observer: Some(self.observer()), ..Watch::default() };
+        self.startup.begin(&watch);
+        self.post_progress(
+            gst::ProgressType::Start,
+            "an engine is built for this GPU; it is kept for the next start",
+        );
+        let this = self.ref_counted();
+        let work = move || {
+            let opened = Detector::open(&settings, &watch);
+            this.startup.end(&watch, || this.finish_start(opened));
+        };
+        let started = std::thread::Builder::new().name("trtinfer-start".to_owned()).spawn(work);
+        started.map(drop).map_err(|error| {
+            self.startup.cancel();
+            let reason = format!("no thread can be started ({error}); raise the limit on processes");
+            EngineError::Unavailable { backend: "TensorRT".to_owned(), reason }.into()
+        })
+    }
+
+    fn finish_start(&self, opened: Result<Detector, OpenError>) {
+        match opened.and_then(|detector| self.install(detector)) {
+            Ok(()) => {
+                self.post_progress(gst::ProgressType::Complete, "the engine is ready");
+                // The batch is known now, and with it how long frames stay here.
+                let message = gst::message::Latency::builder().src(&*self.obj()).build();
+                let _ = self.obj().post_message(message);
+            }
+            Err(error) => {
+                self.post_progress(gst::ProgressType::Error, &error.to_string());
+                self.post_open_error(&error);
+            }
+        }
+    }
+
+    /// Posts how far a build is, when the percent or the phase is another one and not too often.
+    fn observer(&self) -> Observer {
+        let this = self.obj().downgrade();
+        let last: Mutex<Option<(Instant, u8)>> = Mutex::default();
+        Arc::new(move |progress: &Progress| {
+            let mut last = lock(&last);
+            if last.is_some_and(|(at, percent)| percent == progress.percent || at.elapsed() < PAUSE) {
+                return;
+            }
+            *last = Some((Instant::now(), progress.percent));
+            drop(last);
+            if let Some(element) = this.upgrade() {
+                let _ = element
+                    .post_message(gst::message::Element::builder(structure(progress)).src(&element).build());
+                element.imp().post_progress(gst::ProgressType::Continue, &progress.to_string());
+            }
+        })
+    }
+
+    fn post_progress(&self, kind: gst::ProgressType, text: &str) {
+        let message = gst::message::Progress::builder(kind, TASK, text).src(&*self.obj()).build();
+        // Nobody may listen.
+        let _ = self.obj().post_message(message);
+    }
+}
+
+/// As the message `trtinfer-progress` has it.
+fn structure(progress: &Progress) -> gst::Structure {
+    let milliseconds = |duration: Duration| duration.as_millis() as u64;
+    let structure = gst::Structure::builder("trtinfer-progress")
+        .field("phase", progress.phase.as_str())
+        .field("percent", u32::from(progress.percent))
+        .field("elapsed-ms", milliseconds(progress.elapsed));
+    match progress.remaining {
+        Some(remaining) => structure.field("remaining-ms", milliseconds(remaining)).build(),
+        None => structure.build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_goes_on_when_the_build_ends_or_is_given_up() {
+        for is_cancelled in [false, true] {
+            let (startup, watch) = (Startup::default(), Watch::default());
+            startup.begin(&watch);
+            std::thread::scope(|scope| {
+                let waiter = scope.spawn(|| startup.wait(|| false));
+                std::thread::sleep(POLL);
+                assert!(!waiter.is_finished());
+                if is_cancelled { startup.cancel() } else { startup.end(&watch, || ()) }
+            });
+            assert_eq!(watch.is_cancelled(), is_cancelled);
+        }
+    }
+
+    #[test]
+    fn a_build_that_was_given_up_installs_nothing() {
+        let (startup, watch) = (Startup::default(), Watch::default());
+        startup.begin(&watch);
+        startup.cancel();
+        startup.begin(&Watch::default());
+        startup.end(&watch, || panic!("installed"));
+        let started = Instant::now();
+        startup.wait(|| started.elapsed() > POLL);
+        assert!(lock(&startup.build).is_some(), "the second build was ended by the first");
+    }
+}
