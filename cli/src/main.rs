@@ -1,4 +1,4 @@
-//! `gst-osha`: examines the machine, measures, summarises and checks what the elements do.
+//! `gst-osha`: examines the machine, measures and watches the elements, reads what they write, asks the standards.
 
 mod bench;
 mod doctor;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Companion of the GStreamer elements trtinfer and oshaannotate.
+/// Companion of the GStreamer elements zcbufferpool, trtinfer and oshaannotate.
 #[derive(Parser)]
 #[command(name = "gst-osha", version)]
 struct Cli {
@@ -33,7 +33,7 @@ enum Command {
     Engine(engines::Args),
     /// Summarise event spools by rule, zone and hour, as tables and a plot; check that they are whole
     Events(events::Args),
-    /// Find the standards that fit a text
+    /// Find the standards that fit a text, in an index of the shipped or of your own
     Index(index::Args),
     /// Summarise a finished run: frames, detections, violations with their citations
     Summary(summary::Args),

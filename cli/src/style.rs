@@ -3,16 +3,19 @@
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 
-static COLOUR: LazyLock<bool> = LazyLock::new(|| {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::io::stdout().is_terminal()
-});
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+static COLOUR: LazyLock<bool> =
+    LazyLock::new(|| AutoStream::choice(&std::io::stdout()) != ColorChoice::Never);
 
 /// What a text says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// A heading.
+    /// A heading, or a command to copy.
     Title,
+    /// Of little weight.
+    Quiet,
     /// As it should be.
     Good,
     /// Could be better, or was left out.
@@ -21,15 +24,23 @@ pub enum Tone {
     Bad,
 }
 
-/// `text` in the colour of `tone`, if standard output is a terminal and `NO_COLOR` is not set.
+impl Tone {
+    /// What it looks like.
+    pub fn style(self) -> Style {
+        match self {
+            Self::Title => Style::new().bold(),
+            Self::Quiet => Style::new().dimmed(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Doubtful => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+        }
+    }
+}
+
+/// `text` in the style of `tone`, if standard output is a terminal and the user has not refused colour (`NO_COLOR`).
 pub fn paint(text: &str, tone: Tone) -> String {
-    let code = match tone {
-        Tone::Title => 1,
-        Tone::Good => 32,
-        Tone::Doubtful => 33,
-        Tone::Bad => 31,
-    };
-    if *COLOUR { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    let style = if *COLOUR { tone.style() } else { Style::new() };
+    format!("{style}{text}{style:#}")
 }
 
 /// A line on standard error about work under way; replaced by the next one. Nothing if that is no terminal.

@@ -110,9 +110,9 @@ pub fn run(args: &Args) -> Result<()> {
         });
         earlier.at = Some(Instant::now());
         let clear = if is_live { "\x1b[H\x1b[2J" } else { "" };
-        print!("{clear}{screen}");
-        // Whoever read this has seen enough.
-        if std::io::stdout().flush().is_err() || look == args.count {
+        let mut out = std::io::stdout().lock();
+        // Whoever reads this may have seen enough.
+        if write!(out, "{clear}{screen}").and_then(|()| out.flush()).is_err() || look == args.count {
             return Ok(());
         }
         std::thread::sleep(Duration::from_secs_f64(args.interval));

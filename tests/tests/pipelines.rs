@@ -1,4 +1,5 @@
-//! Every documented pipeline is run: `pipelines/*.launch` and each `gst-launch-1.0` line of the README.
+//! Every documented command is run: `pipelines/*.launch`, and each `gst-launch-1.0` and `gst-osha` line of the README and of
+//! `docs/`.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::fs;
@@ -116,18 +117,86 @@ fn every_file_in_pipelines_has_a_test() {
     }
 }
 
-/// The README's lines, continued lines joined.
-fn readme_lines() -> Vec<String> {
-    let readme = fs::read_to_string(repository().join("README.md")).unwrap().replace("\\\n", " ");
-    let lines = readme.lines().map(str::trim).filter(|line| line.starts_with("gst-launch-1.0 "));
-    lines.map(str::to_owned).collect()
+/// The commands in a page, continued lines joined, prompts and comments cut off. Those with `…` are no whole ones.
+fn commands(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join(page)).unwrap().replace("\\\n", " ");
+    let lines = text.lines().filter(|line| line.starts_with("    ")).map(str::trim);
+    let lines = lines.map(|line| line.trim_start_matches("$ ").split("  #").next().unwrap_or(line).trim());
+    let is_command = |line: &&str| {
+        let line = line.trim_start_matches("GST_TRACERS=zcopies ");
+        line.starts_with("gst-launch-1.0 ") || line.starts_with("gst-osha ")
+    };
+    lines.filter(is_command).filter(|line| !line.contains('…')).map(str::to_owned).collect()
+}
+
+/// The JSON lines that a page shows, as a file.
+fn jsonl(page: &str) -> String {
+    let text = fs::read_to_string(repository().join(page)).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with("{\"") && !line.contains('…'))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// What takes long, depends on the machine or waits for a pipeline is only looked at: whether there are such arguments.
+fn as_tested(command: &str) -> String {
+    let is_long =
+        ["doctor", "bench", "top"].iter().any(|name| command.starts_with(&format!("gst-osha {name}")));
+    if is_long { format!("{command} --help") } else { command.to_owned() }
+}
+
+/// Runs the commands of a page one after the other, in a folder with the files that they name.
+fn run_page(page: &str, files: &[(&str, &str)]) {
+    let folder = copy_of_the_repository();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let commands = commands(page);
+    assert!(!commands.is_empty(), "{page} shows no command");
+    for command in commands {
+        let line = format!("PATH=$PWD/build/bin:$PATH; {}", as_tested(&command));
+        assert_ran(&command, &run(&line, folder.path()));
+    }
 }
 
 #[test]
 fn the_readme() {
-    let lines = readme_lines();
-    assert!(!lines.is_empty(), "the README shows no pipeline");
-    for line in lines {
-        assert_ran(&line, &run(&line, copy_of_the_repository().path()));
+    run_page("README.md", &[]);
+}
+
+#[test]
+fn docs_on_events() {
+    let folder = copy_of_the_repository();
+    let line = "gst-launch-1.0 -q $(grep -v '^#' pipelines/events-only.launch)";
+    assert_ran(line, &run(line, folder.path()));
+    let events = fs::read_to_string(folder.path().join("out/events.jsonl")).unwrap();
+    run_page("docs/events.md", &[("events.jsonl", &events)]);
+}
+
+#[test]
+fn docs_on_metas() {
+    run_page("docs/metas.md", &[]);
+}
+
+#[test]
+fn docs_on_standards() {
+    run_page("docs/standards.md", &[("dguv.jsonl", &jsonl("docs/standards.md"))]);
+}
+
+#[test]
+fn docs_on_tools() {
+    run_page("docs/tools.md", &[]);
+}
+
+#[test]
+fn every_page_with_commands_has_a_test() {
+    let source = include_str!("pipelines.rs");
+    for entry in fs::read_dir(repository().join("docs")).unwrap() {
+        let page = format!("docs/{}", entry.unwrap().file_name().into_string().unwrap());
+        let is_tested = source.contains(&format!("run_page(\"{page}\""));
+        assert!(
+            !page.ends_with(".md") || is_tested || commands(&page).is_empty(),
+            "{page} is run by no test"
+        );
     }
 }

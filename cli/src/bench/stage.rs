@@ -221,7 +221,7 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>) {
         "oshaannotate" => Part::Annotate,
         "zcbufferpool" | "cudaupload" => Part::Upload,
         "cudadownload" => Part::Download,
-        _ if class.contains("Decoder/Video") || class.contains("Codec/Decoder/Video") => Part::Decode,
+        _ if class.contains("Decoder/Video") => Part::Decode,
         _ if class.contains("Encoder/Video") => Part::Encode,
         _ => return,
     };

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Color, Style};
+use anstyle::Style;
 use serde::Serialize;
 
 use super::Outcome;
 use super::facts::Facts;
 use super::findings::{Area, Finding, Status};
 use super::platform::{Platform, System};
+use crate::style::Tone;
 
 /// Columns of the page. Paths and commands are never broken, so that they can be copied.
 const WIDTH: usize = 120;
@@ -36,17 +37,14 @@ pub struct Report<'a> {
     pub facts: &'a Facts,
 }
 
-const fn colour(colour: AnsiColor) -> Style {
-    Style::new().fg_color(Some(Color::Ansi(colour)))
-}
-
 fn style(status: Status) -> Style {
-    match status {
-        Status::Ok => colour(AnsiColor::Green),
-        Status::Info => Style::new().dimmed(),
-        Status::Slower | Status::Unknown => colour(AnsiColor::Yellow),
-        Status::Missing => colour(AnsiColor::Red).bold(),
-    }
+    let tone = match status {
+        Status::Ok => Tone::Good,
+        Status::Info => Tone::Quiet,
+        Status::Slower | Status::Unknown => Tone::Doubtful,
+        Status::Missing => Tone::Bad,
+    };
+    tone.style()
 }
 
 fn word(status: Status) -> &'static str {
@@ -81,7 +79,7 @@ pub fn page(
     let mut area = None;
     for finding in findings {
         if area != Some(finding.area) {
-            let bold = Style::new().bold();
+            let bold = Tone::Title.style();
             let gap = if area.is_some() { "\n" } else { "" };
             writeln!(to, "{gap}{bold}{}{bold:#}", heading(finding.area))?;
             area = Some(finding.area);
@@ -112,7 +110,7 @@ fn line(to: &mut impl Write, finding: &Finding, system: System) -> io::Result<()
         write!(to, "{:INDENT$}", "")?;
         paragraph(to, &format!("because {cause}"))?;
     }
-    let command = Style::new().bold();
+    let command = Tone::Title.style();
     for remedy in finding.remedy.iter().flat_map(|remedy| remedy.lines(system)) {
         writeln!(to, "{:INDENT$}{command}$ {remedy}{command:#}", "")?;
     }

@@ -106,7 +106,8 @@ fn explain(path: &Path, report: &Report) {
 }
 
 fn print(overview: &Overview) {
-    println!("{:<12} {} in {} files", "events", overview.events, overview.files);
+    let files = if overview.files == 1 { "file" } else { "files" };
+    println!("{:<12} {} in {} {files}", "events", overview.events, overview.files);
     if let (Some(first), Some(last)) = (&overview.first, &overview.last) {
         println!("{:<12} {first} to {last}", "time");
     }

@@ -92,7 +92,7 @@ impl ElementImpl for OshaAnnotate {
                 "Safety violation annotator",
                 "Filter/Analyzer/Effect/Video",
                 "Judges detected people and their protective equipment, draws them with the standard that is \
-                 violated, posts osha-violation messages and writes an event log. Assists people, certifies nothing",
+                 violated, posts osha-violation messages and writes events. Assists people, certifies nothing",
                 "The gst-osha authors",
             )
         });

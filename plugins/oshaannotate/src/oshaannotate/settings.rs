@@ -138,8 +138,8 @@ fn other_properties() -> Vec<ParamSpec> {
         glib::ParamSpecString::builder("rules")
             .nick("Rules")
             .blurb(
-                "Site file (TOML): scope, contexts, what is watched, how long a violation must last. Unset: a \
-                 construction site where hard hats and high-visibility vests are watched",
+                "Site file (TOML): scope, contexts, zones, rules, how long a violation must last. Unset: a construction \
+                 site where hard hats, high-visibility vests and falls are watched",
             )
             .mutable_ready()
             .build(),
@@ -175,7 +175,7 @@ fn other_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("snapshot", defaults.snapshot)
             .nick("Snapshot")
-            .blurb("When a picture is kept, if snapshot-location is set; osha-snapshot messages tell of each file")
+            .blurb("When a picture is kept, if snapshot-location is set; an osha-snapshot message tells of each file")
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("snapshot-picture", defaults.snapshot_picture)
@@ -185,7 +185,7 @@ fn other_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("snapshot-blur", defaults.snapshot_blur)
             .nick("Snapshot blur")
-            .blurb("What is made unrecognisable in pictures; who is not detected is not blurred")
+            .blurb("What is made unrecognisable in pictures; people who are not detected are not blurred")
             .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder("device-id")

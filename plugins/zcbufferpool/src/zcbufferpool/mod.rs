@@ -37,7 +37,7 @@ pub enum Memory {
     )]
     Device,
     /// Pinned host memory, as host frames.
-    #[enum_value(name = "Pinned: pinned host memory, for who uploads further down", nick = "pinned")]
+    #[enum_value(name = "Pinned: pinned host memory, for whoever uploads further down", nick = "pinned")]
     Pinned,
     /// Pinned host memory that the GPU reads in place.
     #[enum_value(name = "Mapped: pinned host memory that the GPU reads in place", nick = "mapped")]
