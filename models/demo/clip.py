@@ -59,7 +59,7 @@ def motion(path, frames=FRAMES, fps=FPS):
     x, y = (smooth(np.interp(t, knots[:, 0], knots[:, k]), .22 * fps) for k in (1, 2))
     dx, dy = np.gradient(x), np.gradient(y)
     speed = np.hypot(dx, dy) * fps
-    moving = np.flatnonzero(speed > .25)
+    moving = np.flatnonzero(speed > .25) if (speed > .25).any() else np.array([0])
     last = moving[np.clip(np.searchsorted(moving, np.arange(frames), "right") - 1, 0, None)]
     heading = smooth(np.unwrap(np.arctan2(-dx, dy)[last]), .25 * fps)
     return x, y, heading, np.cumsum(speed) / fps, speed
