@@ -46,23 +46,23 @@ OUTFITS = {
 }
 
 
-def smooth(values, seconds):
-    """A time series softened over some seconds."""
+def smooth(values, frames):
+    """A time series softened over some frames."""
     column = np.asarray(values, np.float64).reshape(-1, 1)
-    return cv2.GaussianBlur(column, (0, 0), seconds * FPS, borderType=cv2.BORDER_REPLICATE).ravel()
+    return cv2.GaussianBlur(column, (0, 0), frames, borderType=cv2.BORDER_REPLICATE).ravel()
 
 
-def motion(path):
-    """Per frame: x, y, heading, distance walked and speed along a path."""
-    t = np.arange(FRAMES) / FPS
+def motion(path, frames=FRAMES, fps=FPS):
+    """Per frame: x, y, heading, distance walked and speed along a path of (seconds, x, y)."""
+    t = np.arange(frames) / fps
     knots = np.array(path, float)
-    x, y = (smooth(np.interp(t, knots[:, 0], knots[:, k]), .22) for k in (1, 2))
+    x, y = (smooth(np.interp(t, knots[:, 0], knots[:, k]), .22 * fps) for k in (1, 2))
     dx, dy = np.gradient(x), np.gradient(y)
-    speed = np.hypot(dx, dy) * FPS
-    moving = np.flatnonzero(speed > .25)
-    last = moving[np.clip(np.searchsorted(moving, np.arange(FRAMES), "right") - 1, 0, None)]
-    heading = smooth(np.unwrap(np.arctan2(-dx, dy)[last]), .25)
-    return x, y, heading, np.cumsum(speed) / FPS, speed
+    speed = np.hypot(dx, dy) * fps
+    moving = np.flatnonzero(speed > .25) if (speed > .25).any() else np.array([0])
+    last = moving[np.clip(np.searchsorted(moving, np.arange(frames), "right") - 1, 0, None)]
+    heading = smooth(np.unwrap(np.arctan2(-dx, dy)[last]), .25 * fps)
+    return x, y, heading, np.cumsum(speed) / fps, speed
 
 
 MOTION = {track: motion(path) for track, path in PATHS.items()}
@@ -74,26 +74,25 @@ def ease(value):
     return v * v * (3 - 2 * v)
 
 
-def hat_lift(t):
-    """How far worker 1 has taken the hat off: half way at HAT_OFF and back at HAT_ON."""
-    return ease((t - HAT_OFF) / HAT_MOVE + .5) * (1 - ease((t - HAT_ON) / HAT_MOVE + .5))
+def take_off(pose, t, off, on):
+    """Moves a worker's hat: taken off with the right hand, half way at the time `off`, and back at the time `on`."""
+    up, low = max(ease(1 - abs(t - off) / .7), ease(1 - abs(t - on) / .7)), pose.arms[1]
+    pose.arms[1] = tuple((1 - up) * a + up * b for a, b in zip(low, (2.0, .25, 1.0)))
+    pose.hat_lift = ease((t - off) / HAT_MOVE + .5) * (1 - ease((t - on) / HAT_MOVE + .5))
 
 
-def reach(t):
-    """How far worker 1 has raised the right hand to the hat."""
-    return max(ease(1 - abs(t - HAT_OFF) / .7), ease(1 - abs(t - HAT_ON) / .7))
+def stride(walked, speed):
+    """The pose of somebody who has walked so many metres, at metres a second."""
+    pace = min(1.0, speed / 1.2)
+    return walking(walked / CYCLE, .5 * pace, .45 * pace, lean=.05 * pace), pace
 
 
 def pose_of(track, frame):
     """The pose of a worker in a frame."""
     *_, walked, speed = MOTION[track]
-    pace = min(1.0, speed[frame] / 1.2)
-    pose = walking(walked[frame] / CYCLE, .5 * pace, .45 * pace, lean=.05 * pace)
-    t = frame / FPS
+    pose, pace = stride(walked[frame], speed[frame])
     if track == 1:
-        up, low = reach(t), pose.arms[1]
-        pose.arms[1] = tuple((1 - up) * a + up * b for a, b in zip(low, (2.0, .25, 1.0)))
-        pose.hat_lift = hat_lift(t)
+        take_off(pose, frame / FPS, HAT_OFF, HAT_ON)
     if track == 3:
         pose.arms, pose.holds = [(.45, .05, 1.2), (.45, .05, 1.2)], "clipboard"
     if track == 2 and pace < .5:
@@ -141,13 +140,13 @@ def draw(frame):
     return render(Scene(CAMERA, LIGHT, GROUND, people + vehicles(frame) + site()))
 
 
-def truth_line(frame, labels):
+def truth_line(frame, labels, fps=FPS):
     """The ground truth of a frame as one line of JSON."""
     objects = [{**item, "box": [round(v, 1) for v in item["box"]], "visible": round(item["visible"], 2)} for item in labels]
-    return json.dumps({"frame": frame, "pts_ms": frame * 1000 // FPS, "objects": objects})
+    return json.dumps({"frame": frame, "pts_ms": frame * 1000 // fps, "objects": objects})
 
 
-def violations(lines):
+def violations(lines, fps=FPS):
     """Intervals in which a worker is seen without hat or vest."""
     spans = {}
     for line in map(json.loads, lines):
@@ -155,7 +154,7 @@ def violations(lines):
             if not item["class"].startswith("no_"):
                 continue
             found = spans.setdefault((item["track"], item["class"]), [])
-            start, end = line["pts_ms"], line["pts_ms"] + 1000 // FPS
+            start, end = line["pts_ms"], line["pts_ms"] + 1000 // fps
             if found and start - found[-1][1] <= MERGE_MS:
                 found[-1][1] = end
             else:
@@ -164,13 +163,13 @@ def violations(lines):
             for (track, name), found in sorted(spans.items()) for a, b in found]
 
 
-def encoder(path):
-    """FFmpeg that reads RGB frames and writes H.264 high profile, BT.709 limited range."""
+def encoder(path, size=SIZE, fps=FPS):
+    """FFmpeg that reads RGB frames of a size and writes H.264 high profile, BT.709 limited range."""
     convert = ("scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int,format=yuv420p,"
                "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709")
     return subprocess.Popen(
-        ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}",
-         "-r", str(FPS), "-i", "-", "-vf", convert, "-c:v", "libx264", "-profile:v", "high", "-preset", "slow",
+        ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}",
+         "-r", str(fps), "-i", "-", "-vf", convert, "-c:v", "libx264", "-profile:v", "high", "-preset", "slow",
          "-crf", "22", "-bf", "3", "-g", "50", "-movflags", "+faststart", str(path)], stdin=subprocess.PIPE)
 
 

@@ -1,5 +1,6 @@
 //! What the tests across the plugins share: pipelines run to their end, with a deadline, and what came out of them.
 
+pub mod evaluation;
 pub mod objects;
 pub mod pixels;
 pub mod record;
