@@ -8,9 +8,9 @@
 //! The schema knows nothing of OSHA: `scope` and `contexts` are names that the corpus chooses. `docs/standards.md`
 //! describes every field.
 
+use crate::hash::Hash;
 use crate::standards::Severity;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -196,7 +196,7 @@ impl Corpus {
             }
         }
         let mut corpus = Self { header, hash: String::new(), records, by_citation };
-        corpus.hash = sha256(corpus.to_jsonl()?.as_bytes());
+        corpus.hash = Hash::of(corpus.to_jsonl()?).to_string();
         Ok(corpus)
     }
 
@@ -290,15 +290,6 @@ fn read_record(number: usize, line: &str) -> Result<Record, CorpusError> {
         Some(problem) => Err(CorpusError::line(number, problem.to_owned())),
         None => Ok(record),
     }
-}
-
-/// SHA-256 in hexadecimal digits.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Why a corpus cannot be used.
