@@ -10,7 +10,7 @@ use osha::hash::Hash;
 use osha::spool::{check, files};
 use serde_json::Value;
 
-/// A pipeline of a detector and `oshaannotate properties`, which sees a worker without a hat in three of four seconds.
+/// A pipeline of a detector and `oshaannotate properties`, which sees a worker without a hat in three of five seconds.
 struct Site(Pipeline);
 
 impl Site {
@@ -61,7 +61,7 @@ impl Site {
 }
 
 fn detect(buffer: &mut gst::BufferRef) {
-    let is_bare = buffer.pts().unwrap().mseconds() % 4000 < 3000;
+    let is_bare = buffer.pts().unwrap().mseconds() % 5000 < 3000;
     if let Some(meta) = buffer.meta_mut::<gst_analytics::AnalyticsRelationMeta>() {
         // What the tiny network sees in the test picture is none of our business.
         let _ = meta.remove();
