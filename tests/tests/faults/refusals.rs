@@ -242,7 +242,8 @@ fn what_was_refused_plays_once_it_is_put_right() {
     assert!(pipeline.0.set_state(gst::State::Paused).is_err());
     pipeline.0.set_state(gst::State::Null).unwrap();
     pipeline.element("infer").unwrap().set_property("model", yolo());
-    pipeline.element("annotate").unwrap().set_property("rules", write(&folder, "site.toml", ""));
+    let rules = write(&folder, "site.toml", "scope = \"construction\"");
+    pipeline.element("annotate").unwrap().set_property("rules", rules);
     let run = play(&pipeline, line);
     assert_eq!((run.samples.len(), run.errors), (3, vec![]));
 }
