@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gst::prelude::*;
+use osha::rules::Outcome;
 
 use crate::events::incident::{Incident, Reading};
 
@@ -74,7 +75,8 @@ fn line(incident: &Incident) -> String {
     let rule = incident.rule.replace('_', " ");
     let who = incident.track.map_or_else(|| "the place".to_owned(), |track| format!("track {track}"));
     let end = start_s + duration_s;
-    format!("{start_s:6.2} s to {end:6.2} s   {who:<10} {rule:<15} {citation:<20} {title}")
+    let review = if incident.outcome == Outcome::NeedsReview { ", needs review" } else { "" };
+    format!("{start_s:6.2} s to {end:6.2} s   {who:<10} {rule:<15} {citation:<20} {title}{review}")
 }
 
 /// Pictures in a video file, counted without decoding them.

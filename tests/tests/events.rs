@@ -10,7 +10,7 @@ use osha::hash::Hash;
 use osha::spool::{check, files};
 use serde_json::Value;
 
-/// A pipeline of a detector and `oshaannotate properties`, which sees a worker without a hat in three of four seconds.
+/// A pipeline of a detector and `oshaannotate properties`, which sees a worker without a hat in three of five seconds.
 struct Site(Pipeline);
 
 impl Site {
@@ -61,7 +61,7 @@ impl Site {
 }
 
 fn detect(buffer: &mut gst::BufferRef) {
-    let is_bare = buffer.pts().unwrap().mseconds() % 4000 < 3000;
+    let is_bare = buffer.pts().unwrap().mseconds() % 5000 < 3000;
     if let Some(meta) = buffer.meta_mut::<gst_analytics::AnalyticsRelationMeta>() {
         // What the tiny network sees in the test picture is none of our business.
         let _ = meta.remove();
@@ -269,4 +269,51 @@ fn the_detector_announces_itself_after_the_segment() {
         std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
     });
     assert!(names.iter().any(|name| name == "gst-osha/model"), "{names:?}");
+}
+
+/// A site file that asks for hard hats from `from` to `to`.
+fn scheduled(folder: &tempfile::TempDir, from: &str, to: &str) -> String {
+    let path = folder.path().join("site.toml");
+    let text = format!(
+        "scope = 'construction'\nwatch = []\n[schedules.shift]\nfrom = '{from}'\nto = '{to}'\n[[rules]]\nid = 'hats'\n\
+         kind = 'ppe_missing'\nequipment = ['hard_hat']\nschedule = 'shift'\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    format!("rules={}", path.display())
+}
+
+#[test]
+fn schedules_go_by_the_time_at_which_a_frame_was_taken() {
+    const TAKEN: u64 = 1_700_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let local = gst::glib::DateTime::from_unix_local(TAKEN as i64).unwrap();
+    let at = |hours: i32| local.add_hours(hours).unwrap().format("%H:%M").unwrap();
+    let heard = |from: i32, to: i32| {
+        let rules = scheduled(&folder, &at(from), &at(to));
+        let site = Site::new(&format!("events-wall-clock=false {rules}"));
+        let start = gst::ClockTime::from_seconds(TAKEN);
+        site.with_reference("timestamp/x-unix", start).play().len()
+    };
+    assert!(heard(-1, 1) >= 2);
+    assert_eq!(heard(1, 3), 0);
+}
+
+#[test]
+fn schedules_that_nobody_can_judge_are_told_once_and_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = scheduled(&folder, "03:00", "03:01");
+    let site = Site::new(&format!("events-wall-clock=false {rules}"));
+    let bus = site.0.0.bus().unwrap();
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = warnings.clone();
+    bus.enable_sync_message_emission();
+    bus.connect_sync_message(Some("warning"), move |_, message| {
+        if let gst::MessageView::Warning(warning) = message.view() {
+            told.lock().unwrap().push(warning.error().message().to_owned());
+        }
+    });
+    assert_eq!(site.0.play().unwrap(), Ok(()));
+    let warnings = warnings.lock().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("events-wall-clock"), "{warnings:?}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use osha::rules::Outcome;
 use osha::spool::{self, Content};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,8 +12,10 @@ use serde_json::Value;
 /// One violation. What its last event says of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Incident {
-    /// What is violated: the rule's name, or the hazard's.
+    /// The name of the rule that is violated.
     pub rule: String,
+    /// Whether a person has to look before it counts.
+    pub outcome: Outcome,
     /// Where, if the rule has a zone.
     pub zone: Option<String>,
     /// The standard.
@@ -38,7 +41,7 @@ struct Fields {
     kind: String,
     violation: u64,
     rule: Option<String>,
-    hazard: Option<String>,
+    outcome: Option<Outcome>,
     zone: Option<String>,
     citation: Option<String>,
     title: Option<String>,
@@ -133,7 +136,8 @@ impl Reading {
             known.hour = hour(time, fields.start_s);
         }
         *known = Incident {
-            rule: fields.rule.or(fields.hazard).unwrap_or_else(|| "unknown".to_owned()),
+            rule: fields.rule.unwrap_or_else(|| "unknown".to_owned()),
+            outcome: fields.outcome.unwrap_or_default(),
             zone: fields.zone.or_else(|| known.zone.take()),
             citation: fields.citation.unwrap_or_default(),
             title: fields.title.unwrap_or_default(),

@@ -122,9 +122,11 @@ fn print_table(title: &str, rows: &[Row]) {
         return;
     }
     let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(title.len());
-    println!("\n{title:<width$}  violations  open  seconds  longest");
-    for Row { name, violations, open, seconds, longest_s, .. } in rows {
-        println!("{name:<width$}  {violations:>10}  {open:>4}  {seconds:>7.1}  {longest_s:>7.1}");
+    println!("\n{title:<width$}  violations  review  open  seconds  longest");
+    for Row { name, violations, review, open, seconds, longest_s, .. } in rows {
+        println!(
+            "{name:<width$}  {violations:>10}  {review:>6}  {open:>4}  {seconds:>7.1}  {longest_s:>7.1}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use osha::rules::Outcome;
 use serde::Serialize;
 
 use super::incident::{Incident, Reading};
@@ -31,6 +32,8 @@ pub(super) struct Overview {
 pub(super) struct Row {
     pub name: String,
     pub violations: u64,
+    /// Those that a person has to look at before they count.
+    pub review: u64,
     /// Those whose end is not recorded.
     pub open: u64,
     /// How long they lasted together.
@@ -43,6 +46,7 @@ pub(super) struct Row {
 impl Row {
     fn add(&mut self, incident: &Incident) {
         self.violations += 1;
+        self.review += u64::from(incident.outcome == Outcome::NeedsReview);
         self.open += u64::from(!incident.ended);
         self.seconds += incident.duration_s;
         self.longest_s = self.longest_s.max(incident.duration_s);

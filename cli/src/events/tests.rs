@@ -49,7 +49,7 @@ fn violations_are_counted_once_and_by_their_last_word() {
         event("update", 1, "hat", json!({"time": "2026-11-22T09:00:01.000Z", "duration_s": 3.0})),
         event("start", 2, "vest", json!({"time": "2026-11-22T09:00:02.000Z", "zone": "gate"})),
         event("end", 1, "hat", long),
-        event("start", 3, "hat", json!({"start_s": 7300.0})),
+        event("start", 3, "hat", json!({"start_s": 7300.0, "outcome": "needs_review"})),
         json!({"kind": "summary", "detections": 12}),
         json!({"kind": "of the future"}),
     ]);
@@ -58,6 +58,7 @@ fn violations_are_counted_once_and_by_their_last_word() {
     assert_eq!((overview.files, overview.events, overview.violations), (2, 7, 3));
     assert_eq!(counts(&overview.rules), [("hat", 2, 1), ("vest", 1, 1)]);
     assert_eq!(counts(&overview.zones), [("gate", 1, 1), ("pit", 1, 0)]);
+    assert_eq!([overview.rules[0].review, overview.rules[1].review], [1, 0]);
     let hours = [("2026-11-22 08:00", 1, 0), ("2026-11-22 09:00", 1, 1), ("stream 02:00", 1, 1)];
     assert_eq!(counts(&overview.hours), hours);
     assert_eq!((overview.rules[0].seconds, overview.rules[0].longest_s), (11.0, 9.5));

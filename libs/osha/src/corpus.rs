@@ -196,7 +196,7 @@ impl Corpus {
             }
         }
         let mut corpus = Self { header, hash: String::new(), records, by_citation };
-        corpus.hash = sha256(corpus.to_jsonl()?.as_bytes());
+        corpus.hash = Hash::of(corpus.to_jsonl()?).to_string();
         Ok(corpus)
     }
 
@@ -290,11 +290,6 @@ fn read_record(number: usize, line: &str) -> Result<Record, CorpusError> {
         Some(problem) => Err(CorpusError::line(number, problem.to_owned())),
         None => Ok(record),
     }
-}
-
-/// SHA-256 in hexadecimal digits.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Hash::of(bytes).to_string()
 }
 
 /// Why a corpus cannot be used.

@@ -316,6 +316,9 @@ impl Engine {
             let entries = entries.remove(&Key::Track(track)).unwrap_or_default();
             self.ledger.observe(Key::Track(track), entries, otherwise, events);
         }
+        for key in self.missed_parts(seen) {
+            self.ledger.observe(key, BTreeMap::new(), |_| Evidence::Silent, events);
+        }
         for (key, entries) in entries {
             let rect = self.frame_of(key, scene.size);
             let now = self.ledger.now;
@@ -323,6 +326,18 @@ impl Engine {
             record.rect = rect;
             self.ledger.observe(key, entries, |rule| otherwise(&rule.check), events);
         }
+    }
+
+    /// Lacks of equipment on nobody that are not seen now. Unlike a person, who is out of view then, they would be told of if
+    /// there were any: what shows up now and then does not count for the time between.
+    fn missed_parts(&self, seen: &BTreeMap<u64, Seen>) -> Vec<Key> {
+        let is_lack = |rule: &usize| matches!(self.ledger.rule(*rule).check, Check::PpeMissing { .. });
+        let is_missed = |(key, record): &(&Key, &Record)| {
+            matches!(key, Key::Track(track) if !seen.contains_key(track))
+                && !record.person
+                && record.watches.keys().all(is_lack)
+        };
+        self.ledger.records.iter().filter(is_missed).map(|(key, _)| *key).collect()
     }
 
     /// The box of a zone, or of the whole frame, in pixels.

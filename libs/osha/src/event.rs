@@ -5,6 +5,7 @@
 
 use crate::geometry::Rect;
 use crate::provenance::{Clock, Provenance};
+use crate::related::Related;
 use crate::rules::{Outcome, RuleKind};
 use crate::standards::{Basis, Scope, Severity};
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,9 @@ pub struct Violation {
     /// The others that take part, as they were last seen: the machine, the load, the people of a crowd.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Party>,
+    /// Standards that bear on it without being cited, the nearest first; only of a start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
 }
 
 /// One that takes part in a violation.
@@ -242,6 +246,7 @@ mod tests {
             score_mean: 0.7,
             frames: 31,
             others: vec![Party { track: Some(9), class: "truck".to_owned(), rect: [1.0, 2.0, 3.0, 4.0] }],
+            related: vec![Related { citation: "29 CFR 1926.28(a)".to_owned(), retrieval_score: 0.625 }],
         }
     }
 
@@ -268,7 +273,8 @@ mod tests {
             r#""citation":"29 CFR 1926.100(a)","title":"Head protection","basis":"presumed","severity":"high","#,
             r#""scope":"construction","zone":"gate","track":7,"start_pts_ns":2033333333,"start_s":2.033,"duration_s":1.0,"#,
             r#""box":[0.1,2.0,33.3,44.0],"score_max":0.9,"score_mean":0.7,"frames":31,"#,
-            r#""others":[{"track":9,"class":"truck","box":[1.0,2.0,3.0,4.0]}]}"#,
+            r#""others":[{"track":9,"class":"truck","box":[1.0,2.0,3.0,4.0]}],"#,
+            r#""related":[{"citation":"29 CFR 1926.28(a)","retrieval_score":0.625}]}"#,
             "\n"
         );
         assert_eq!(line, expected);

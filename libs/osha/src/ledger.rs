@@ -2,6 +2,7 @@
 
 use crate::event::{self, Body, EndReason, Event, Party, Summary, Violation};
 use crate::geometry::{self, Rect};
+use crate::related::{Finder, Related};
 use crate::rules::{Outcome, Rule};
 use crate::site::Site;
 use crate::standards::Citation;
@@ -68,12 +69,20 @@ pub(crate) struct Entry {
     pub others: Vec<Party>,
 }
 
+/// What a breach comes to.
+#[derive(Debug)]
+struct Cited {
+    citation: Arc<Citation>,
+    outcome: Outcome,
+    related: Arc<[Related]>,
+}
+
 /// All stories of a stream, and the numbers of its events.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     site: Arc<Site>,
     /// What a breach of a rule cites, by rule and zone.
-    citations: BTreeMap<(usize, Option<usize>), (Arc<Citation>, Outcome)>,
+    citations: BTreeMap<(usize, Option<usize>), Cited>,
     pub records: BTreeMap<Key, Record>,
     pub now: Duration,
     sequence: u64,
@@ -83,11 +92,13 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub fn new(site: Arc<Site>) -> Self {
+        let mut finder = Finder::new(&site);
         let mut citations = BTreeMap::new();
         for (index, rule) in site.rules.iter().enumerate() {
             for zone in std::iter::once(None).chain((0..site.zones.len()).map(Some)) {
                 let (citation, outcome) = site.cite(rule, zone);
-                citations.insert((index, zone), (Arc::new(citation), outcome));
+                let related = finder.find(&citation);
+                citations.insert((index, zone), Cited { citation: Arc::new(citation), outcome, related });
             }
         }
         let (records, summary) = Default::default();
@@ -102,13 +113,13 @@ impl Ledger {
         let known = self.citations.get(&(rule, zone));
         known.map_or_else(
             || Arc::new(self.site.cite(self.rule(rule), zone).0),
-            |(citation, _)| Arc::clone(citation),
+            |cited| Arc::clone(&cited.citation),
         )
     }
 
     /// What a finding comes to, the standard's limits included.
     pub fn outcome(&self, rule: usize, aspect: Aspect) -> Outcome {
-        let of_standard = self.citations.get(&(rule, aspect.zone)).map(|(_, outcome)| *outcome);
+        let of_standard = self.citations.get(&(rule, aspect.zone)).map(|cited| cited.outcome);
         aspect.outcome.max(of_standard.unwrap_or_default())
     }
 
@@ -155,7 +166,9 @@ impl Ledger {
                 self.summary.violations += 1;
                 *self.summary.by_rule.entry(self.rule(rule).id.to_string()).or_default() += 1;
                 watch.violation = self.violations;
-                Some(self.report(Body::Start, key, rect, rule, watch, &breach))
+                let related = self.related(rule, watch.now.zone);
+                let start = |violation: Violation| Body::Start(Violation { related, ..violation });
+                Some(self.report(start, key, rect, rule, watch, &breach))
             }
             Some(Transition::Ended(breach)) => {
                 let end = |violation: Violation| Body::End(violation.ended(breach.last, EndReason::Cleared));
@@ -219,7 +232,12 @@ impl Ledger {
             score_mean: breach.score_mean(),
             frames: breach.frames,
             others: watch.others.clone(),
+            related: Vec::new(),
         }
+    }
+
+    fn related(&self, rule: usize, zone: Option<usize>) -> Vec<Related> {
+        self.citations.get(&(rule, zone)).map(|cited| cited.related.to_vec()).unwrap_or_default()
     }
 
     pub fn number(&mut self, body: Body) -> Event {

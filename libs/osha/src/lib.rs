@@ -12,6 +12,7 @@ pub mod geometry;
 pub mod hash;
 pub mod hazard;
 pub mod provenance;
+pub mod related;
 pub mod retrieval;
 pub mod rules;
 pub mod schedule;

@@ -25,12 +25,9 @@ pub struct Provenance {
     /// The site file, byte for byte; absent where the built-in rules hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
-    /// The standards that the citation is explained by.
+    /// The standards that titles, severities and related standards are from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<Corpus>,
-    /// How well the cited standard was found, 0 to 1, where it was retrieved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retrieval_score: Option<f32>,
     /// [`SOFTWARE`].
     pub software: Cow<'static, str>,
 }
@@ -44,7 +41,6 @@ impl Default for Provenance {
             labels: None,
             rules: None,
             corpus: None,
-            retrieval_score: None,
             software: Cow::Borrowed(SOFTWARE),
         }
     }
@@ -57,6 +53,12 @@ pub struct Corpus {
     pub version: String,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+}
+
+impl From<&crate::corpus::Corpus> for Corpus {
+    fn from(corpus: &crate::corpus::Corpus) -> Self {
+        Self { version: corpus.version().to_owned(), sha256: corpus.hash().to_owned() }
+    }
 }
 
 /// The hash of a detector's class names.

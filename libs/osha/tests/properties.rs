@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use osha::classes::Vocabulary;
+use osha::corpus::Corpus;
 use osha::engine::{Analyser, Engine, FrameObservations, Object};
 use osha::expression::{Expression, Names};
 use osha::site::Site;
@@ -147,24 +148,32 @@ fn mutated(text: &str, at: usize, cut: usize, insert: &str) -> String {
         .collect()
 }
 
+const EXPRESSION: &str =
+    "not (count(person without vest) > 2 and hour >= 22) or distance(person, forklift) < 3.5 for 2 min";
+const LABELS: &str =
+    "Person\nno-hardhat\nNO Safety Vest\nhelmet\nhead\nexcavator\ndump_truck\nfall\nSchutzhelm 🦺";
+
 /// For the longer run: `OSHA_FUZZ_SECONDS=600 cargo test --release -p gst-osha-core --test properties -- --ignored`.
 #[test]
 #[ignore = "takes as long as it is told to, 5 seconds for each target by default"]
 fn fuzz() {
     let seconds = std::env::var("OSHA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    type Target = (&'static str, fn(&str));
-    let targets: [Target; 3] = [
-        ("site file", |text| drop(Site::from_toml(text))),
-        ("expression", |text| {
+    type Target = (&'static str, &'static str, fn(&str));
+    let corpus: String =
+        include_str!("../data/osha.jsonl").lines().take(4).map(|line| format!("{line}\n")).collect();
+    let targets: [Target; 4] = [
+        ("site file", SITE, |text| drop(Site::from_toml(text))),
+        ("expression", EXPRESSION, |text| {
             drop(Expression::parse(text, Names { vocabulary: &Vocabulary::default(), zones: &[] }));
         }),
-        ("labels", |text| drop(Vocabulary::for_labels(&text.lines().collect::<Vec<_>>()))),
+        ("labels", LABELS, |text| drop(Vocabulary::for_labels(&text.lines().collect::<Vec<_>>()))),
+        ("corpus", corpus.leak(), |text| drop(Corpus::from_jsonl(text))),
     ];
-    for (name, target) in targets {
+    for (name, seed_text, target) in targets {
         let (end, mut seed, mut runs) =
             (std::time::Instant::now() + Duration::from_secs(seconds), 1u64, 0u64);
         while std::time::Instant::now() < end {
-            target(&noisy(SITE, &mut seed));
+            target(&noisy(seed_text, &mut seed));
             runs += 1;
         }
         println!("{name}: {runs} inputs in {seconds} s");

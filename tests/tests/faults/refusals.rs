@@ -204,6 +204,20 @@ fn site_files() {
 }
 
 #[test]
+fn streams_that_the_site_file_does_not_name() {
+    let text = "scope = \"construction\"\n[[streams]]\nname = \"gate\"\n[[streams]]\nname = \"yard\"";
+    let folder = folder();
+    let rules = write(&folder, "streams", text);
+    for (settings, reason) in
+        [("", "serves several streams"), (" stream-name=gates", "names no stream \"gates\"")]
+    {
+        let settings = format!("rules={rules}{settings}");
+        let says = [rules.as_str(), reason, "Set stream-name to one of \"gate\", \"yard\""];
+        assert_refused("oshaannotate", &settings, "stream-name", &says);
+    }
+}
+
+#[test]
 fn event_logs_that_cannot_be_opened() {
     let folder = folder();
     let plain = write(&folder, "plain", "");
@@ -228,7 +242,8 @@ fn what_was_refused_plays_once_it_is_put_right() {
     assert!(pipeline.0.set_state(gst::State::Paused).is_err());
     pipeline.0.set_state(gst::State::Null).unwrap();
     pipeline.element("infer").unwrap().set_property("model", yolo());
-    pipeline.element("annotate").unwrap().set_property("rules", write(&folder, "site.toml", ""));
+    let rules = write(&folder, "site.toml", "scope = \"construction\"");
+    pipeline.element("annotate").unwrap().set_property("rules", rules);
     let run = play(&pipeline, line);
     assert_eq!((run.samples.len(), run.errors), (3, vec![]));
 }

@@ -92,6 +92,11 @@ impl Expression {
         selectors.iter().flat_map(|selector| selector.worn.iter().map(|(hazard, _)| *hazard)).collect()
     }
 
+    /// Whether it asks for the time of day.
+    pub(crate) fn asks_hour(&self) -> bool {
+        self.node.asks_hour()
+    }
+
     /// The zone of the first selector that names the subject, or any, and a zone.
     pub(crate) fn zone(&self) -> Option<usize> {
         let mut selectors = Vec::new();
@@ -107,6 +112,15 @@ impl Expression {
 }
 
 impl Node {
+    fn asks_hour(&self) -> bool {
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().any(Self::asks_hour),
+            Self::Not(part) => part.asks_hour(),
+            Self::Any(_) => false,
+            Self::Compare(sides) => [&sides.0, &sides.2].contains(&&Number::Hour),
+        }
+    }
+
     fn selectors<'a>(&'a self, out: &mut Vec<&'a Selector>) {
         match self {
             Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.selectors(out)),

@@ -1,7 +1,8 @@
 //! Texts as vectors: the trait, and an embedder that needs no download.
 
 use super::text::{Term, terms};
-use crate::corpus::{Corpus, sha256};
+use crate::corpus::Corpus;
+use crate::hash::Hash;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
@@ -94,7 +95,7 @@ impl BuiltIn {
         let count = corpus.records().len() as f32;
         let rarity = |with: f32| (1.0 + (count - with + 0.5) / (with + 0.5)).ln();
         let fingerprint =
-            sha256(format!("{}{}", corpus.hash(), include_str!("../../data/lexicon.toml")).as_bytes());
+            Hash::of(format!("{}{}", corpus.hash(), include_str!("../../data/lexicon.toml"))).to_string();
         Self {
             id: format!("built-in/1-{}", &fingerprint[..12]),
             rarity: documents.into_iter().map(|(key, with)| (key, rarity(with as f32))).collect(),

@@ -38,7 +38,8 @@ pub(super) fn site(text: &str, stream: Option<&str>) -> Checked<Site> {
     let names = Names { vocabulary: &vocabulary, zones: &zones };
     builder.rules(&file, names, &schedules, &mut rules)?;
     let File { contexts, timing, labels, .. } = file;
-    Ok(Site { scope, contexts, zones, rules, timing, ground, classes, labels })
+    let streams = builder.streams;
+    Ok(Site { scope, streams, contexts, zones, rules, timing, ground, classes, labels })
 }
 
 /// The rules on equipment that is watched for everywhere, or required in zones, and on falls.

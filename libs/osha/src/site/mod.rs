@@ -84,6 +84,8 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
 pub struct Site {
     /// The body of rules.
     pub scope: Scope,
+    /// The streams that the site file names.
+    pub streams: Vec<String>,
     /// Facts that decide which standard applies.
     pub contexts: BTreeSet<Context>,
     /// Zones and lines.
@@ -113,8 +115,8 @@ impl Site {
         let timing = Timing::default();
         let watch = usually_watched(scope, &contexts);
         let rules = build::watch_rules(&watch, &[], timing);
-        let (zones, ground, classes, labels) = Default::default();
-        Self { scope, contexts, zones, rules, timing, ground, classes, labels }
+        let (streams, zones, ground, classes, labels) = Default::default();
+        Self { scope, streams, contexts, zones, rules, timing, ground, classes, labels }
     }
 
     /// Reads a site file.
@@ -145,6 +147,13 @@ impl Site {
             hazards
         };
         self.rules.iter().flat_map(of_rule).collect()
+    }
+
+    /// Whether any rule asks for the time of day.
+    pub fn asks_time(&self) -> bool {
+        let asks_hour =
+            |rule: &Rule| matches!(&rule.check, Check::Custom(expression) if expression.asks_hour());
+        self.rules.iter().any(|rule| rule.schedule.is_some() || asks_hour(rule))
     }
 
     /// What the model's labels mean here.

@@ -1,13 +1,11 @@
 //! From a frame's detections to a report: tracks, then rules.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gstsupport::copies::CopyCounts;
 use osha::engine::{Analyser, Engine, FrameObservations, FrameReport, Object};
 use osha::event::{Body, Event};
-use osha::hash::Hash;
-use osha::site::{Site, SiteError};
+use osha::schedule::LocalTime;
 use osha::spool::SpoolError;
 use osha::zone::Zone;
 
@@ -15,15 +13,14 @@ use super::canvas::Drawn;
 use super::journal::Journal;
 use super::observation::Observation;
 use super::settings::Settings;
+use super::site::{self, LoadError};
 use super::tracks::{Followed, Tracks};
 
 /// The element cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
-    #[error("rules: {} cannot be read: {error}. Check the path and the permissions", path.display())]
-    Read { path: PathBuf, error: std::io::Error },
-    #[error("rules: {}: {error}. Correct the file", path.display())]
-    Site { path: PathBuf, error: SiteError },
+    #[error(transparent)]
+    Site(#[from] LoadError),
     #[error("events-location: {0}")]
     Spool(#[from] SpoolError),
 }
@@ -62,6 +59,10 @@ pub(super) struct Analysis {
     /// Zones and lines of the site.
     pub zones: Vec<Zone>,
     last: Option<Duration>,
+    /// Whether any rule asks for the time of day.
+    asks_time: bool,
+    /// Whether it was said that nobody knows the time.
+    told_timeless: bool,
     pub journal: Journal,
     pub counters: Counters,
 }
@@ -72,11 +73,14 @@ impl Analysis {
     /// # Errors
     /// When a file cannot be read, understood or opened.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
-        let (site, rules) = settings.rules.as_deref().map(site).transpose()?.unzip();
+        let load = |path| site::load(path, settings.stream_name.as_deref());
+        let (site, rules) = settings.rules.as_deref().map(load).transpose()?.unzip();
         let site = site.unwrap_or_default();
         Ok(Self {
             tracks: Tracks::new(),
             zones: site.zones.clone(),
+            asks_time: site.asks_time(),
+            told_timeless: false,
             engine: Box::new(Engine::new(site)),
             last: None,
             journal: Journal::open(settings, rules)?,
@@ -115,8 +119,21 @@ impl Analysis {
             .collect();
         self.counters.observed += 1;
         self.counters.detections += objects.len() as u64;
-        let frame = FrameObservations { pts: at, size, objects: &objects, clock: None };
+        let frame = FrameObservations { pts: at, size, objects: &objects, clock: self.clock() };
         (followed, self.engine.analyse(&frame))
+    }
+
+    /// The time of day of the last frame, if a rule asks for it and it is known.
+    fn clock(&self) -> Option<LocalTime> {
+        let (time, _) = self.journal.time().filter(|_| self.asks_time)?;
+        site::local_time(time)
+    }
+
+    /// True once: if rules ask for the time of day and the last frame does not know it.
+    pub fn is_timeless(&mut self) -> bool {
+        let timeless = self.asks_time && !self.told_timeless && self.clock().is_none();
+        self.told_timeless |= timeless;
+        timeless
     }
 
     /// Closes what is open and forgets everybody. Nothing comes of it if no frame was judged since the last time.
@@ -143,12 +160,4 @@ impl Analysis {
         }
         self.journal.record(event)
     }
-}
-
-/// The site that a file describes, and the hash of the file.
-fn site(path: &Path) -> Result<(Site, Hash), OpenError> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| OpenError::Read { path: path.to_owned(), error })?;
-    let site = Site::from_toml(&text).map_err(|error| OpenError::Site { path: path.to_owned(), error })?;
-    Ok((site, Hash::of(text)))
 }

@@ -24,6 +24,7 @@ use super::findings::Findings;
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
+use super::site::LoadError;
 use super::snapshot::{self, Moment, Shot, Snapshots, Still};
 use super::words::Words;
 use super::{cuda, message, metas, stats};
@@ -223,11 +224,13 @@ impl BaseTransformImpl for OshaAnnotate {
 
 fn open_error(error: &OpenError) -> gst::ErrorMessage {
     match error {
-        OpenError::Read { error: cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
+        OpenError::Site(LoadError::Read { error: cause, .. })
+            if cause.kind() == std::io::ErrorKind::NotFound =>
+        {
             gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        OpenError::Read { .. } => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
-        OpenError::Site { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        OpenError::Site(LoadError::Read { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        OpenError::Site(_) => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         OpenError::Spool(SpoolError::Busy { .. }) => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
         OpenError::Spool(_) => gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")),
     }
@@ -335,6 +338,19 @@ impl OshaAnnotate {
         }
     }
 
+    /// Says once that nobody knows the time of day that rules ask for.
+    fn tell_timeless(&self) {
+        if lock(&self.analysis).as_mut().is_some_and(Analysis::is_timeless) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Failed,
+                ("rules: schedules and hour cannot be judged, as frames have no reference timestamp and \
+                     events-wall-clock=false: rules with a schedule hold all the time, hour is unknown. Attach reference \
+                     timestamps, or set events-wall-clock=true")
+            );
+        }
+    }
+
     /// Watches from now on what the elements upstream do to the frames.
     fn watch_upstream(&self) {
         let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
@@ -356,6 +372,7 @@ impl OshaAnnotate {
             self.finish();
         }
         let (events, people) = self.judge(at, buffer)?;
+        self.tell_timeless();
         let moments = snapshot::moments(&events, at, lock(&self.settings).snapshot);
         self.report(events).map_err(|_| gst::FlowError::Error)?;
         Ok(Seen { at, moments, people })

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use osha::corpus::Corpus;
 use osha::event::Event;
 use osha::hash::Hash;
 use osha::provenance::{Clock, Provenance, rfc3339};
@@ -35,6 +36,7 @@ impl Journal {
             provenance: Provenance {
                 stream: settings.stream_name.clone(),
                 rules: rules.map(|hash| hash.to_string()),
+                corpus: Some(Corpus::built_in().into()),
                 ..Provenance::default()
             },
             wall_clock: settings.events_wall_clock,
@@ -72,6 +74,12 @@ impl Journal {
         self.reference = reference_time(buffer);
     }
 
+    /// When the last frame was taken: by its reference timestamp, else by the system clock if that is wanted.
+    pub fn time(&self) -> Option<(SystemTime, Clock)> {
+        let reference = self.reference.map(|time| (time, Clock::Reference));
+        reference.or_else(|| self.wall_clock.then(|| (SystemTime::now(), Clock::System)))
+    }
+
     /// Completes `event` with where and when, and appends it to the spool if there is one.
     ///
     /// # Errors
@@ -79,9 +87,7 @@ impl Journal {
     pub fn record(&mut self, event: &mut Event) -> Result<(), SpoolError> {
         event.pts_ns = self.at.and_then(|at| u64::try_from(at.as_nanos()).ok());
         event.provenance = Some(self.provenance.clone());
-        if self.wall_clock {
-            let system = || (SystemTime::now(), Clock::System);
-            let (time, clock) = self.reference.map_or_else(system, |time| (time, Clock::Reference));
+        if let Some((time, clock)) = self.time().filter(|_| self.wall_clock) {
             event.time = rfc3339(time);
             event.clock = event.time.is_some().then_some(clock);
         }

@@ -12,6 +12,7 @@ mod observation;
 mod options;
 mod picture;
 mod settings;
+mod site;
 mod snapshot;
 mod stats;
 mod tracks;

@@ -247,14 +247,16 @@ fn event_properties() -> Vec<ParamSpec> {
             .nick("Events wall clock")
             .blurb(
                 "Write the wall clock time into every event: of the frame's reference timestamp (Unix or NTP) if it has \
-                 one, else of the system. Off: the same video gives the same bytes",
+                 one, else of the system. Schedules go by the same clock, in the time zone of this computer. Off: the same video \
+                 gives the same bytes, and schedules are judged by reference timestamps alone",
             )
             .default_value(defaults.events_wall_clock)
             .mutable_ready()
             .build(),
         glib::ParamSpecString::builder("stream-name")
             .nick("Stream name")
-            .blurb("Name of the camera or stream, written into every event (unset = none)")
+            .blurb("Name of the camera or stream, written into every event; selects what a site file with [[streams]] says of it \
+                 (unset = none)")
             .mutable_ready()
             .build(),
     ]
