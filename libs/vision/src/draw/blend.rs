@@ -95,6 +95,7 @@ impl Samples {
 // The loops count, since iterators over several arrays at once are not turned into vector instructions everywhere.
 
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "counted loops become vector instructions")]
 fn blend_bytes<const N: usize>(
     row: &mut [u8],
     values: [u16; N],
@@ -114,6 +115,7 @@ fn blend_bytes<const N: usize>(
 }
 
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "counted loops become vector instructions")]
 fn blend_words<const N: usize>(
     row: &mut [u8],
     values: [u16; N],
