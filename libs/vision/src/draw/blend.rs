@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::draw::display::Color;
-use crate::draw::raster::{BlockRow, FULL, Mask};
+use crate::draw::raster::{BlockRow, FULL, Mask, Weights, blocks_between};
 use crate::image::{Colorimetry, ImageMut, PixelFormat, Range as CodeRange};
 
 /// Paints masks onto an image.
@@ -24,17 +24,20 @@ impl<'a, 'b> Painter<'a, 'b> {
     }
 
     /// Paints what `mask` covers in `color`.
-    pub fn paint(&mut self, color: Color, mask: &impl Mask) {
+    pub fn paint(&mut self, color: Color, mut mask: impl Mask) {
         let (width, height) = self.size();
         let bounds = mask.bounds();
         let rows = touched_blocks(bounds.y, bounds.bottom(), height);
+        let columns = touched_blocks(bounds.x, bounds.right(), width);
+        if columns.is_empty() || color.a == 0 {
+            return;
+        }
         let ink = Ink::new(color, self.image.info().format, self.image.info().colorimetry);
         for row in rows.clone() {
             let last = 2 * row + 1 == height;
             if row == rows.start || last || !mask.repeats(row) {
                 self.blocks.clear();
-                let Some((left, right)) = mask.reach(row) else { continue };
-                mask.cover(row, touched_blocks(left, right, width), &mut self.blocks);
+                mask.cover(row, columns.clone(), &mut self.blocks);
                 self.blocks.pad(width, last);
                 self.blocks.weigh(color.a);
             }
@@ -45,9 +48,7 @@ impl<'a, 'b> Painter<'a, 'b> {
 
 /// The blocks of two pixels, of a line `length` pixels long, that lie between `from` and `to`.
 fn touched_blocks(from: f32, to: f32, length: usize) -> Range<usize> {
-    let blocks = length.div_ceil(2);
-    let end = ((to / 2.0).ceil().max(0.0) as usize).min(blocks);
-    ((from / 2.0).floor().max(0.0) as usize).min(end)..end
+    blocks_between(from, to, 0..length.div_ceil(2))
 }
 
 /// A colour in the code values of one plane.
@@ -70,14 +71,23 @@ enum Samples {
 impl Samples {
     /// Blends a row from sample `first` on.
     #[inline]
-    fn blend(self, row: &mut [u8], first: usize, weights: &[u16]) {
+    fn blend(self, row: &mut [u8], first: usize, weights: Weights<'_>) {
+        match weights {
+            Weights::Even { weight, count } => self.blend_by(row, first, count, |_| weight),
+            Weights::Each(weights) => self.blend_by(row, first, weights.len(), |index| weights[index]),
+        }
+    }
+
+    /// Blends `count` samples of a row from sample `first` on; `weight` gives each one's.
+    #[inline]
+    fn blend_by(self, row: &mut [u8], first: usize, count: usize, weight: impl Fn(usize) -> u16) {
         match self {
-            Self::Bytes1(values) => blend_bytes(&mut row[first..], values, [u16::MAX], weights),
-            Self::Bytes2(values) => blend_bytes(&mut row[2 * first..], values, [u16::MAX; 2], weights),
-            Self::Bytes3(values) => blend_bytes(&mut row[3 * first..], values, [u16::MAX; 3], weights),
-            Self::Bytes4(values, mask) => blend_bytes(&mut row[4 * first..], values, mask, weights),
-            Self::Words1(values) => blend_words(&mut row[2 * first..], values, weights),
-            Self::Words2(values) => blend_words(&mut row[4 * first..], values, weights),
+            Self::Bytes1(values) => blend_bytes(&mut row[first..], values, [u16::MAX], count, weight),
+            Self::Bytes2(values) => blend_bytes(&mut row[2 * first..], values, [u16::MAX; 2], count, weight),
+            Self::Bytes3(values) => blend_bytes(&mut row[3 * first..], values, [u16::MAX; 3], count, weight),
+            Self::Bytes4(values, mask) => blend_bytes(&mut row[4 * first..], values, mask, count, weight),
+            Self::Words1(values) => blend_words(&mut row[2 * first..], values, count, weight),
+            Self::Words2(values) => blend_words(&mut row[4 * first..], values, count, weight),
         }
     }
 }
@@ -85,27 +95,40 @@ impl Samples {
 // The loops count, since iterators over several arrays at once are not turned into vector instructions everywhere.
 
 #[inline]
-fn blend_bytes<const N: usize>(row: &mut [u8], values: [u16; N], mask: [u16; N], weights: &[u16]) {
+#[expect(clippy::needless_range_loop, reason = "counted loops become vector instructions")]
+fn blend_bytes<const N: usize>(
+    row: &mut [u8],
+    values: [u16; N],
+    mask: [u16; N],
+    count: usize,
+    weight: impl Fn(usize) -> u16,
+) {
     let pixels = row.as_chunks_mut::<N>().0;
-    let count = pixels.len().min(weights.len());
-    let (pixels, weights) = (&mut pixels[..count], &weights[..count]);
+    let count = pixels.len().min(count);
+    let pixels = &mut pixels[..count];
     for index in 0..count {
         for channel in 0..N {
-            let (sample, weight) = (u16::from(pixels[index][channel]), weights[index] & mask[channel]);
+            let (sample, weight) = (u16::from(pixels[index][channel]), weight(index) & mask[channel]);
             pixels[index][channel] = ((sample * (FULL - weight) + values[channel] * weight + 128) >> 8) as u8;
         }
     }
 }
 
 #[inline]
-fn blend_words<const N: usize>(row: &mut [u8], values: [u16; N], weights: &[u16]) {
+#[expect(clippy::needless_range_loop, reason = "counted loops become vector instructions")]
+fn blend_words<const N: usize>(
+    row: &mut [u8],
+    values: [u16; N],
+    count: usize,
+    weight: impl Fn(usize) -> u16,
+) {
     let pixels = row.as_chunks_mut::<2>().0.as_chunks_mut::<N>().0;
-    let count = pixels.len().min(weights.len());
-    let (pixels, weights) = (&mut pixels[..count], &weights[..count]);
+    let count = pixels.len().min(count);
+    let pixels = &mut pixels[..count];
     for index in 0..count {
         for channel in 0..N {
             let code = u32::from(u16::from_le_bytes(pixels[index][channel]) >> 6);
-            let (value, weight) = (u32::from(values[channel]), u32::from(weights[index]));
+            let (value, weight) = (u32::from(values[channel]), u32::from(weight(index)));
             let mixed = (code * (u32::from(FULL) - weight) + value * weight + 128) >> 8;
             pixels[index][channel] = ((mixed as u16) << 6).to_le_bytes();
         }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::draw::blend::Painter;
-use crate::draw::raster::{PlacedSprite, Region};
-use crate::draw::shape::{Path, RoundedRect, Shape};
+use crate::draw::path::{Path, PathMask};
+use crate::draw::raster::{BoxMask, PlacedSprite};
+use crate::draw::shape::RoundedRect;
 use crate::draw::text::Sprite;
 use crate::geometry::Rect;
 use crate::image::ImageMut;
@@ -127,32 +128,19 @@ impl Primitive {
         match self {
             Self::RoundedRect { rect, radius, fill, stroke } => {
                 let margin = stroke.map_or(0.0, |stroke| stroke.width);
-                if let Some(shape) = RoundedRect::new(*rect, *radius, margin, painter.size()) {
-                    draw_shape(&shape, *fill, *stroke, painter);
-                }
+                let Some(shape) = RoundedRect::new(*rect, *radius, margin, painter.size()) else { return };
+                fill.iter().for_each(|color| painter.paint(*color, BoxMask::fill(&shape)));
+                stroke.iter().for_each(|line| painter.paint(line.color, BoxMask::stroke(&shape, line.width)));
             }
             Self::Path { points, closed, fill, stroke } => {
-                if let Some(shape) = Path::new(points, *closed) {
-                    draw_shape(&shape, fill.filter(|_| *closed), *stroke, painter);
-                }
+                let Some(path) = Path::new(points, *closed) else { return };
+                let fill = fill.filter(|_| *closed);
+                fill.iter().for_each(|color| painter.paint(*color, PathMask::fill(&path)));
+                stroke.iter().for_each(|line| painter.paint(line.color, PathMask::stroke(&path, line.width)));
             }
             Self::Sprite { x, y, sprite, color } => {
-                painter.paint(*color, &PlacedSprite { sprite, x: *x, y: *y });
+                painter.paint(*color, PlacedSprite { sprite, x: *x, y: *y });
             }
         }
-    }
-}
-
-fn draw_shape(
-    shape: &impl Shape,
-    fill: Option<Color>,
-    stroke: Option<Stroke>,
-    painter: &mut Painter<'_, '_>,
-) {
-    if let Some(color) = fill {
-        painter.paint(color, &Region::fill(shape));
-    }
-    if let Some(Stroke { width, color }) = stroke {
-        painter.paint(color, &Region::stroke(shape, width));
     }
 }

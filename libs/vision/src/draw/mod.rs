@@ -19,6 +19,7 @@ mod card;
 mod display;
 mod label;
 mod panel;
+mod path;
 mod raster;
 mod shape;
 mod sign;

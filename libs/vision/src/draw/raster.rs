@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::draw::display::Point;
-use crate::draw::shape::Shape;
+use crate::draw::shape::RoundedRect;
 use crate::draw::text::Sprite;
 use crate::geometry::Rect;
 
@@ -13,19 +13,22 @@ pub(super) const FULL: u16 = 256;
 /// How far a block's pixel centres are from its own centre, rounded up.
 const BLOCK_RADIUS: f32 = 0.7072;
 
+/// Blocks that are covered alike and are fewer than these are listed one by one.
+const FEW: usize = 4;
+
+/// Those of the `blocks` of two pixels that lie between `from` and `to`.
+pub(super) fn blocks_between(from: f32, to: f32, blocks: Range<usize>) -> Range<usize> {
+    let end = ((to / 2.0).ceil().max(0.0) as usize).clamp(blocks.start, blocks.end);
+    ((from / 2.0).floor().max(0.0) as usize).clamp(blocks.start, end)..end
+}
+
 /// Something that covers pixels.
 pub(super) trait Mask {
     /// What lies outside is not covered.
     fn bounds(&self) -> Rect;
 
-    /// The columns of block row `row` outside of which no pixel is covered.
-    fn reach(&self, _row: usize) -> Option<(f32, f32)> {
-        let bounds = self.bounds();
-        Some((bounds.x, bounds.right()))
-    }
-
-    /// Covers the blocks `columns` of block row `row`.
-    fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow);
+    /// Covers those of the blocks `columns` of block row `row` that are not empty, from left to right.
+    fn cover(&mut self, row: usize, columns: Range<usize>, into: &mut BlockRow);
 
     /// Whether block row `row` is covered as the one above it.
     fn repeats(&self, _row: usize) -> bool {
@@ -47,20 +50,43 @@ pub(super) struct BlockRow {
 struct Run {
     /// Column of the first block.
     column: usize,
-    /// Which blocks of a [`BlockRow`] they are.
-    blocks: Range<usize>,
+    count: usize,
+    cover: Cover,
+}
+
+/// How the pixels of a run are covered.
+#[derive(Debug)]
+enum Cover {
+    /// All alike.
+    Even(u16),
+    /// Each in its own way: the first block's index in a [`BlockRow`].
+    Each(usize),
+}
+
+/// Weights of pixels or samples side by side.
+#[derive(Clone, Copy)]
+pub(super) enum Weights<'a> {
+    /// All have the same one.
+    Even {
+        /// The weight.
+        weight: u16,
+        /// How many there are.
+        count: usize,
+    },
+    /// Each has its own.
+    Each(&'a [u16]),
 }
 
 /// What one run covers: its first pixel column, and weights for its pixels and chroma samples.
-pub(super) struct Weights<'a> {
+pub(super) struct Weighted<'a> {
     /// First pixel column.
     pub x: usize,
     /// Of the upper pixels.
-    pub top: &'a [u16],
+    pub top: Weights<'a>,
     /// Of the lower pixels.
-    pub bottom: &'a [u16],
+    pub bottom: Weights<'a>,
     /// Of the chroma samples.
-    pub chroma: &'a [u16],
+    pub chroma: Weights<'a>,
 }
 
 impl BlockRow {
@@ -73,6 +99,9 @@ impl BlockRow {
 
     /// Appends `count` blocks from block `column` on: coverage of the left and right pixels, above and below.
     fn push(&mut self, column: usize, count: usize, top: [u16; 2], bottom: [u16; 2]) {
+        if count >= FEW && top == bottom && top[0] == top[1] {
+            return self.push_even(column, count, top[0]);
+        }
         self.extend_run(column, count);
         for _ in 0..count {
             self.top.extend_from_slice(&top);
@@ -80,36 +109,61 @@ impl BlockRow {
         }
     }
 
+    /// Appends `count` blocks from block `column` on that are covered alike.
+    pub fn push_even(&mut self, column: usize, count: usize, coverage: u16) {
+        if count > 0 {
+            self.runs.push(Run { column, count, cover: Cover::Even(coverage) });
+        }
+    }
+
+    /// Appends `count` blocks from block `column` on, not yet covered, and returns their upper and lower pixels.
+    pub fn push_each(&mut self, column: usize, count: usize) -> (&mut [u16], &mut [u16]) {
+        let start = self.top.len();
+        self.extend_run(column, count);
+        self.top.resize(start + 2 * count, 0);
+        self.bottom.resize(start + 2 * count, 0);
+        (&mut self.top[start..], &mut self.bottom[start..])
+    }
+
     /// Makes `count` blocks from block `column` on part of the last run, or of a new one where they do not touch it.
     fn extend_run(&mut self, column: usize, count: usize) {
-        let start = self.top.len() / 2;
+        let first = self.top.len() / 2;
         match self.runs.last_mut() {
-            Some(Run { column: first, blocks }) if *first + blocks.len() == column => blocks.end += count,
-            _ => self.runs.push(Run { column, blocks: start..start + count }),
+            Some(Run { column: start, count: before, cover: Cover::Each(_) })
+                if *start + *before == column =>
+            {
+                *before += count;
+            }
+            _ => self.runs.push(Run { column, count, cover: Cover::Each(first) }),
         }
     }
 
     /// Turns coverage into weights of a colour with opacity `alpha`.
     pub fn weigh(&mut self, alpha: u8) {
         let alpha = u32::from(alpha) + u32::from(alpha >> 7);
-        for weights in [&mut self.top, &mut self.bottom] {
-            let weigh = |weight: &mut u16| *weight = ((u32::from(*weight) * alpha + 128) >> 8) as u16;
-            weights.iter_mut().for_each(weigh);
+        let weigh = |weight: &mut u16| *weight = ((u32::from(*weight) * alpha + 128) >> 8) as u16;
+        // Opaque colours leave coverage as it is.
+        if alpha < u32::from(FULL) {
+            self.top.iter_mut().chain(&mut self.bottom).for_each(weigh);
+            self.runs.iter_mut().for_each(|run| {
+                if let Cover::Even(coverage) = &mut run.cover {
+                    weigh(coverage);
+                }
+            });
         }
         let (top, bottom) = (self.top.as_chunks::<2>().0, self.bottom.as_chunks::<2>().0);
-        let mean =
-            |(index, [a, b]): (usize, &[u16; 2])| (a + b + bottom[index][0] + bottom[index][1] + 2) >> 2;
+        let mean = |([a, b], [c, d]): (&[u16; 2], &[u16; 2])| (a + b + c + d + 2) >> 2;
         self.chroma.clear();
-        self.chroma.extend(top.iter().enumerate().map(mean));
+        self.chroma.extend(top.iter().zip(bottom).map(mean));
     }
 
     /// Gives the pixels that blocks have to the right of column `width`, and those below a last row without a
     /// counterpart, their neighbours' coverage.
     pub fn pad(&mut self, width: usize, last_row: bool) {
-        if let Some(Run { column, blocks }) = self.runs.last()
-            && 2 * (column + blocks.len()) > width
+        if let Some(Run { column, count, cover: Cover::Each(first) }) = self.runs.last()
+            && 2 * (column + count) > width
         {
-            let last = 2 * blocks.end - 1;
+            let last = 2 * (first + count) - 1;
             self.top[last] = self.top[last - 1];
             self.bottom[last] = self.bottom[last - 1];
         }
@@ -120,31 +174,47 @@ impl BlockRow {
 
     /// The runs, once they are weighed.
     #[inline]
-    pub fn runs(&self) -> impl Iterator<Item = Weights<'_>> {
-        self.runs.iter().map(|Run { column, blocks }| {
-            let pixels = 2 * blocks.start..2 * blocks.end;
-            let (top, bottom) = (&self.top[pixels.clone()], &self.bottom[pixels]);
-            Weights { x: 2 * column, top, bottom, chroma: &self.chroma[blocks.clone()] }
+    pub fn runs(&self) -> impl Iterator<Item = Weighted<'_>> {
+        self.runs.iter().map(|Run { column, count, cover }| {
+            let (x, count) = (2 * column, *count);
+            match cover {
+                Cover::Even(weight) => {
+                    let weights = |count| Weights::Even { weight: *weight, count };
+                    Weighted {
+                        x,
+                        top: weights(2 * count),
+                        bottom: weights(2 * count),
+                        chroma: weights(count),
+                    }
+                }
+                Cover::Each(first) => {
+                    let pixels = 2 * first..2 * (first + count);
+                    let (top, bottom) = (&self.top[pixels.clone()], &self.bottom[pixels]);
+                    let chroma = &self.chroma[*first..first + count];
+                    let [top, bottom, chroma] = [top, bottom, chroma].map(Weights::Each);
+                    Weighted { x, top, bottom, chroma }
+                }
+            }
         })
     }
 }
 
-/// The inside of a shape, or a line along its outline.
-pub(super) struct Region<'a, S> {
-    shape: &'a S,
+/// The inside of a box, or a line along its outline.
+pub(super) struct BoxMask<'a> {
+    shape: &'a RoundedRect,
     half_width: Option<f32>,
     limit: f32,
     core: Rect,
 }
 
-impl<'a, S: Shape> Region<'a, S> {
+impl<'a> BoxMask<'a> {
     /// The inside of `shape`.
-    pub fn fill(shape: &'a S) -> Self {
+    pub fn fill(shape: &'a RoundedRect) -> Self {
         Self { shape, half_width: None, limit: shape.thickness(), core: shape.core(0.5) }
     }
 
     /// A line `width` pixels wide along the outline of `shape`.
-    pub fn stroke(shape: &'a S, width: f32) -> Self {
+    pub fn stroke(shape: &'a RoundedRect, width: f32) -> Self {
         let width = width.max(0.0);
         let half_width = width / 2.0;
         Self {
@@ -162,7 +232,7 @@ impl<'a, S: Shape> Region<'a, S> {
     }
 
     fn coverage(&self, edge: f32) -> u16 {
-        ((0.5 - edge).clamp(0.0, self.limit) * f32::from(FULL) + 0.5) as u16
+        coverage(edge, self.limit)
     }
 
     /// Coverage of the pixel in column `x`, row `y`.
@@ -201,27 +271,25 @@ impl<'a, S: Shape> Region<'a, S> {
     }
 }
 
+/// Coverage, at most `limit`, of a pixel whose centre lies `edge` pixels from the edge, negative inside.
+pub(super) fn coverage(edge: f32, limit: f32) -> u16 {
+    // Through i32, for which vector instructions exist everywhere.
+    ((0.5 - edge).clamp(0.0, limit) * f32::from(FULL) + 0.5) as i32 as u16
+}
+
 /// Centre of the first pixel of block `index`.
 fn pixel_centre(index: usize) -> f32 {
     2.0 * index as f32 + 0.5
 }
 
-impl<S: Shape> Mask for Region<'_, S> {
+impl Mask for BoxMask<'_> {
     fn bounds(&self) -> Rect {
         let margin = self.half_width.unwrap_or(0.0) + 0.5;
         let Rect { x, y, width, height } = self.shape.bounds();
         Rect { x: x - margin, y: y - margin, width: width + 2.0 * margin, height: height + 2.0 * margin }
     }
 
-    fn reach(&self, row: usize) -> Option<(f32, f32)> {
-        // A pixel more than need be, for what rounding does to where an outline lies.
-        let margin = self.half_width.unwrap_or(0.0) + 1.5;
-        let top = 2.0 * row as f32;
-        let (left, right) = self.shape.reach(top - margin, top + 2.0 + margin)?;
-        Some((left - margin, right + margin))
-    }
-
-    fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
+    fn cover(&mut self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
         let mut column = columns.start;
         while column < columns.end {
             let (count, top, bottom) = self.alike(column, row);
@@ -274,7 +342,7 @@ impl Mask for PlacedSprite<'_> {
         }
     }
 
-    fn cover(&self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
+    fn cover(&mut self, row: usize, columns: Range<usize>, into: &mut BlockRow) {
         let pixels = 2 * columns.start..2 * columns.end;
         into.extend_run(columns.start, columns.len());
         self.append_row(2 * row, pixels.clone(), &mut into.top);

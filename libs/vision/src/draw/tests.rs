@@ -1,6 +1,6 @@
 //! What is drawn, checked against arithmetic.
 
-use super::shape::{Path, RoundedRect, Shape};
+use super::shape::RoundedRect;
 use super::*;
 use crate::geometry::Rect;
 use crate::image::{Colorimetry, ImageInfo, ImageMut, Matrix, PixelFormat, PlaneMut, Range};
@@ -165,7 +165,7 @@ fn chroma_at_an_odd_edge_counts_only_pixels_that_exist() {
 }
 
 #[test]
-fn shortcuts_do_not_change_what_is_covered() {
+fn shortcuts_do_not_change_what_boxes_cover() {
     let boxes = [
         (rect(2.3, 3.1, 40.2, 30.7), 6.0, 3.0),
         (rect(0.0, 0.0, 64.0, 48.0), 0.0, 1.0),
@@ -174,35 +174,58 @@ fn shortcuts_do_not_change_what_is_covered() {
     ];
     for (rect, radius, width) in boxes {
         let shape = RoundedRect::new(rect, radius, width, (64, 48)).unwrap();
-        compare(
-            &shape,
-            None,
-            &Primitive::RoundedRect { rect, radius, fill: Some(Color::WHITE), stroke: None },
-        );
-        compare(&shape, Some(width), &stroke(rect, radius, width, Color::WHITE));
+        let distance = |point| shape.distance(point);
+        let fill = Primitive::RoundedRect { rect, radius, fill: Some(Color::WHITE), stroke: None };
+        compare(distance, shape.thickness(), &fill);
+        let line = |point| distance(point).abs() - width / 2.0;
+        compare(line, width.min(1.0), &stroke(rect, radius, width, Color::WHITE));
     }
-    let points =
-        [(5.0, 4.0), (60.0, 9.5), (33.0, 20.0), (50.0, 70.0), (-8.0, 30.0)].map(|(x, y)| Point { x, y });
-    for closed in [true, false] {
-        let line = Some(Stroke { width: 2.6, color: Color::WHITE });
-        let path = Primitive::Path { points: points.to_vec(), closed, fill: None, stroke: line };
-        compare(&Path::new(&points, closed).unwrap(), Some(2.6), &path);
-    }
-    let path =
-        Primitive::Path { points: points.to_vec(), closed: true, fill: Some(Color::WHITE), stroke: None };
-    compare(&Path::new(&points, true).unwrap(), None, &path);
 }
 
-/// Compares every pixel with the definition in the module's documentation.
-fn compare(shape: &impl Shape, width: Option<f32>, primitive: &Primitive) {
+#[test]
+fn shortcuts_do_not_change_what_paths_cover() {
+    let paths: [&[(f32, f32)]; 7] = [
+        &[(5.0, 4.0), (60.0, 9.5), (33.0, 20.0), (50.0, 70.0), (-8.0, 30.0)],
+        &[(32.0, 2.0), (46.0, 45.0), (4.0, 18.0), (60.0, 18.0), (18.0, 45.0)],
+        &[(-900.0, -900.0), (900.0, -900.0), (900.0, 900.0), (-900.0, 900.0)],
+        &[(0.0, 0.0), (64.0, 0.0), (64.0, 48.0), (0.0, 48.0)],
+        &[(10.0, 10.0), (50.0, 10.0), (50.0, 10.4), (10.0, 10.4), (30.0, 40.0), (30.0, 40.0)],
+        &[(20.5, 20.5)],
+        &[(3.0, 40.0), (61.0, 39.0), (3.0, 38.0), (61.0, 37.0), (3.0, 36.0)],
+    ];
+    for corners in paths {
+        let points = points(corners);
+        for (closed, width) in [(true, 0.4), (true, 2.6), (false, 2.6), (false, 30.0)] {
+            let line = Some(Stroke { width, color: Color::WHITE });
+            let path = Primitive::Path { points: points.clone(), closed, fill: None, stroke: line };
+            let distance = |point| path_distance(&points, closed, point).abs() - width / 2.0;
+            compare(distance, width.min(1.0), &path);
+        }
+        compare(|point| path_distance(&points, true, point), 1.0, &polygon(corners, Color::WHITE));
+    }
+}
+
+/// Signed distance from `p` to a path, negative inside: the definition, by way of all its lines.
+fn path_distance(points: &[Point], closed: bool, p: Point) -> f32 {
+    let start = if closed { points.last() } else { points.first() };
+    let (mut nearest, mut inside) = (f32::MAX, false);
+    for (a, b) in start.into_iter().chain(points).zip(points) {
+        let (dx, dy) = (b.x - a.x, b.y - a.y);
+        let along = ((p.x - a.x) * dx + (p.y - a.y) * dy) / (dx * dx + dy * dy);
+        let along = if along.is_nan() { 0.0 } else { along.clamp(0.0, 1.0) };
+        nearest = nearest.min((p.x - a.x - along * dx).hypot(p.y - a.y - along * dy));
+        inside ^= closed && (a.y > p.y) != (b.y > p.y) && p.x < a.x + (p.y - a.y) / dy * dx;
+    }
+    if inside { -nearest } else { nearest }
+}
+
+/// Compares every pixel with the definition in the module's documentation: `edge` is the signed distance to the edge of
+/// what is covered, `limit` the largest coverage.
+fn compare(edge: impl Fn(Point) -> f32, limit: f32, primitive: &Primitive) {
     let mut frame = Frame::new(PixelFormat::Rgb, 64, 48, 0);
     frame.draw(std::slice::from_ref(primitive));
     for (x, y) in (0..48).flat_map(|y| (0..64).map(move |x| (x, y))) {
-        let distance = shape.distance(Point { x: x as f32 + 0.5, y: y as f32 + 0.5 });
-        let (edge, limit) = match width {
-            Some(width) => (distance.abs() - width / 2.0, width.min(1.0)),
-            None => (distance, shape.thickness()),
-        };
+        let edge = edge(Point { x: x as f32 + 0.5, y: y as f32 + 0.5 });
         let expected = (0.5 - edge).clamp(0.0, limit) * 255.0;
         let found = frame.at(0, 3 * x, y);
         assert!(

@@ -92,7 +92,10 @@ impl Findings {
 
     /// Violations under way and who they are of, the one that has lasted longest first.
     pub fn violations(&self) -> Vec<(Who, &Finding)> {
-        let people = self.subjects.iter().map(|subject| (Who::Subject(subject.track), &subject.rules));
+        let people = self
+            .subjects
+            .iter()
+            .map(|subject| (Who::Subject(subject.track, subject.detection), &subject.rules));
         let zones = self.zones.iter().map(|zone| (Who::Place, &zone.rules));
         let mut open: Vec<_> = people
             .chain(zones)
@@ -108,8 +111,8 @@ impl Findings {
 /// Who breaks a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
-    /// Somebody or something, by its track.
-    Subject(Option<u64>),
+    /// Somebody or something, by its track and its detection.
+    Subject(Option<u64>, usize),
     /// A zone, or all that the camera sees.
     Place,
 }

@@ -46,7 +46,7 @@ impl Picture {
         let scene = Scene {
             zones: findings.zones.iter().map(|area| zone(area, self.size)).collect(),
             annotations: self.annotations(observation, findings),
-            panel: self.panel(findings),
+            panel: self.panel(observation, findings),
         };
         self.shown = Some((findings.at, scene));
     }
@@ -91,9 +91,16 @@ impl Picture {
             .collect()
     }
 
+    /// What detection `index` is called.
+    fn name(&self, observation: &Observation, index: usize) -> String {
+        match observation.label(index) {
+            "person" => self.words.person.to_owned(),
+            label => label.replace('_', " "),
+        }
+    }
+
     fn title(&self, observation: &Observation, index: usize, track: Option<u64>) -> String {
-        let label = observation.label(index);
-        let name = if label == "person" { self.words.person.to_owned() } else { label.replace('_', " ") };
+        let name = self.name(observation, index);
         let score = observation.detections[index].score;
         match track {
             Some(track) => format!("{name} {track}  {score:.2}"),
@@ -116,11 +123,14 @@ impl Picture {
     }
 
     /// One row for each violation under way.
-    fn panel(&self, findings: &Findings) -> Panel {
+    fn panel(&self, observation: &Observation, findings: &Findings) -> Panel {
         let row = |(who, finding): (Who, &Finding)| {
             let who = match who {
-                Who::Subject(Some(track)) => format!("{} {track}", self.words.person),
-                Who::Subject(None) => self.words.somebody.to_owned(),
+                Who::Subject(Some(track), index) => format!("{} {track}", self.name(observation, index)),
+                Who::Subject(None, index) if observation.label(index) == "person" => {
+                    self.words.somebody.to_owned()
+                }
+                Who::Subject(None, index) => self.name(observation, index),
                 Who::Place => self.words.place.to_owned(),
             };
             let review = match finding.outcome {
@@ -191,6 +201,7 @@ fn zone(area: &Area, (width, height): (usize, usize)) -> Zone {
 mod tests {
     use super::*;
     use crate::oshaannotate::options::Language;
+    use gst_analytics::prelude::*;
 
     fn finding(rule: &str, state: Compliance, since: u64) -> Finding {
         Finding {
@@ -224,16 +235,34 @@ mod tests {
         }
     }
 
+    /// One detection of each class.
+    fn observation(classes: &[&str]) -> Observation {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        let mut meta = gst_analytics::AnalyticsRelationMeta::add(buffer.get_mut().unwrap());
+        for class in classes {
+            meta.add_od_mtd(gst::glib::Quark::from_str(*class), 1, 1, 9, 9, 0.9).unwrap();
+        }
+        Observation::of(&buffer).unwrap()
+    }
+
     fn picture(language: Language, size: (usize, usize)) -> Picture {
         Picture::new(size, options::Theme::Dark, Words::new(language)).unwrap()
     }
 
     #[test]
     fn the_panel_lists_violations_the_longest_first() {
-        let panel = picture(Language::German, (1280, 720)).panel(&findings());
+        let panel = picture(Language::German, (1280, 720)).panel(&observation(&["person"]), &findings());
         let rows: Vec<_> = panel.rows.iter().map(|row| (row.what.as_str(), row.duration.as_str())).collect();
         assert_eq!(rows, [("Jemand · too fast", "1:05"), ("Person 3 · kein Schutzhelm", "10.0 s")]);
         assert_eq!(panel.rows[0].detail, "29 CFR 1926.100(a) · hoch · Pit");
+    }
+
+    #[test]
+    fn what_is_no_person_is_called_what_it_is() {
+        let panel = picture(Language::English, (1280, 720)).panel(&observation(&["fork_lift"]), &findings());
+        let rows: Vec<_> = panel.rows.iter().map(|row| row.what.as_str()).collect();
+        assert_eq!(rows, ["fork lift · too fast", "fork lift 3 · no hard hat"]);
     }
 
     #[test]
