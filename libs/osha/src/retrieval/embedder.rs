@@ -172,7 +172,7 @@ impl Embedder for BuiltIn {
 
     fn calibration(&self) -> Calibration {
         Calibration {
-            semantic_share: 0.5,
+            semantic_share: 0.35,
             least_confidence: 0.45,
             cosine_unrelated: 0.1,
             cosine_related: 0.4,
