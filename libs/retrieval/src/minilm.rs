@@ -86,7 +86,12 @@ impl Embedder for MiniLm {
     }
 
     fn calibration(&self) -> Calibration {
-        Calibration { semantic_share: 0.5, least_confidence: 0.5, cosine_unrelated: 0.1, cosine_related: 0.5 }
+        Calibration {
+            semantic_share: 0.4,
+            least_confidence: 0.45,
+            cosine_unrelated: 0.1,
+            cosine_related: 0.5,
+        }
     }
 }
 

@@ -39,12 +39,11 @@ fn its_vectors_are_those_of_the_published_model() {
 fn it_finds_what_people_on_sites_ask_for() {
     let Some(minilm) = minilm() else { return };
     let index = Index::build(Corpus::built_in().clone(), Arc::new(minilm), &Scan).unwrap();
-    let questions = evaluation::questions(evaluation::BUILT_IN).unwrap();
-    for split in ["tuning", "held_out"] {
-        let figures = evaluation::evaluate(&index, &questions, split).unwrap();
-        assert!(figures.recall_1() >= 0.75 && figures.recall_5() >= 0.95, "{split}: {figures:#?}");
-        assert!(figures.answers() >= 0.9 && figures.abstentions() >= 0.9, "{split}: {figures:#?}");
-    }
+    let mut questions = evaluation::questions(evaluation::BUILT_IN).unwrap();
+    questions.retain(|question| !question.split.ends_with("final"));
+    let figures = evaluation::evaluate(&index, &questions, "").unwrap();
+    assert!(figures.recall_1() >= 0.75 && figures.recall_5() >= 0.95, "{figures:#?}");
+    assert!(figures.answers() >= 0.9 && figures.abstentions() >= 0.9, "{figures:#?}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Calibration {
         let span = (self.cosine_related - self.cosine_unrelated).max(f32::EPSILON);
         let semantic = ((cosine - self.cosine_unrelated) / span).clamp(0.0, 1.0);
         let words = (matched as f32 / ENOUGH_WORDS).min(1.0);
-        0.2 * semantic + 0.5 * words + 0.3 * coverage.clamp(0.0, 1.0)
+        0.3 * semantic + 0.4 * words + 0.3 * coverage.clamp(0.0, 1.0)
     }
 }
 
@@ -97,7 +97,7 @@ impl BuiltIn {
         let fingerprint =
             Hash::of(format!("{}{}", corpus.hash(), include_str!("../../data/lexicon.toml"))).to_string();
         Self {
-            id: format!("built-in/1-{}", &fingerprint[..12]),
+            id: format!("built-in/2-{}", &fingerprint[..12]),
             rarity: documents.into_iter().map(|(key, with)| (key, rarity(with as f32))).collect(),
             most: rarity(0.0),
         }
@@ -173,7 +173,7 @@ impl Embedder for BuiltIn {
 
     fn calibration(&self) -> Calibration {
         Calibration {
-            semantic_share: 0.5,
+            semantic_share: 0.35,
             least_confidence: 0.45,
             cosine_unrelated: 0.1,
             cosine_related: 0.4,

@@ -18,7 +18,9 @@ pub struct Question {
     pub contexts: Option<BTreeSet<String>>,
     /// Citations that are right, any of them; empty if nothing should be found.
     pub expect: Vec<String>,
-    /// What it is for: `tuning`, `held_out`, or `other_words` for those written after the lexicon, in words that avoid it.
+    /// What it is for. `tuning` and `held_out` are by the author of the first lexicon, `other_words` avoids its words,
+    /// `development` was written without it, `harder` at lengths and in words that it did not have. `final` and
+    /// `harder_final` are the halves of the last two that nothing was tuned on.
     #[serde(default)]
     pub split: String,
 }
@@ -126,9 +128,9 @@ mod tests {
     fn the_built_in_embedder_finds_what_people_on_sites_ask_for() {
         let index = Index::build(Corpus::built_in().clone(), BuiltIn::get(), &Scan).unwrap();
         let mut questions = questions(BUILT_IN).unwrap();
-        questions.retain(|question| question.split != "other_words");
+        questions.retain(|question| !question.split.ends_with("final"));
         let figures = evaluate(&index, &questions, "").unwrap();
-        assert_eq!((figures.related, figures.unrelated), (60, 30));
+        assert_eq!((figures.related, figures.unrelated), (145, 69));
         assert!(figures.recall_1() >= 0.6 && figures.recall_5() >= 0.9, "{figures:#?}");
         assert!(figures.answers() >= 0.9 && figures.abstentions() >= 0.9, "{figures:#?}");
     }

@@ -66,7 +66,7 @@ pub struct Hit {
     pub needs: Vec<String>,
     /// Whether the query declared all of that.
     pub applies: bool,
-    /// What the ranking is by, 0 to 1: cosine and BM25 as shares of the largest ones, and coverage, blended.
+    /// What the ranking is by, 0 to 1: cosine, BM25 and coverage as shares of the largest ones, blended.
     pub score: f32,
     /// Cosine of the query's and the standard's vectors.
     pub semantic: f32,
@@ -228,8 +228,9 @@ impl Index {
         let largest = |values: &mut dyn Iterator<Item = f32>| values.fold(f32::EPSILON, f32::max);
         let nearest = largest(&mut candidates.values().copied());
         let best = largest(&mut candidates.keys().map(|row| matches.scores[*row]));
+        let widest = largest(&mut candidates.keys().map(|row| matches.coverage(*row)));
         let score = |row: usize, cosine: f32| {
-            let words = 0.5 * matches.scores[row] / best + 0.5 * matches.coverage(row);
+            let words = 0.5 * (matches.scores[row] / best + matches.coverage(row) / widest);
             share * cosine.max(0.0) / nearest + (1.0 - share) * words
         };
         let mut ranked: Vec<_> =
