@@ -187,6 +187,24 @@ mod drawing {
     }
 
     #[test]
+    fn a_zone_of_the_site_file_is_drawn_in_itself_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("site.toml");
+        let zone = "[[zones]]\nid = 'west'\nkind = 'exclusion'\n\
+                    points = [[0.25, 0.25], [0.5, 0.25], [0.5, 0.75], [0.25, 0.75]]\n";
+        std::fs::write(&rules, format!("scope = 'construction'\n{zone}")).unwrap();
+        let mut bench = Bench::new(&format!("rules={}", rules.display()));
+        let drawn = bench.pass(bench.frame(0, Some(&[])));
+        let changed = changed(&bench, &drawn);
+        // The line and its contour lie astride the edge.
+        let near = |(x, y): &(usize, usize)| (77..163).contains(x) && (57..183).contains(y);
+        assert_eq!(changed.iter().find(|pixel| !near(pixel)), None, "drawn outside of the zone");
+        let inside = (80..160).flat_map(|x| (60..180).map(move |y| (x, y)));
+        let covered = changed.iter().filter(|(x, y)| (80..160).contains(x) && (60..180).contains(y)).count();
+        assert_eq!(covered, inside.count(), "a part of the zone is left out");
+    }
+
+    #[test]
     fn themes_and_languages_change_the_picture() {
         let drawn = |properties: &str| {
             let mut bench =

@@ -138,10 +138,11 @@ fn jsonl(page: &str) -> String {
         .collect()
 }
 
-/// What takes long, depends on the machine or waits for a pipeline is only looked at: whether there are such arguments.
+/// What takes long, needs hardware or waits for a pipeline is only looked at: whether there are such arguments.
 fn as_tested(command: &str) -> String {
-    let is_long =
-        ["doctor", "bench", "top"].iter().any(|name| command.starts_with(&format!("gst-osha {name}")));
+    let is_long = ["doctor", "bench", "top", "engine build"]
+        .iter()
+        .any(|name| command.starts_with(&format!("gst-osha {name}")));
     if is_long { format!("{command} --help") } else { command.to_owned() }
 }
 
@@ -186,6 +187,11 @@ fn docs_on_standards() {
 #[test]
 fn docs_on_tools() {
     run_page("docs/tools.md", &[]);
+}
+
+#[test]
+fn docs_on_tensorrt() {
+    run_page("docs/tensorrt.md", &[]);
 }
 
 #[test]

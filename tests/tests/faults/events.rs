@@ -83,6 +83,36 @@ fn a_full_disk() {
 }
 
 #[test]
+fn pictures_on_a_full_disk() {
+    let Some(disk) = Tmpfs::mount() else {
+        eprintln!("SKIPPED: a file system can be mounted by root only");
+        return;
+    };
+    let line = format!(
+        "videotestsrc num-buffers=60 pattern=snow ! video/x-raw,format=I420,width=1280,height=720,framerate=5/1 ! \
+         oshaannotate name=annotate snapshot-location={}/{{violation}}.png ! appsink name=out",
+        disk.0.path().display()
+    );
+    let pipeline = Pipeline::new(&line).unwrap();
+    detect(&pipeline, bareheaded());
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = warnings.clone();
+    pipeline.0.bus().unwrap().set_sync_handler(move |_, message| {
+        if let gst::MessageView::Warning(warning) = message.view() {
+            heard.lock().unwrap().push(warning.error().to_string());
+        }
+        gst::BusSyncReply::Pass
+    });
+    let run = play(&pipeline, &line);
+    assert_eq!((run.errors, run.samples.len()), (vec![], 60), "the stream goes on");
+    let warnings = warnings.lock().unwrap();
+    let told = |warning: &String| warning.contains("snapshot-location") && warning.contains("Make room");
+    assert!(warnings.iter().any(told), "{warnings:?}");
+    let left: Vec<_> = std::fs::read_dir(disk.0.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, Vec::<PathBuf>::new(), "torn pictures are left behind");
+}
+
+#[test]
 fn a_disk_with_room() {
     let folder = tempfile::tempdir().unwrap();
     let location = folder.path().join("events.jsonl");

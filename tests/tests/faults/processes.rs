@@ -85,12 +85,22 @@ fn leaks(line: &str) -> Vec<String> {
 fn nothing_leaks() {
     let folder = tempfile::tempdir().unwrap();
     let events = folder.path().join("events.jsonl").display().to_string();
+    let shots = folder.path().join("{violation}.png").display().to_string();
+    let site = folder.path().join("site.toml");
+    let zone = "[[zones]]\nid = 'all'\nkind = 'exclusion'\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\n";
+    std::fs::write(&site, format!("scope = 'construction'\n{zone}")).unwrap();
+    let site = site.display();
     let infer = format!("trtinfer model={YOLO}");
     let end = "! fakesink";
     for line in [
         format!("{SOURCE} ! {infer} ! oshaannotate events-location={events} {end}"),
         format!(
             "{SOURCE} ! {infer} batch-size=0 in-flight=9 optimize-for=throughput ! oshaannotate draw=false {end}"
+        ),
+        // The clip shows a violation before its tenth second: zones, metas and pictures.
+        format!(
+            "filesrc location=tests/data/site.mp4 ! decodebin3 ! trtinfer model=models/ppe-demo.onnx confidence=0.4 ! \
+             oshaannotate rules={site} snapshot-location={shots} snapshot-picture=both {end}"
         ),
         format!("{SOURCE} ! trtinfer ! oshaannotate {end}"),
         format!("{SOURCE} ! trtinfer model=/no/such.onnx ! oshaannotate {end}"),
@@ -105,4 +115,8 @@ fn nothing_leaks() {
     ] {
         assert_eq!(leaks(&line), Vec::<String>::new(), "{line}");
     }
+    let pictures = std::fs::read_dir(folder.path()).unwrap().filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == "png"))
+    });
+    assert!(pictures.count() > 1, "no violation was pictured");
 }
