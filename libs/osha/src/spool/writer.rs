@@ -125,7 +125,7 @@ impl Spool {
     /// is due and cannot be begun.
     pub fn append(&mut self, event: &mut Event) -> Result<(), SpoolError> {
         if self.regular && !is_at(&self.file, &self.path) {
-            self.begin().map_err(|source| self.rotation_error(source))?;
+            self.begin_anew().map_err(|source| self.rotation_error(source))?;
         }
         let sequence = self.head.sequence + 1;
         event.sequence = sequence;
@@ -214,6 +214,17 @@ impl Spool {
         self.begin()?;
         self.delete_oldest()?;
         Ok(rotated)
+    }
+
+    /// Goes on in a new file after ours was moved away. Another writer may have written and rotated since then: the chain
+    /// goes on behind its last line.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        self.begin()?;
+        let newest = newest_rotated(&self.path)?;
+        if newest.sequence > self.head.sequence {
+            self.head = newest;
+        }
+        Ok(())
     }
 
     /// Goes on in a new file. The old one stays locked until the new one is.

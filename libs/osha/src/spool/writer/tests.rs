@@ -83,25 +83,43 @@ fn a_second_writer_is_refused_after_a_rotation_too() {
     assert!(matches!(Spool::open(&path, Options::default()), Err(SpoolError::Busy { .. })));
 }
 
-/// Many writers try at once, again and again, while files are rotated.
+#[test]
+fn a_writer_whose_file_was_taken_goes_on_behind_the_others_lines() {
+    let (_folder, path) = place();
+    let rotate = |number| std::fs::rename(&path, files::rotated(&path, number)).unwrap();
+    let mut first = open(&path);
+    append(&mut first, 2);
+    rotate(1);
+    let mut second = open(&path);
+    append(&mut second, 2);
+    rotate(2);
+    append(&mut first, 1);
+    assert_eq!(read(&path), [1, 2, 3, 4, 5]);
+}
+
+/// Many writers try at once, again and again, while files are rotated, until each has written its share.
 #[test]
 fn writers_in_a_race_leave_one_chain() {
+    const WRITERS: usize = 4;
+    const SHARE: usize = 100;
     let (_folder, path) = place();
     let write = || {
-        for _ in 0..200 {
+        let mut written = 0;
+        while written < SHARE {
             match Spool::open(&path, Options { max_size: Some(600), ..Options::default() }) {
-                Ok(mut spool) => (0..4).for_each(|_| {
-                    // One that meets a rotation may be refused in its midst.
-                    let _ = spool.append(&mut event());
-                }),
+                // One that meets a rotation may be refused in its midst.
+                Ok(mut spool) => written += (0..4).filter(|_| spool.append(&mut event()).is_ok()).count(),
                 Err(SpoolError::Busy { .. }) => std::thread::yield_now(),
                 Err(error) => panic!("{error}"),
             }
         }
+        written
     };
-    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
-    let found = read(&path);
-    assert!(found.len() > 100 && found.iter().copied().eq(1..=found.len() as u64));
+    let written: usize = std::thread::scope(|scope| {
+        let writers = [(); WRITERS].map(|()| scope.spawn(write));
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    assert_eq!(read(&path), (1..=written as u64).collect::<Vec<_>>());
 }
 
 #[test]
