@@ -2,6 +2,7 @@
 
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsODMtd, AnalyticsRelationMeta};
+use vision::geometry::Rect;
 
 /// One detection.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +23,8 @@ impl Object {
 
     /// Intersection over union.
     pub fn iou(&self, other: &Self) -> f32 {
-        let ([l, t, r, b], [ol, ot, or, ob]) = (self.corners, other.corners);
-        let both = (r.min(or) - l.max(ol)).max(0.0) * (b.min(ob) - t.max(ot)).max(0.0);
-        both / ((r - l) * (b - t) + (or - ol) * (ob - ot) - both)
+        let rect = |[left, top, right, bottom]: [f32; 4]| Rect::from_corners(left, top, right, bottom);
+        rect(self.corners).iou(&rect(other.corners))
     }
 }
 

@@ -4,8 +4,20 @@ use vision::tensor::TensorInfo;
 
 use crate::{EngineError, InputTensor, ModelInfo};
 
+/// Input `index` of `model`, for which `shape` must be one that it declares.
+pub(crate) fn input<'m>(
+    model: &'m ModelInfo,
+    index: usize,
+    shape: &[usize],
+) -> Result<&'m TensorInfo, EngineError> {
+    let inputs = &model.inputs;
+    let input = inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
+    check_shape(input, shape)?;
+    Ok(input)
+}
+
 /// Whether `shape` is one that `input` declares.
-pub(crate) fn check_shape(input: &TensorInfo, shape: &[usize]) -> Result<(), EngineError> {
+fn check_shape(input: &TensorInfo, shape: &[usize]) -> Result<(), EngineError> {
     let fits = |(dim, size): (&Option<usize>, &usize)| dim.is_none_or(|dim| dim == *size);
     if input.shape.len() == shape.len() && input.shape.iter().zip(shape).all(fits) {
         return Ok(());

@@ -14,8 +14,6 @@ pub type Rect = [f32; 4];
 
 /// Intersection over union, 0 to 1.
 pub fn iou(a: &Rect, b: &Rect) -> f32 {
-    let along = |axis: usize| (a[axis] + a[axis + 2]).min(b[axis] + b[axis + 2]) - a[axis].max(b[axis]);
-    let both = along(0).max(0.0) * along(1).max(0.0);
-    let union = a[2] * a[3] + b[2] * b[3] - both;
-    if union > 0.0 { both / union } else { 0.0 }
+    let rect = |&[x, y, width, height]: &Rect| vision::geometry::Rect { x, y, width, height };
+    rect(a).iou(&rect(b))
 }

@@ -15,7 +15,7 @@ use gpu::MemoryKind;
 pub use self::cuda::check_cuda;
 use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
-use crate::batch::check_shape;
+use crate::batch;
 use crate::options::{Device, Options, Precision};
 use crate::worker::{Runner, Worker};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
@@ -103,10 +103,7 @@ impl InferenceEngine for Engine {
     }
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
-        let inputs = &self.model.inputs;
-        let input =
-            inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
-        check_shape(input, shape)?;
+        let input = batch::input(&self.model, index, shape)?;
         match &self.memory {
             Some(memory) => memory.allocate(input, shape),
             None => InputTensor::host(input.data_type, shape),

@@ -26,7 +26,7 @@ use self::profile::Profile;
 pub use self::progress::{Progress, Watch};
 use self::runtime::{Engine as Network, Runtime};
 use self::session::{Session, Signature};
-use crate::batch::check_shape;
+use crate::batch;
 use crate::cache::{self, Cache, Cached, Key, Lookup};
 use crate::device::DeviceTensor;
 use crate::log::{self, Severity};
@@ -226,10 +226,7 @@ impl InferenceEngine for Engine {
     }
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
-        let inputs = &self.model.inputs;
-        let input =
-            inputs.get(index).ok_or(EngineError::TensorCount { expected: inputs.len(), found: index })?;
-        check_shape(input, shape)?;
+        let input = batch::input(&self.model, index, shape)?;
         let tensor = DeviceTensor::new(&self.context, input.data_type, shape)?;
         Ok(InputTensor::device(input.data_type, shape, tensor))
     }

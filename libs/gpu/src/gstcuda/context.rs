@@ -91,6 +91,16 @@ impl CudaContext {
         Ok(())
     }
 
+    /// [`Self::answer`] with the primary context of device number `ordinal`, which is made for no other query.
+    pub fn answer_with_primary(
+        element: &impl IsA<gst::Element>,
+        ordinal: i32,
+        query: &mut gst::QueryRef,
+    ) -> bool {
+        let asked = matches!(query.view(), gst::QueryView::Context(query) if query.context_type() == "gst.cuda.context");
+        asked && Self::primary(ordinal).is_ok_and(|context| context.answer(element, query))
+    }
+
     pub(super) fn raw(&self) -> *mut gst::ffi::GstObject {
         self.object.to_glib_none().0
     }

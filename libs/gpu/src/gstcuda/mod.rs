@@ -12,7 +12,7 @@ mod transfer;
 
 pub use context::{CudaContext, CudaStream};
 pub use memory::{CudaFrame, CudaFrameMut, is_device_only};
-pub use pool::{allocate, buffer_pool, propose};
+pub use pool::{allocate, buffer_pool, propose, wants_pool};
 pub use transfer::{HostFrame, InFlight, map_in_place};
 
 use crate::cuda::Error;

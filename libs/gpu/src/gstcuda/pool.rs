@@ -10,6 +10,7 @@ use gst_video::{VideoInfo, VideoMeta};
 use super::context::{CudaContext, CudaStream};
 use super::library::library;
 use super::memory::CudaMemory;
+use crate::MemoryKind;
 use crate::cuda::Error;
 
 /// A pool of at least `min` and at most `max` (0: any number of) frames of `info`, written in the order of `stream`.
@@ -36,6 +37,12 @@ pub fn buffer_pool(
     unsafe { (library()?.gst_buffer_pool_config_set_cuda_stream)(config.as_mut_ptr(), stream.raw()) };
     pool.set_config(config).map_err(|error| refused(error.to_string()))?;
     Ok(pool)
+}
+
+/// Whether upstream asks about CUDA memory, and nobody downstream has offered a pool of it.
+pub fn wants_pool(query: &gst::query::Allocation) -> bool {
+    let kind = query.get().0.and_then(|caps| MemoryKind::of(caps.features(0)));
+    kind == Some(MemoryKind::Cuda) && !query.allocation_pools().any(|(pool, ..)| pool.is_some())
 }
 
 /// Proposes a pool for the frames that an allocation query asks about, `min` of which may be held downstream, and says
@@ -84,4 +91,21 @@ pub fn allocate(
     let layout = unsafe { from_glib_none(&raw const (*memory.cast::<CudaMemory>()).info) };
     // SAFETY: a new reference.
     Ok((unsafe { from_glib_full(memory) }, layout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_wanted_for_cuda_memory_that_nobody_offers() {
+        gst::init().unwrap();
+        for (caps, wanted) in [("video/x-raw(memory:CUDAMemory)", true), ("video/x-raw", false)] {
+            let caps: gst::Caps = format!("{caps},format=GRAY8,width=60,height=4").parse().unwrap();
+            let mut query = gst::query::Allocation::new(Some(&caps), true);
+            assert_eq!(wants_pool(&query), wanted);
+            query.add_allocation_pool(Some(&gst::BufferPool::new()), 240, 0, 0);
+            assert!(!wants_pool(&query));
+        }
+    }
 }

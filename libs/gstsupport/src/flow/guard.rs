@@ -76,6 +76,31 @@ impl Watch {
     }
 }
 
+/// The guard of an element: begun anew with every caps, asked for every frame, gone when the element stops. Probes are
+/// removed while nothing is locked.
+#[derive(Debug, Default)]
+pub struct Upstream(Mutex<Option<Guard>>);
+
+impl Upstream {
+    /// Watches from now on what lies upstream of `sink`.
+    pub fn watch(&self, sink: &gst::Pad) {
+        let guard = Guard::watch(sink);
+        let previous = lock(&self.0).replace(guard);
+        drop(previous);
+    }
+
+    /// Watches no longer.
+    pub fn forget(&self) {
+        let previous = lock(&self.0).take();
+        drop(previous);
+    }
+
+    /// As [`Guard::violation`]; `None` while nothing is watched.
+    pub fn violation(&self) -> Option<String> {
+        lock(&self.0).as_ref().and_then(Guard::violation)
+    }
+}
+
 fn carries_video(pad: &gst::Pad) -> bool {
     pad.current_caps().is_some_and(|caps| Media::of(&caps).is_video())
 }

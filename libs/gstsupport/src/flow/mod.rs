@@ -12,7 +12,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use guard::Guard;
+pub use guard::{Guard, Upstream};
 pub use ledger::{CopySeen, Ledger};
 pub use link::real_peer;
 pub use report::{Change, CopyReport, ElementReport, LinkReport, PipelineReport, Report, SCHEMA};

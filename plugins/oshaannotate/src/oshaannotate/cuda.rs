@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use gpu::FrameError;
 use gpu::cuda::copies::{self, Direction};
 use gpu::cuda::{Context, Error};
 use gpu::gstcuda::{self, CudaContext, CudaFrame, CudaFrameMut, CudaStream};
 use gpu::kernels::Painter;
-use gpu::{FrameError, MemoryKind};
 use gst::prelude::*;
 use gst_video::VideoInfo;
 use vision::draw::DisplayList;
 
-use super::OshaAnnotate;
 use super::canvas::Drawn;
 
 /// Frames that this element holds at a time: the one that it draws on, and its copy.
@@ -26,27 +25,6 @@ const COPY: &str = "oshaannotate: a frame that somebody else holds too";
 /// Whether frames may lie in CUDA memory in this process.
 pub(super) fn is_available() -> bool {
     gstcuda::status().is_ok()
-}
-
-/// Offers the context of device number `device` to the whole pipeline.
-///
-/// # Errors
-/// When the driver, GStreamer's CUDA library or the device is missing.
-pub(super) fn announce(element: &OshaAnnotate, device: i32) -> Result<(), Error> {
-    CudaContext::primary(device)?.announce(element)
-}
-
-/// Answers a neighbour that asks for a CUDA context; `false` for every other query.
-pub(super) fn answer(element: &OshaAnnotate, device: i32, query: &mut gst::QueryRef) -> bool {
-    let asked =
-        matches!(query.view(), gst::QueryView::Context(query) if query.context_type() == "gst.cuda.context");
-    asked && CudaContext::primary(device).is_ok_and(|context| context.answer(element, query))
-}
-
-/// Whether upstream asks about CUDA memory, and nobody downstream has offered a pool of it.
-pub(super) fn wants_pool(query: &gst::query::Allocation) -> bool {
-    let kind = query.get().0.and_then(|caps| MemoryKind::of(caps.features(0)));
-    kind == Some(MemoryKind::Cuda) && !query.allocation_pools().any(|(pool, ..)| pool.is_some())
 }
 
 /// Offers upstream a pool of device number `device`.
@@ -240,17 +218,5 @@ mod tests {
         let layouts: Vec<_> = copy.iter_meta::<VideoMeta>().map(|meta| meta.stride().to_vec()).collect();
         assert_eq!(layouts, [info.stride().to_vec()], "the copy's own layout and no other");
         assert_ne!(copy.peek_memory(0).as_ptr(), original.peek_memory(0).as_ptr());
-    }
-
-    #[test]
-    fn a_pool_is_wanted_for_cuda_memory_that_nobody_offers() {
-        let info = info();
-        for (caps, wanted) in [("video/x-raw(memory:CUDAMemory)", true), ("video/x-raw", false)] {
-            let caps: gst::Caps = format!("{caps},format=GRAY8,width=60,height=4").parse().unwrap();
-            let mut query = gst::query::Allocation::new(Some(&caps), true);
-            assert_eq!(wants_pool(&query), wanted);
-            query.add_allocation_pool(Some(&pool(&info).buffers), info.size() as u32, 0, 0);
-            assert!(!wants_pool(&query));
-        }
     }
 }

@@ -3,6 +3,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use gpu::cuda::ErrorKind;
+use gpu::gstcuda::{self, CudaContext};
 use gpu::{Frame, FrameError, MemoryKind, format};
 use gst::glib;
 use gst::prelude::*;
@@ -11,7 +12,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
-use gstsupport::flow::Guard;
+use gstsupport::flow::Upstream;
 use gstsupport::{copies, lock};
 use osha::event::Event;
 use osha::spool::SpoolError;
@@ -59,7 +60,7 @@ pub struct OshaAnnotate {
     snapshots: Mutex<Option<Snapshots>>,
     told_foreign: AtomicBool,
     /// With `fail-on-copy`: what the elements upstream do.
-    guard: Mutex<Option<Guard>>,
+    upstream: Upstream,
 }
 
 #[glib::object_subclass]
@@ -139,8 +140,7 @@ impl BaseTransformImpl for OshaAnnotate {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.finish();
-        let guard = lock(&self.guard).take();
-        drop(guard);
+        self.upstream.forget();
         *lock(&self.format) = None;
         *lock(&self.canvas) = Canvas::default();
         let snapshots = lock(&self.snapshots).take();
@@ -172,13 +172,15 @@ impl BaseTransformImpl for OshaAnnotate {
             gst::EventView::Eos(_) => {
                 self.finish();
                 copies::post_totals(&*self.obj(), self.stats());
+                if let Some(snapshots) = lock(&self.snapshots).as_ref() {
+                    snapshots.wait();
+                }
             }
             gst::EventView::FlushStop(_) => self.finish(),
-            gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => self.watch_upstream(),
+            gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => {
+                self.upstream.watch(self.obj().sink_pad());
+            }
             _ => {}
-        }
-        if let (gst::EventView::Eos(_), Some(snapshots)) = (event.view(), lock(&self.snapshots).as_ref()) {
-            snapshots.wait();
         }
         self.parent_sink_event(event)
     }
@@ -196,7 +198,7 @@ impl BaseTransformImpl for OshaAnnotate {
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        cuda::answer(&self.obj(), self.device(), query)
+        CudaContext::answer_with_primary(&*self.obj(), self.device(), query)
             || BaseTransformImplExt::parent_query(self, direction, query)
     }
 
@@ -206,7 +208,7 @@ impl BaseTransformImpl for OshaAnnotate {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         let downstream = self.parent_propose_allocation(decide_query, query);
-        if self.obj().is_passthrough() || !cuda::wants_pool(query) {
+        if self.obj().is_passthrough() || !gstcuda::wants_pool(query) {
             return downstream;
         }
         cuda::propose(query, self.device()).map_err(|error| gst::loggable_error!(CAT, "{error}"))
@@ -243,8 +245,8 @@ impl OshaAnnotate {
 
     /// Offers our CUDA context to the pipeline. Without one, frames stay in host memory.
     fn announce_context(&self) {
-        let announced = cuda::announce(&self.obj(), self.device());
-        match announced {
+        let context = CudaContext::primary(self.device());
+        match context.and_then(|context| context.announce(&*self.obj())) {
             Ok(()) => {}
             Err(error) if cuda::is_available() => {
                 gst::element_imp_warning!(self, gst::ResourceError::Settings, ("device-id: {error}"));
@@ -351,13 +353,6 @@ impl OshaAnnotate {
         }
     }
 
-    /// Watches from now on what the elements upstream do to the frames.
-    fn watch_upstream(&self) {
-        let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
-        let previous = std::mem::replace(&mut *lock(&self.guard), guard);
-        drop(previous);
-    }
-
     fn refuse_copy(&self, reason: &str) -> gst::FlowError {
         gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
         gst::FlowError::Error
@@ -365,8 +360,7 @@ impl OshaAnnotate {
 
     /// Judges the frame, attaches what is found and reports what began or ended.
     fn analyse(&self, buffer: &mut gst::Buffer) -> Result<Seen, gst::FlowError> {
-        let copied = lock(&self.guard).as_ref().and_then(Guard::violation);
-        copied.map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
+        self.upstream.violation().map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
         let at = self.stream_time(buffer);
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
 use gstsupport::copies;
-use gstsupport::property::{path, path_value, take};
+use gstsupport::property::{path, path_value, take, text};
 use osha::spool::FsyncPolicy;
 
 use super::EventsSync;
@@ -74,21 +74,21 @@ impl Settings {
         match name {
             "rules" => self.rules = path(value),
             "events-location" => self.events_location = path(value),
-            "events-sync" => self.events_sync = value.get().unwrap_or_default(),
-            "events-max-size" => self.events_max_size = value.get().unwrap_or(self.events_max_size),
-            "events-max-age" => self.events_max_age = value.get().unwrap_or(self.events_max_age),
-            "events-max-files" => self.events_max_files = value.get().unwrap_or(self.events_max_files),
-            "events-wall-clock" => self.events_wall_clock = value.get().unwrap_or(self.events_wall_clock),
+            "events-sync" => take(&mut self.events_sync, value),
+            "events-max-size" => take(&mut self.events_max_size, value),
+            "events-max-age" => take(&mut self.events_max_age, value),
+            "events-max-files" => take(&mut self.events_max_files, value),
+            "events-wall-clock" => take(&mut self.events_wall_clock, value),
             "stream-name" => self.stream_name = text(value),
-            "draw" => self.draw = value.get().unwrap_or(self.draw),
-            "banner" => self.banner = value.get().unwrap_or(self.banner),
-            "theme" => self.theme = value.get().unwrap_or_default(),
-            "language" => self.language = value.get().unwrap_or_default(),
+            "draw" => take(&mut self.draw, value),
+            "banner" => take(&mut self.banner, value),
+            "theme" => take(&mut self.theme, value),
+            "language" => take(&mut self.language, value),
             "snapshot-location" => self.snapshot_location = path(value),
-            "snapshot" => self.snapshot = value.get().unwrap_or_default(),
-            "snapshot-picture" => self.snapshot_picture = value.get().unwrap_or_default(),
-            "snapshot-blur" => self.snapshot_blur = value.get().unwrap_or_default(),
-            "device-id" => self.device_id = value.get().unwrap_or(self.device_id),
+            "snapshot" => take(&mut self.snapshot, value),
+            "snapshot-picture" => take(&mut self.snapshot_picture, value),
+            "snapshot-blur" => take(&mut self.snapshot_blur, value),
+            "device-id" => take(&mut self.device_id, value),
             "fail-on-copy" => take(&mut self.fail_on_copy, value),
             _ => {}
         }
@@ -118,11 +118,6 @@ impl Settings {
             _ => return None,
         })
     }
-}
-
-/// Empty text is as good as none.
-fn text(value: &Value) -> Option<String> {
-    value.get::<Option<String>>().ok().flatten().filter(|text| !text.is_empty())
 }
 
 /// Every property of the element.

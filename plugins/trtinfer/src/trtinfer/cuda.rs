@@ -6,8 +6,6 @@ use gpu::MemoryKind;
 use gpu::cuda::{Context, Error, Stream};
 use gpu::gstcuda::{self, CudaContext, CudaStream};
 
-use super::TrtInfer;
-
 /// The device that the network runs on.
 #[derive(Clone)]
 pub(super) struct Device {
@@ -37,24 +35,11 @@ impl Device {
     /// Offers upstream a pool of frames on our stream, `held` of which stay here at a time, if it asks for one and
     /// nobody downstream has offered one. Whether it did.
     pub fn propose(&self, query: &mut gst::query::Allocation, held: u32) -> Result<bool, Error> {
-        let kind = query.get().0.and_then(|caps| MemoryKind::of(caps.features(0)));
-        if kind != Some(MemoryKind::Cuda) || query.allocation_pools().any(|(pool, ..)| pool.is_some()) {
+        if !gstcuda::wants_pool(query) {
             return Ok(false);
         }
         gstcuda::propose(query, &self.context, &self.stream, held).map(|()| true)
     }
-}
-
-/// Tells the pipeline to use the context of device number `ordinal`, if there is one.
-pub(super) fn announce(element: &TrtInfer, ordinal: i32) -> Result<(), Error> {
-    CudaContext::primary(ordinal)?.announce(element)
-}
-
-/// Answers a neighbour that asks for a CUDA context, in any state; `false` for every other query.
-pub(super) fn answer(element: &TrtInfer, ordinal: i32, query: &mut gst::QueryRef) -> bool {
-    let asked =
-        matches!(query.view(), gst::QueryView::Context(query) if query.context_type() == "gst.cuda.context");
-    asked && CudaContext::primary(ordinal).is_ok_and(|context| context.answer(element, query))
 }
 
 /// Takes CUDA memory out of the answer to a query about caps: no engine here reads it.

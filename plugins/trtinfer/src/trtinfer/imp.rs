@@ -1,11 +1,12 @@
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
+use gpu::gstcuda::CudaContext;
 use gpu::{Frame, MemoryKind};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gstsupport::flow::Guard;
+use gstsupport::flow::Upstream;
 use gstsupport::lock;
 
 use super::backend;
@@ -49,7 +50,7 @@ pub struct TrtInfer {
     pub(super) queue: Queue<InFlight>,
     pub(super) startup: Startup,
     /// With `fail-on-copy`: what the elements upstream do.
-    guard: Mutex<Option<Guard>>,
+    upstream: Upstream,
 }
 
 /// What the inference library has to say goes to this element's debug category.
@@ -78,7 +79,7 @@ impl ObjectSubclass for TrtInfer {
             stats: Mutex::default(),
             queue: Queue::default(),
             startup: Startup::default(),
-            guard: Mutex::default(),
+            upstream: Upstream::default(),
         }
     }
 }
@@ -169,8 +170,7 @@ impl TrtInfer {
         *lock(&self.state) = State::default();
         *lock(&self.detector) = None;
         *lock(&self.device) = None;
-        let guard = lock(&self.guard).take();
-        drop(guard);
+        self.upstream.forget();
     }
 
     fn open_device(&self, detector: &Detector) -> Result<Option<Device>, OpenError> {
@@ -187,7 +187,8 @@ impl TrtInfer {
     /// The pipeline should use one context: that of the device that the network runs on, or may run on.
     fn announce_context(&self) {
         let Some(ordinal) = backend::cuda_ordinal(&lock(&self.settings)) else { return };
-        if let Err(error) = cuda::announce(&self.obj(), ordinal) {
+        let context = CudaContext::primary(ordinal);
+        if let Err(error) = context.and_then(|context| context.announce(&*self.obj())) {
             gst::info!(CAT, imp = self, "no CUDA context to share: {error}");
         }
     }
@@ -200,7 +201,7 @@ impl TrtInfer {
     /// Answers a context query; `false` for queries of other kinds.
     pub(super) fn answer_context(&self, query: &mut gst::QueryRef) -> bool {
         let ordinal = backend::cuda_ordinal(&lock(&self.settings));
-        ordinal.is_some_and(|ordinal| cuda::answer(&self.obj(), ordinal, query))
+        ordinal.is_some_and(|ordinal| CudaContext::answer_with_primary(&*self.obj(), ordinal, query))
     }
 
     pub(super) fn post_open_error(&self, error: &OpenError) {
@@ -284,7 +285,7 @@ impl TrtInfer {
 
     /// An error if `fail-on-copy` is set and an element upstream copied a frame.
     fn check_upstream(&self) -> Result<(), gst::FlowError> {
-        let violation = lock(&self.guard).as_ref().and_then(Guard::violation);
+        let violation = self.upstream.violation();
         violation.map_or(Ok(()), |violation| Err(self.refuse_copy(&violation)))
     }
 
@@ -334,8 +335,7 @@ impl TrtInfer {
             EventView::Caps(caps) => {
                 self.set_caps(caps.caps())?;
                 if lock(&self.settings).fail_on_copy {
-                    let previous = lock(&self.guard).replace(Guard::watch(pad));
-                    drop(previous);
+                    self.upstream.watch(pad);
                 }
                 self.enqueue(event)
             }

@@ -8,7 +8,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoMeta};
-use gstsupport::flow::Guard;
+use gstsupport::flow::Upstream;
 use gstsupport::{copies, lock};
 
 use super::convert::{ConvertError, Converter};
@@ -38,7 +38,7 @@ pub struct ZcBufferPool {
     /// Every pool that someone may wait for.
     pools: Mutex<Vec<glib::WeakRef<gst::BufferPool>>>,
     /// With `fail-on-copy`: what the elements upstream do.
-    guard: Mutex<Option<Guard>>,
+    upstream: Upstream,
 }
 
 #[glib::object_subclass]
@@ -127,10 +127,10 @@ impl BaseTransformImpl for ZcBufferPool {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        self.upstream.forget();
         let state = lock(&self.state).take();
-        let guard = lock(&self.guard).take();
-        // Pools are stopped, and probes removed, with nothing locked.
-        drop((state, guard));
+        // Pools are stopped with nothing locked.
+        drop(state);
         lock(&self.pools).clear();
         Ok(())
     }
@@ -210,9 +210,7 @@ impl BaseTransformImpl for ZcBufferPool {
             gst::EventView::FlushStart(_) => self.set_flushing(true),
             gst::EventView::FlushStop(_) => self.set_flushing(false),
             gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => {
-                let guard = self.obj().static_pad("sink").map(|pad| Guard::watch(&pad));
-                let previous = std::mem::replace(&mut *lock(&self.guard), guard);
-                drop(previous);
+                self.upstream.watch(self.obj().sink_pad());
             }
             gst::EventView::Eos(_) => self.report(),
             _ => {}
@@ -398,7 +396,7 @@ impl ZcBufferPool {
 
     /// An error if `fail-on-copy` is set and an element upstream copied a frame.
     fn check_upstream(&self) -> Result<(), gst::FlowError> {
-        let Some(violation) = lock(&self.guard).as_ref().and_then(Guard::violation) else { return Ok(()) };
+        let Some(violation) = self.upstream.violation() else { return Ok(()) };
         gst::element_imp_error!(self, gst::StreamError::Failed, ("{violation}"));
         Err(gst::FlowError::Error)
     }
