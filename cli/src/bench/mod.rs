@@ -46,7 +46,7 @@ pub struct Args {
     /// Render and encode a clip of this size, such as 1920x1080, instead of reading one
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = clip::size, conflicts_with = "input")]
     render: Option<(u32, u32)>,
-    /// CPU threads for one inference (0 = all cores)
+    /// CPU threads of the network (0 = all cores)
     #[arg(long, default_value_t = 0)]
     threads: u32,
     /// Elements to put behind the decoder, such as "cudadownload ! cudaupload"

@@ -65,6 +65,11 @@ pub trait InferenceEngine: Send + Sync {
     /// Memory in which input tensors lie. A frame in this kind of memory reaches the engine without a copy.
     fn memory(&self) -> MemoryKind;
 
+    /// Batches that are computed at once; on a device, where they wait for each other in its stream, one.
+    fn concurrency(&self) -> usize {
+        1
+    }
+
     /// A zeroed tensor for input `index` of the model with the concrete `shape` (outermost dimension first).
     ///
     /// # Errors
@@ -72,7 +77,7 @@ pub trait InferenceEngine: Send + Sync {
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError>;
 
     /// Hands one batch (one tensor for each input of the model, in order) to the engine and returns at once. Batches
-    /// complete in the order of submission. On a device the work is queued on the tensors' stream. The queue has no
+    /// begin in the order of submission. On a device the work is queued on the tensors' stream. The queue has no
     /// bound: the caller limits how many batches are under way.
     fn submit(&self, inputs: Vec<InputTensor>) -> Completion;
 }

@@ -85,8 +85,12 @@ pub struct Options {
     pub device: Device,
     /// In which arithmetic. One that the backend, the device or the model has not is an error.
     pub precision: Precision,
-    /// CPU threads for one batch; 0 for as many as there are cores that the process may use.
+    /// CPU threads; 0 for as many as there are cores that the process may use.
     pub threads: usize,
+    /// Batches that a CPU computes side by side, each with its share of the threads; 0 for one after the other. More than
+    /// one cost memory and make a single batch slower, but no thread waits for another one: more frames a second, above
+    /// all beside other work.
+    pub requests: usize,
     /// What the CPU's threads are tuned for.
     pub goal: Goal,
     /// Which runtime runs the network.
@@ -103,6 +107,13 @@ impl Options {
             threads => threads,
         }
     }
+
+    /// The threads of each batch that a CPU computes at a time.
+    pub fn shares(&self) -> Vec<usize> {
+        let threads = self.thread_count();
+        let requests = self.requests.clamp(1, threads);
+        (0..requests).map(|index| threads / requests + usize::from(index < threads % requests)).collect()
+    }
 }
 
 impl std::fmt::Display for Precision {
@@ -115,5 +126,20 @@ impl std::fmt::Display for Precision {
             Self::Int8 => "int8",
             Self::Fp8 => "fp8",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_shared_out() {
+        let shares = |threads, requests| Options { threads, requests, ..Options::default() }.shares();
+        assert_eq!(shares(4, 0), [4]);
+        assert_eq!(shares(4, 1), [4]);
+        assert_eq!(shares(2, 2), [1, 1]);
+        assert_eq!(shares(6, 4), [2, 2, 1, 1]);
+        assert_eq!(shares(2, 9), [1, 1]);
     }
 }

@@ -1,7 +1,7 @@
-//! The thread that runs an engine's batches one after another.
+//! The threads that run an engine's batches.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -32,8 +32,8 @@ pub(crate) struct Running {
 
 /// What runs batches.
 pub(crate) enum Runner {
-    /// One after the other.
-    Host(Box<dyn HostSession>),
+    /// As many at a time as there are sessions.
+    Host(Vec<Box<dyn HostSession>>),
     /// One behind the other.
     Device(Box<dyn DeviceSession>),
 }
@@ -43,19 +43,19 @@ struct Job {
     promise: Promise,
 }
 
-/// Owns the thread. Dropping it finishes what is queued and joins the thread.
+/// Owns the threads. Dropping it finishes what is queued and joins them.
 pub(crate) struct Worker {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts the thread, which owns `runner` from here on.
+    /// Starts the threads, which own `runner` from here on.
     pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
-            .spawn(move || serve(runner, &model, &queue))
+            .spawn(move || serve(runner, &model, queue))
             .map_err(|error| EngineError::Unavailable {
                 backend: "the inference engine".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
@@ -82,22 +82,30 @@ impl Drop for Worker {
     }
 }
 
-fn serve(runner: Runner, model: &ModelInfo, queue: &Receiver<Job>) {
+fn serve(runner: Runner, model: &ModelInfo, queue: Receiver<Job>) {
     match runner {
-        Runner::Host(session) => serve_on_host(session, model, queue),
+        Runner::Host(sessions) => {
+            let queue = Mutex::new(queue);
+            thread::scope(|scope| {
+                for session in sessions {
+                    scope.spawn(|| serve_on_host(session, model, &queue));
+                }
+            });
+        }
         Runner::Device(session) => {
             let (started, running) = mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(move || finish(&running));
-                serve_on_device(session, model, queue, &started);
+                serve_on_device(session, model, &queue, &started);
                 drop(started);
             });
         }
     }
 }
 
-fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Receiver<Job>) {
-    for Job { inputs, promise } in queue {
+fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok(Job { inputs, promise }) = next() {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| session.run(&inputs));
         promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
@@ -136,5 +144,32 @@ fn finish(queue: &Receiver<Started>) {
         let begin = at.max(last);
         last = Instant::now();
         promise.fulfil(Outcome { inputs, outputs, elapsed: last - begin });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    /// Does not return before so many sessions run.
+    struct Meeting(Arc<Barrier>);
+
+    impl HostSession for Meeting {
+        fn run(&mut self, _: &[InputTensor]) -> Result<Outputs, EngineError> {
+            self.0.wait();
+            Ok(Outputs::new(Vec::new(), None))
+        }
+    }
+
+    #[test]
+    fn as_many_batches_run_at_a_time_as_there_are_sessions() {
+        let barrier = Arc::new(Barrier::new(3));
+        let sessions = (0..3).map(|_| Box::new(Meeting(Arc::clone(&barrier))) as _).collect();
+        let worker = Worker::start(Runner::Host(sessions), Arc::default()).unwrap();
+        let completions: Vec<_> = (0..6).map(|_| worker.submit(Vec::new())).collect();
+        for completion in completions {
+            completion.wait().outputs.unwrap();
+        }
     }
 }

@@ -69,7 +69,7 @@ fn an_incomplete_batch_leaves_when_its_time_is_up() {
 
 #[test]
 fn without_a_timeout_single_frames_do_not_wait_for_a_batch() {
-    let mut fed = Fed::new("batch-size=4");
+    let mut fed = Fed::new("batch-size=4 optimize-for=latency");
     fed.push(0).unwrap();
     fed.words_until("0.000");
 }

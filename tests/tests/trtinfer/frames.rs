@@ -9,16 +9,16 @@ use super::{moving, play};
 const SCHEDULES: [&str; 12] = [
     "",
     "in-flight=1",
-    "in-flight=2",
-    "in-flight=8",
-    "optimize-for=throughput",
-    "optimize-for=throughput in-flight=1",
-    "optimize-for=throughput in-flight=5",
+    "in-flight=5",
+    "optimize-for=latency",
+    "optimize-for=latency in-flight=1",
+    "optimize-for=latency in-flight=8",
+    "threads=3 requests=3",
     "batch-size=3",
-    "batch-size=3 in-flight=8",
-    "batch-size=3 optimize-for=throughput",
-    "batch-size=4 in-flight=1 optimize-for=throughput batch-timeout=1",
-    "batch-size=4 in-flight=8 optimize-for=throughput",
+    "batch-size=3 optimize-for=latency in-flight=8",
+    "batch-size=3 threads=3 requests=3 optimize-for=latency",
+    "batch-size=4 in-flight=1 batch-timeout=1",
+    "batch-size=4 in-flight=8",
 ];
 
 /// Gives frames something of everything that a buffer can say.

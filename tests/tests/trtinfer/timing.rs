@@ -25,11 +25,13 @@ fn a_live_stream_is_as_late_as_the_frames_in_flight() {
     let frame = gst::ClockTime::SECOND / 30;
     let (_, source) = latency("videotestsrc is-live=true", "identity");
     let cases = [
-        ("", 2),
         ("in-flight=1", 1),
         ("in-flight=5", 5),
-        ("optimize-for=throughput", 3),
-        ("batch-size=3 optimize-for=throughput", 7),
+        ("threads=1", 3),
+        ("threads=3 requests=2", 4),
+        ("threads=2 batch-size=3", 10),
+        ("optimize-for=latency", 2),
+        ("optimize-for=latency threads=2 requests=2", 3),
     ];
     for (properties, frames) in cases {
         let (live, all) = latency("videotestsrc is-live=true", &infer(properties));
@@ -48,7 +50,7 @@ fn what_is_not_live_is_not_late() {
 
 /// A model for which the network takes longer than everything else.
 fn slow() -> String {
-    format!("trtinfer name=infer threads=1 model={}", file("models/ppe-demo.onnx"))
+    format!("trtinfer name=infer model={}", file("models/ppe-demo.onnx"))
 }
 
 /// The most frames that are in the element at once.
@@ -72,7 +74,7 @@ fn most_at_once(properties: &str) -> isize {
 #[test]
 fn frames_come_in_while_others_are_inferred_up_to_the_bound() {
     for (properties, depth) in
-        [("in-flight=1", 1), ("", 2), ("in-flight=4", 4), ("optimize-for=throughput", 3)]
+        [("in-flight=1", 1), ("optimize-for=latency", 2), ("threads=2", 4), ("threads=1", 3)]
     {
         let most = most_at_once(properties);
         // One more frame may wait at the door, and one be about to leave.
@@ -82,7 +84,7 @@ fn frames_come_in_while_others_are_inferred_up_to_the_bound() {
 
 #[test]
 fn the_streaming_thread_does_not_wait_for_the_network() {
-    let mut fed = Fed::of(&format!("{} in-flight=4", slow()));
+    let mut fed = Fed::of(&format!("{} threads=1 in-flight=4", slow()));
     for index in 0..4 {
         fed.push(index).unwrap();
     }

@@ -95,7 +95,7 @@ impl Source {
             tensorrt.with_compute_stream(stream.raw().cast()).build().error_on_failure()
         });
         let providers: Vec<_> = tensorrt.into_iter().chain([provider.build().error_on_failure()]).collect();
-        let builder = session::builder(&self.library, &self.options)?;
+        let builder = session::builder(&self.library, &self.options, self.options.thread_count())?;
         let mut builder = builder.with_execution_providers(providers)?;
         if graphs {
             builder = builder.with_disable_cpu_fallback()?;
@@ -131,7 +131,7 @@ pub fn check_cuda(options: &Options, ordinal: u32) -> Result<(), EngineError> {
 /// Whether the provider that runs networks on the device can be had: its libraries load.
 fn check_provider(library: &Library, options: &Options, ordinal: u32) -> Result<(), EngineError> {
     let provider = ep::CUDA::default().with_device_id(i32::try_from(ordinal).unwrap_or(i32::MAX));
-    let checked = session::builder(library, options)
+    let checked = session::builder(library, options, options.thread_count())
         .and_then(|builder| Ok(builder.with_execution_providers([provider.build().error_on_failure()])?));
     checked.map(drop).map_err(|error| {
         unavailable(format!("{} cannot use it: {}", library.path().display(), error.message()))

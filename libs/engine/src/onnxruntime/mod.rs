@@ -1,6 +1,6 @@
 //! The backend on ONNX Runtime, whose library is loaded at run time.
 //!
-//! Networks run on the CPU or on a CUDA device. On the CPU, with [`crate::Goal::Throughput`] the threads sleep between operators' pieces of work.
+//! Networks run on the CPU or on a CUDA device.
 
 mod cuda;
 pub mod library;
@@ -26,6 +26,7 @@ struct Engine {
     description: String,
     /// `None` for the host's.
     memory: Option<DeviceMemory>,
+    concurrency: usize,
     worker: Worker,
 }
 
@@ -48,11 +49,12 @@ fn on_cpu(
     path: &Path,
     options: &Options,
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-    let session = session::open(library, path, options)?;
-    let model = Arc::new(session::model_info(&session, path)?);
-    let description = describe(library, options);
-    let worker = Worker::start(Runner::Host(Box::new(session)), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, memory: None, worker }))
+    let sessions = session::open(library, path, options)?;
+    let model = Arc::new(session::model_info(&sessions[0], path)?);
+    let (description, concurrency) = (describe(library, options), sessions.len());
+    let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
+    let worker = Worker::start(Runner::Host(sessions), Arc::clone(&model))?;
+    Ok(Arc::new(Engine { model, description, memory: None, concurrency, worker }))
 }
 
 fn on_cuda(
@@ -66,7 +68,7 @@ fn on_cuda(
     let description = format!("ONNX Runtime {}, {}", library.version(), session.description());
     let memory = Some(session.memory()?);
     let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, memory, worker }))
+    Ok(Arc::new(Engine { model, description, memory, concurrency: 1, worker }))
 }
 
 /// A precision that would change results is refused, never replaced.
@@ -82,9 +84,10 @@ fn available(options: &Options) -> Result<(), EngineError> {
 }
 
 fn describe(library: &Library, options: &Options) -> String {
-    let threads = match options.thread_count() {
-        1 => "1 thread".to_owned(),
-        count => format!("{count} threads"),
+    let threads = match (options.thread_count(), options.shares().len()) {
+        (1, _) => "1 thread".to_owned(),
+        (threads, 1) => format!("{threads} threads"),
+        (threads, requests) => format!("{threads} threads for {requests} batches at a time"),
     };
     format!("ONNX Runtime {}, CPU, {threads}, the model's own precision", library.version())
 }
@@ -100,6 +103,10 @@ impl InferenceEngine for Engine {
 
     fn memory(&self) -> MemoryKind {
         if self.memory.is_some() { MemoryKind::Cuda } else { MemoryKind::Host }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {

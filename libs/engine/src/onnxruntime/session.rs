@@ -16,24 +16,26 @@ use crate::options::Goal;
 use crate::worker::HostSession;
 use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, tensor};
 
-/// Opens the model file `path`.
-pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<Session, EngineError> {
+/// Opens the model file `path` once for each batch that is to be computed at a time.
+pub(super) fn open(library: &Library, path: &Path, options: &Options) -> Result<Vec<Session>, EngineError> {
     model_file::check(path)?;
-    commit(library, path, options).map_err(|error| refused(path, &error))
-}
-
-fn commit(library: &Library, path: &Path, options: &Options) -> Result<Session, ort::Error> {
-    builder(library, options)?.commit_from_file(path)
+    let commit = |threads| builder(library, options, threads)?.commit_from_file(path);
+    let sessions: Result<_, ort::Error> = options.shares().into_iter().map(commit).collect();
+    sessions.map_err(|error| refused(path, &error))
 }
 
 /// All graph optimisations is the one level that old and new libraries understand alike.
-pub(super) fn builder(library: &Library, options: &Options) -> Result<SessionBuilder, ort::Error> {
+pub(super) fn builder(
+    library: &Library,
+    options: &Options,
+    threads: usize,
+) -> Result<SessionBuilder, ort::Error> {
     Ok(Session::builder(library.environment())?
         .with_log_level(LogLevel::Warning)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_parallel_execution(false)?
         .with_inter_threads(1)?
-        .with_intra_threads(options.thread_count())?
+        .with_intra_threads(threads)?
         .with_intra_op_spinning(options.goal == Goal::Latency)?)
 }
 

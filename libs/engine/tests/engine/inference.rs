@@ -1,11 +1,11 @@
 //! Batches through small networks whose results are known.
 
-use engine::{EngineError, InputTensor};
+use engine::{EngineError, InputTensor, Options, shared};
 use gpu::MemoryKind;
 use half::f16;
 use vision::tensor::{DataType, Elements, ElementsMut, TensorInfo};
 
-use crate::common::{floats, load, tensor};
+use crate::common::{floats, load, model, options, tensor};
 
 #[test]
 fn a_network_returns_its_numbers() {
@@ -156,6 +156,10 @@ fn a_description_names_library_device_and_threads() {
     let description = engine.description();
     assert!(description.starts_with("ONNX Runtime 1."), "{description}");
     assert!(description.contains("CPU, 1 thread,"), "{description}");
+    let engine =
+        shared::load(&model("affine_f32"), &Options { threads: 4, requests: 2, ..options() }).unwrap();
+    assert!(engine.description().contains("CPU, 4 threads for 2 batches at a time,"));
+    assert_eq!(engine.concurrency(), 2);
 }
 
 #[test]

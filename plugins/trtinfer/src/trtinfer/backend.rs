@@ -129,6 +129,7 @@ fn options(settings: &Settings, attempt: Attempt) -> Options {
         library: settings.library.clone(),
         folders: engine::own_folder().into_iter().collect(),
         threads: settings.threads as usize,
+        requests: settings.requests(),
         device,
         precision,
         backend,

@@ -169,7 +169,7 @@ impl Detector {
             free: Mutex::default(),
         };
         if detector.memory() == MemoryKind::Cuda {
-            detector.warm_up(settings.depth(detector.batch_size).div_ceil(detector.batch_size) + 1)?;
+            detector.warm_up(detector.depth(settings).div_ceil(detector.batch_size) + 1)?;
         }
         Ok(detector)
     }
@@ -226,6 +226,11 @@ impl Detector {
     /// Frames in one inference.
     pub fn batch_size(&self) -> usize {
         self.batch_size
+    }
+
+    /// Frames that may be between the sink and the source pad.
+    pub fn depth(&self, settings: &Settings) -> usize {
+        settings.depth(self.batch_size(), self.engine.concurrency())
     }
 
     /// The name of class `class`, for a detection's meta.

@@ -243,7 +243,7 @@ impl TrtInfer {
         let detector = self.awaited_detector()?;
         let (interval, depth) = {
             let settings = lock(&self.settings);
-            (u64::from(settings.interval), settings.depth(detector.batch_size()))
+            (u64::from(settings.interval), detector.depth(&settings))
         };
         self.queue.wait_for_room(depth)?;
         let mut state = lock(&self.state);
@@ -458,7 +458,7 @@ impl TrtInfer {
         let (Some(device), Ok(detector)) = (lock(&self.device).clone(), self.detector()) else {
             return false;
         };
-        let depth = lock(&self.settings).depth(detector.batch_size()) as u32;
+        let depth = detector.depth(&lock(&self.settings)) as u32;
         device.propose(query, depth + 1).unwrap_or_else(|error| {
             gst::warning!(CAT, imp = self, "no pool is offered: {error}");
             false
@@ -468,7 +468,7 @@ impl TrtInfer {
     /// Pools must hold the frames that are in flight here on top of what the pool's owner needs.
     fn raise_pool_sizes(&self, query: &mut gst::query::Allocation) {
         let Ok(detector) = self.detector() else { return };
-        let depth = lock(&self.settings).depth(detector.batch_size()) as u32;
+        let depth = detector.depth(&lock(&self.settings)) as u32;
         let pools: Vec<_> = query.allocation_pools().collect();
         for (index, (pool, size, min, max)) in (0..).zip(pools) {
             let max = if max == 0 { 0 } else { max + depth };

@@ -77,11 +77,11 @@ pub enum Precision {
 #[enum_type(name = "GstTrtInferOptimizeFor")]
 #[repr(u32)]
 pub enum OptimizeFor {
-    /// Few frames in flight, batches go out as they are.
-    #[default]
+    /// One inference at a time with all threads, few frames in flight, batches go out as they are.
     #[enum_value(name = "Latency: each frame as soon as possible", nick = "latency")]
     Latency,
-    /// More frames in flight, batches wait to be full.
+    /// Several inferences side by side, more frames in flight, batches wait to be full.
+    #[default]
     #[enum_value(name = "Throughput: as many frames per second as possible", nick = "throughput")]
     Throughput,
 }

@@ -122,7 +122,7 @@ impl TrtInfer {
     /// At most this long does a frame of a live stream stay here: the frames in flight at the stream's rate.
     fn latency(&self) -> gst::ClockTime {
         let Ok(detector) = self.detector() else { return gst::ClockTime::ZERO };
-        let depth = lock(&self.settings).depth(detector.batch_size()) as u64;
+        let depth = detector.depth(&lock(&self.settings)) as u64;
         lock(&self.state).source.as_ref().and_then(|source| source.duration(depth)).unwrap_or_default()
     }
 }

@@ -12,6 +12,9 @@ use vision::head;
 
 use super::{Backend, OptimizeFor, Output, Precision};
 
+/// Without being asked, a CPU computes at most so many batches side by side: each costs memory.
+const MOST_REQUESTS: usize = 4;
+
 /// What the user asked for. `Settings::default()` is the one source of defaults.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -22,6 +25,7 @@ pub(super) struct Settings {
     pub device: String,
     pub precision: Precision,
     pub threads: u32,
+    pub requests: u32,
     /// `None`: what the model's sidecar file says, else the usual value.
     pub confidence: Option<f32>,
     /// As `confidence`.
@@ -50,6 +54,7 @@ impl Default for Settings {
             device: "auto".into(),
             precision: Precision::default(),
             threads: 0,
+            requests: 0,
             confidence: None,
             iou: None,
             max_detections: 300,
@@ -68,11 +73,20 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Frames that may be between the sink and the source pad.
-    pub fn depth(&self, batch: usize) -> usize {
+    /// Batches that a CPU computes side by side.
+    pub fn requests(&self) -> usize {
+        match (self.requests, self.optimize_for) {
+            (0, OptimizeFor::Latency) => 1,
+            (0, OptimizeFor::Throughput) => MOST_REQUESTS,
+            (asked, _) => asked as usize,
+        }
+    }
+
+    /// Frames that may be between the sink and the source pad, with `concurrency` batches of `batch` computed at a time.
+    pub fn depth(&self, batch: usize, concurrency: usize) -> usize {
         let automatic = match self.optimize_for {
-            OptimizeFor::Latency => batch + 1,
-            OptimizeFor::Throughput => 2 * batch + 1,
+            OptimizeFor::Latency => concurrency * batch + 1,
+            OptimizeFor::Throughput => (concurrency + 1) * batch + 1,
         };
         match self.in_flight {
             0 => automatic,
@@ -104,6 +118,7 @@ impl Settings {
             "device" => self.device = value.get().ok().flatten().unwrap_or_else(|| Self::default().device),
             "precision" => take(&mut self.precision, value),
             "threads" => take(&mut self.threads, value),
+            "requests" => take(&mut self.requests, value),
             "confidence" => self.confidence = value.get().ok(),
             "iou" => self.iou = value.get().ok(),
             "max-detections" => take(&mut self.max_detections, value),
@@ -136,6 +151,7 @@ impl Settings {
             "device" => self.device.to_value(),
             "precision" => self.precision.to_value(),
             "threads" => self.threads.to_value(),
+            "requests" => self.requests.to_value(),
             "confidence" => self.confidence.unwrap_or(head::Options::default().confidence).to_value(),
             "iou" => self.iou.unwrap_or(head::Options::default().iou).to_value(),
             "max-detections" => self.max_detections.to_value(),
@@ -212,9 +228,19 @@ fn model_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("threads")
             .nick("Threads")
-            .blurb("CPU threads that compute one inference (0 = one for each core that the process may use)")
+            .blurb("CPU threads that compute (0 = one for each core that the process may use)")
             .maximum(1024)
             .default_value(defaults.threads)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("requests")
+            .nick("Requests")
+            .blurb(
+                "Batches that a CPU computes side by side, each with its share of the threads (0 = automatic: one for \
+                 latency, up to four for throughput)",
+            )
+            .maximum(1024)
+            .default_value(defaults.requests)
             .mutable_ready()
             .build(),
     ]
@@ -342,8 +368,8 @@ fn scheduling_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder("in-flight")
             .nick("Frames in flight")
-            .blurb("Frames that may wait for results before upstream is held back (0 = automatic: a batch and one \
-                    more for latency, two batches and one more for throughput)")
+            .blurb("Frames that may wait for results before upstream is held back (0 = automatic: what is computed at \
+                    a time and one more for latency, a batch on top of that for throughput)")
             .maximum(1024)
             .default_value(defaults.in_flight)
             .mutable_ready()
