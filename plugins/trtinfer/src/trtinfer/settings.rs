@@ -73,12 +73,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Batches that a CPU computes side by side.
+    /// Batches that a CPU computes side by side: no more than `in_flight` lets in.
     pub fn requests(&self) -> usize {
-        match (self.requests, self.optimize_for) {
-            (0, OptimizeFor::Latency) => 1,
-            (0, OptimizeFor::Throughput) => MOST_REQUESTS,
-            (asked, _) => asked as usize,
+        match (self.requests, self.optimize_for, self.in_flight) {
+            (0, OptimizeFor::Latency, _) => 1,
+            (0, OptimizeFor::Throughput, 0) => MOST_REQUESTS,
+            (0, OptimizeFor::Throughput, frames) => {
+                (frames.div_ceil(self.batch_size.max(1)) as usize).min(MOST_REQUESTS)
+            }
+            (asked, ..) => asked as usize,
         }
     }
 
