@@ -1,8 +1,9 @@
 //! Which detection is which object of the frames before.
 //!
 //! Follows ByteTrack: a Kalman filter predicts every track's box, sure detections are matched first, unsure ones then keep
-//! tracks alive that would otherwise be lost, and only sure ones begin new tracks. All memory is measured in stream time,
-//! so that dropped frames and variable frame rates change nothing.
+//! tracks alive that would otherwise be lost, and only sure ones begin new tracks. From Hybrid-SORT come two cues that tell
+//! people apart who cross: their height, and the score, which stays low for one who is half hidden. All memory is measured
+//! in stream time, so that dropped frames and variable frame rates change nothing.
 
 mod assignment;
 mod kalman;
@@ -25,7 +26,10 @@ pub struct TrackerConfig {
     pub low_score: f32,
     /// Score from which a sure detection may begin a track, 0 to 1.
     pub new_score: f32,
-    /// Overlap, as intersection over union, that a sure detection needs with a track.
+    /// What is added to `new_score` for a detection on top of a followed one, times their intersection over union: it may
+    /// be a second box of the same object.
+    pub crowded_score: f32,
+    /// Overlap that a sure detection needs with a track: intersection over union, times the root of that of the heights.
     pub high_overlap: f32,
     /// Overlap that an unsure detection needs.
     pub low_overlap: f32,
@@ -33,6 +37,10 @@ pub struct TrackerConfig {
     pub new_overlap: f32,
     /// Frames in a row that an object has to be seen in before it gets a name.
     pub confirm_frames: u32,
+    /// What a detection with the score that the track had last is worth more than one with the opposite score, in overlap.
+    pub same_score: f32,
+    /// What a track that was seen in the frame before is worth more than a lost one, in overlap.
+    pub just_seen: f32,
     /// How long an object may be out of sight and keep its name.
     pub memory: Duration,
     /// Whether an object may change its class.
@@ -44,12 +52,15 @@ impl Default for TrackerConfig {
         Self {
             high_score: 0.25,
             low_score: 0.1,
-            new_score: 0.25,
-            high_overlap: 0.2,
+            new_score: 0.35,
+            crowded_score: 1.0,
+            high_overlap: 0.1,
             low_overlap: 0.5,
             new_overlap: 0.3,
             confirm_frames: 2,
-            memory: Duration::from_millis(1500),
+            same_score: 0.2,
+            just_seen: 0.1,
+            memory: Duration::from_secs(3),
             class_agnostic: false,
         }
     }
@@ -70,7 +81,11 @@ struct Track {
     id: Option<TrackId>,
     class: usize,
     motion: Motion,
+    /// Of the last detection.
+    score: f32,
     seen: Duration,
+    /// It was not seen in the frame before.
+    lost: bool,
     frames: u32,
     /// The box expected in the current frame.
     expected: Rect,
@@ -117,14 +132,14 @@ impl Tracker {
         self.tracks.retain(|track| pts.saturating_sub(track.seen) <= memory);
         let step = (pts - self.now).as_secs_f64();
         for track in &mut self.tracks {
-            let lost = track.seen < self.now;
-            track.expected = track.motion.predict(step, lost);
+            track.lost = track.seen < self.now;
+            track.expected = track.motion.predict(step, track.lost);
             track.detection = None;
         }
     }
 
     /// Gives the detections in `candidates` to those tracks that `eligible` admits and that have none yet, so that the sum
-    /// of the overlaps is greatest. Returns the detections left over.
+    /// of the likenesses is greatest. Returns the detections left over.
     fn match_with(
         &mut self,
         detections: &[Detection],
@@ -137,9 +152,10 @@ impl Tracker {
         let mut pairs = Vec::new();
         for (row, &track) in tracks.iter().enumerate() {
             for (column, &candidate) in candidates.iter().enumerate() {
-                let overlap = self.overlap(&self.tracks[track], &detections[candidate]);
+                let (track, detection) = (&self.tracks[track], &detections[candidate]);
+                let overlap = self.overlap(track, detection);
                 if overlap >= least && overlap > 0.0 {
-                    pairs.push((row, column, f64::from(overlap)));
+                    pairs.push((row, column, f64::from(overlap + self.bonus(track, detection))));
                 }
             }
         }
@@ -153,13 +169,20 @@ impl Tracker {
 
     fn overlap(&self, track: &Track, detection: &Detection) -> f32 {
         let same = self.config.class_agnostic || track.class == detection.class;
-        if same { track.expected.iou(&detection.rect) } else { 0.0 }
+        if same { upright_overlap(&track.expected, &detection.rect) } else { 0.0 }
+    }
+
+    /// What speaks for a pair besides its overlap.
+    fn bonus(&self, track: &Track, detection: &Detection) -> f32 {
+        let same_score = 1.0 - (track.score - detection.score).abs().min(1.0);
+        self.config.same_score * same_score + if track.lost { 0.0 } else { self.config.just_seen }
     }
 
     fn follow(&mut self, track: usize, index: usize, detection: &Detection) {
         let track = &mut self.tracks[track];
         track.motion.correct(&detection.rect);
         track.class = detection.class;
+        track.score = detection.score;
         track.seen = self.now;
         track.frames = track.frames.saturating_add(1);
         track.detection = Some(index);
@@ -169,12 +192,28 @@ impl Tracker {
     fn begin(&mut self, detections: &[Detection], unmatched: &[usize]) {
         for &index in unmatched {
             let Detection { rect, score, class } = detections[index];
-            if score >= self.config.new_score {
-                let motion = Motion::new(&rect);
-                let (seen, expected, detection) = (self.now, rect, Some(index));
-                self.tracks.push(Track { id: None, class, motion, seen, frames: 1, expected, detection });
+            let crowd = self.crowd(detections, &detections[index]);
+            if score >= self.config.new_score + self.config.crowded_score * crowd {
+                self.tracks.push(Track {
+                    id: None,
+                    class,
+                    motion: Motion::new(&rect),
+                    score,
+                    seen: self.now,
+                    lost: false,
+                    frames: 1,
+                    expected: rect,
+                    detection: Some(index),
+                });
             }
         }
+    }
+
+    /// The greatest overlap of `detection` with the detection of a named track of its class.
+    fn crowd(&self, detections: &[Detection], detection: &Detection) -> f32 {
+        let named = self.tracks.iter().filter(|track| track.id.is_some() && track.class == detection.class);
+        let followed = named.filter_map(|track| track.detection);
+        followed.map(|index| detections[index].rect.iou(&detection.rect)).fold(0.0, f32::max)
     }
 
     /// Names the tracks that are due, and gives the names of this frame's detections.
@@ -191,6 +230,13 @@ impl Tracker {
         }
         names
     }
+}
+
+/// Intersection over union, less where the heights differ: what stands elsewhere in depth is of another height.
+fn upright_overlap(a: &Rect, b: &Rect) -> f32 {
+    let [top, bottom] = [a.y.max(b.y), (a.y + a.height).min(b.y + b.height)];
+    let both = (bottom - top).max(0.0);
+    a.iou(b) * (both / (a.height + b.height - both)).sqrt()
 }
 
 /// The indices of the detections that can be followed, in an order that depends on nothing but what they are.
