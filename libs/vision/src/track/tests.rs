@@ -71,7 +71,7 @@ fn people_who_cross_behind_one_another_keep_their_names() {
 fn the_half_hidden_one_keeps_the_name_with_the_low_score() {
     // Side by side, and from frame 20 on where the other one was just now.
     let scene = |frame: u32| {
-        let side = if frame < 20 { 0.0 } else { 14.0 };
+        let side = if frame < 20 { 0.0 } else { 13.0 };
         vec![person(side, 50.0), Detection { score: 0.5, ..person(24.0 - side, 50.0) }]
     };
     let names = play(&mut tracker(), 30, scene);
