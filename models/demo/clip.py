@@ -140,10 +140,14 @@ def draw(frame):
     return render(Scene(CAMERA, LIGHT, GROUND, people + vehicles(frame) + site()))
 
 
-def truth_line(frame, labels, fps=FPS):
+def rounded(labels):
+    """Labels with as many digits as are worth writing."""
+    return [{**item, "box": [round(v, 1) for v in item["box"]], "visible": round(item["visible"], 2)} for item in labels]
+
+
+def truth_line(frame, labels, fps=FPS, **more):
     """The ground truth of a frame as one line of JSON."""
-    objects = [{**item, "box": [round(v, 1) for v in item["box"]], "visible": round(item["visible"], 2)} for item in labels]
-    return json.dumps({"frame": frame, "pts_ms": frame * 1000 // fps, "objects": objects})
+    return json.dumps({"frame": frame, "pts_ms": frame * 1000 // fps, "objects": rounded(labels), **more})
 
 
 def violations(lines, fps=FPS):

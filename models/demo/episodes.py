@@ -3,7 +3,10 @@
     python -m demo.episodes build/episodes --seeds 9000 9012
     python -m demo.episodes build/compliant --seeds 9500 9520 --compliant
 
-Training uses lower seeds: nothing here was seen by the demo model.
+    python -m demo.episodes build/hour --seeds 10000 10300 --compliant --fps 5
+
+Training uses other seeds: nothing here was seen by the demo model. A frame's truth has what is labelled, as everywhere
+else, and `hidden`: what shows too little of itself to be labelled, so that finding it is neither right nor wrong.
 """
 
 import argparse
@@ -15,22 +18,21 @@ import numpy as np
 
 from . import clip
 from .people import person_mesh, random_outfit
-from .render import Camera, Item, Scene, render
+from .render import Camera, Item, Scene, Still, is_labelled
 from .scene import Placer, add_clutter, add_surroundings, add_vehicles, placed, random_scene
 
-FPS, SECONDS, SIZE = 10, 12, (640, 360)
-FRAMES = FPS * SECONDS
+SECONDS, SIZE = 12, (640, 360)
 
 
 class Worker:
     """One who walks from place to place. May lack a vest or a hat, or take the hat off for a while."""
 
-    def __init__(self, rng, camera, track, compliant):
-        self.track = track
+    def __init__(self, rng, camera, track, compliant, fps):
+        self.track, self.fps = track, fps
         kind = "compliant" if compliant else rng.choice(["compliant", "no vest", "no hat", "hat off"], p=[.4, .2, .2, .2])
         self.outfit = random_outfit(rng, hat=kind != "no hat", vest=kind != "no vest")
         self.pause = tuple(np.sort(rng.uniform(1.0, SECONDS - 1.0, 2))) if kind == "hat off" else None
-        self.motion = clip.motion(self.path(rng, camera), FRAMES, FPS)
+        self.motion = clip.motion(self.path(rng, camera), SECONDS * fps, fps)
 
     @staticmethod
     def path(rng, camera):
@@ -52,7 +54,7 @@ class Worker:
         x, y, heading, walked, speed = (series[frame] for series in self.motion)
         pose, _ = clip.stride(walked, speed)
         if self.pause:
-            clip.take_off(pose, frame / FPS, *self.pause)
+            clip.take_off(pose, frame / self.fps, *self.pause)
         worn = self.outfit.hat and pose.hat_lift < .5
         return Item(placed(person_mesh(self.outfit, pose), x, y, heading), "person", self.outfit, worn, self.track)
 
@@ -60,38 +62,42 @@ class Worker:
 class Episode:
     """A random site with two to five workers, all from one seed."""
 
-    def __init__(self, seed, compliant):
+    def __init__(self, seed, compliant, fps):
         rng = np.random.default_rng([seed, 1])
         like = random_scene(seed)
         pitch = rng.uniform(.1, .25)
-        self.scene = Scene(Camera(3.0 + 6 * pitch, pitch, 0.0, 0.0, rng.uniform(.8, 1.1), *SIZE), like.light, like.ground)
-        place = Placer(rng, self.scene.camera)
+        scene = Scene(Camera(3.0 + 6 * pitch, pitch, 0.0, 0.0, rng.uniform(.8, 1.1), *SIZE), like.light, like.ground)
+        place = Placer(rng, scene.camera)
         place.taken.append((0.0, 9.0, 4.0))  # room to walk
-        add_surroundings(self.scene, rng, like.ground.slab > 0)
-        add_vehicles(self.scene, rng, place)
-        self.scene.items = [item for item in self.scene.items if item.kind != "person"]
-        add_clutter(self.scene, rng, place)
-        self.workers = [Worker(rng, self.scene.camera, track, compliant) for track in range(1, rng.integers(3, 7))]
+        add_surroundings(scene, rng, like.ground.slab > 0)
+        add_vehicles(scene, rng, place)
+        scene.items = [item for item in scene.items if item.kind != "person"]
+        add_clutter(scene, rng, place)
+        self.workers = [Worker(rng, scene.camera, track, compliant, fps) for track in range(1, rng.integers(3, 7))]
+        self.camera, self.still = scene.camera, Still(scene)
 
     def draw(self, frame):
-        """Picture and labels of a frame."""
-        people = [worker.item(frame) for worker in self.workers]
-        return render(Scene(self.scene.camera, self.scene.light, self.scene.ground, people + self.scene.items))
+        """Picture, labels and what shows too little for a label, of a frame."""
+        picture, shown = self.still.render([worker.item(frame) for worker in self.workers])
+        split = {True: [], False: []}
+        for item in shown:
+            split[is_labelled(item, self.camera)].append(item)
+        return picture, split[True], split[False]
 
 
 def write(job):
     """Renders an episode to a clip and its ground truth."""
-    seed, compliant, folder = job
-    episode, lines = Episode(seed, compliant), []
-    video = clip.encoder(folder / f"{seed}.mp4", SIZE, FPS)
-    for frame in range(FRAMES):
-        picture, labels = episode.draw(frame)
+    seed, compliant, fps, folder = job
+    episode, lines = Episode(seed, compliant, fps), []
+    video = clip.encoder(folder / f"{seed}.mp4", SIZE, fps)
+    for frame in range(SECONDS * fps):
+        picture, labels, hidden = episode.draw(frame)
         video.stdin.write(picture.tobytes())
-        lines.append(clip.truth_line(frame, labels, FPS))
+        lines.append(clip.truth_line(frame, labels, fps, hidden=clip.rounded(hidden)))
     video.stdin.close()
     video.wait()
     (folder / f"{seed}.truth.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / f"{seed}.violations.json").write_text(json.dumps(clip.violations(lines, FPS), indent=1) + "\n")
+    (folder / f"{seed}.violations.json").write_text(json.dumps(clip.violations(lines, fps), indent=1) + "\n")
     return seed
 
 
@@ -100,9 +106,10 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seeds", nargs=2, type=int, default=(9000, 9012), metavar=("FROM", "TO"))
     parser.add_argument("--compliant", action="store_true", help="everybody wears hat and vest")
+    parser.add_argument("--fps", type=int, default=10, help="frames per second (default: 10)")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(seed, options.compliant, options.folder) for seed in range(*options.seeds)]
+    jobs = [(seed, options.compliant, options.fps, options.folder) for seed in range(*options.seeds)]
     with multiprocessing.get_context("spawn").Pool() as pool:
         for seed in pool.imap_unordered(write, jobs):
             print(f"{seed}.mp4", flush=True)

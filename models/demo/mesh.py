@@ -20,8 +20,8 @@ def rotation(yaw=0.0, pitch=0.0, roll=0.0):
 class Mesh:
     """Vertices with normals, and faces with a colour, a gloss and a part number each."""
 
-    def __init__(self):
-        self.pieces = []
+    def __init__(self, pieces=()):
+        self.pieces = list(pieces)
 
     def add(self, vertices, normals, faces, colour, gloss=0.0, part=-1):
         """Append a piece; `colour` is one RGB triple or one a face."""

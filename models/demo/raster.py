@@ -18,14 +18,14 @@ def span(value, slope, first, last):
 
 
 @njit(cache=True, fastmath=True)
-def rasterise(points, faces, depth, index, weights):
-    """Draw triangles into `depth` (larger is nearer) with their index and barycentric weights.
+def rasterise(points, faces, depth, index, weights, first=0):
+    """Draw triangles from number `first` on into `depth` (larger is nearer) with their index and barycentric weights.
 
     `points` holds x, y in pixels and a depth value that is linear on the screen; a
     triangle with a depth of zero or less at any corner is left out.
     """
     height, width = depth.shape
-    for f in range(faces.shape[0]):
+    for f in range(first, faces.shape[0]):
         a, b, c = points[faces[f, 0]], points[faces[f, 1]], points[faces[f, 2]]
         if a[2] <= 0 or b[2] <= 0 or c[2] <= 0:
             continue
@@ -170,9 +170,9 @@ def surface(out, ray, nrm, rgb, shine, lambert, reach, open_sky, distance, light
 
 
 @njit(cache=True, fastmath=True)
-def shade(out, depth, index, weights, faces, normals, colours, gloss, eye, basis,
+def shade(out, wanted, depth, index, weights, faces, normals, colours, gloss, eye, basis,
           shadow, light_view, contact, contact_view, noise, light, ground, ground_rgb):
-    """Colour every pixel of `out` (display values, 0 to 1).
+    """Colour the `wanted` pixels of `out` (display values, 0 to 1).
 
     `basis` turns pixel coordinates into view rays; `light` rows: sun direction, sun
     colour, sky ambient, ground ambient, horizon colour, zenith colour,
@@ -182,6 +182,8 @@ def shade(out, depth, index, weights, faces, normals, colours, gloss, eye, basis
     pos, nrm, rgb, ray = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
     for y in range(height):
         for x in range(width):
+            if not wanted[y, x]:
+                continue
             for i in range(3):
                 ray[i] = basis[0, i] * (x + 0.5) + basis[1, i] * (y + 0.5) + basis[2, i]
             f = index[y, x]

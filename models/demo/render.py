@@ -5,6 +5,8 @@ least 40 % of what it would show alone is visible and both sides of its box meas
 pixels or more at the detector's scale (the picture scaled to 640 pixels wide).
 """
 
+import copy
+import functools
 from dataclasses import dataclass, field
 
 import cv2
@@ -127,19 +129,21 @@ class Scene:
     ground: Ground
     items: list = field(default_factory=list)
 
-    def joined(self):
-        """One mesh of all items with unique part numbers; the first part of each item; the count."""
-        mesh, starts, part = Mesh(), [], 0
-        for item in self.items:
-            starts.append(part)
-            if item.kind == "person":
-                mesh.pieces += [(*p[:5], np.where(p[5] < 0, -1, p[5] + part)) for p in item.mesh.pieces]
-                part += PARTS
-            else:
-                number = -1 if item.kind == "clutter" else part
-                mesh.extend(item.mesh, part=number)
-                part += number >= 0
-        return mesh.arrays(), starts, part
+
+def joined(items, base=((), [], 0)):
+    """One mesh of `base` and the items, as pieces with unique part numbers; the first part of each item; the count."""
+    pieces, starts, part = list(base[0]), list(base[1]), base[2]
+    mesh = Mesh()
+    for item in items:
+        starts.append(part)
+        if item.kind == "person":
+            mesh.pieces += [(*p[:5], np.where(p[5] < 0, -1, p[5] + part)) for p in item.mesh.pieces]
+            part += PARTS
+        else:
+            number = -1 if item.kind == "clutter" else part
+            mesh.extend(item.mesh, part=number)
+            part += number >= 0
+    return pieces + mesh.pieces, starts, part
 
 
 def noise_texture(size=256, seed=7):
@@ -165,8 +169,8 @@ def buffers(height, width):
             np.zeros((height, width, 2), np.float32))
 
 
-def shadow_map(vertices, faces, light, centre):
-    """Depth from the sun around `centre`, and the view that made it."""
+def sun_view(light, centre):
+    """Turns world points into texels of the shadow map around `centre` and their depth from the sun."""
     sun = light.direction()
     right = np.cross([0, 0, 1.0], sun)
     right /= np.linalg.norm(right)
@@ -175,45 +179,127 @@ def shadow_map(vertices, faces, light, centre):
     for row, axis, gain in ((0, right, scale), (1, np.cross(sun, right), scale), (2, sun, 1.0)):
         view[row, :3] = axis * gain
         view[row, 3] = -axis @ centre * gain + (SHADOW_SIZE / 2 if row < 2 else 200.0)
-    depth, index, weights = buffers(SHADOW_SIZE, SHADOW_SIZE)
-    points = (vertices @ view[:, :3].T + view[:, 3]).astype(np.float32)
-    raster.rasterise(points, faces, depth, index, weights)
-    return depth, view.astype(np.float32)
+    return view
 
 
-def contact_map(vertices, faces, centre):
-    """How much of the sky the things just above the ground hide, seen from below."""
-    scale = CONTACT_SIZE / 2 / REACH
-    origin = centre[:2] - REACH
-    points = np.column_stack([(vertices[:, :2] - origin) * scale, 50 - vertices[:, 2]]).astype(np.float32)
-    depth, index, weights = buffers(CONTACT_SIZE, CONTACT_SIZE)
-    raster.rasterise(points, faces, depth, index, weights)
+def contact_map(depth):
+    """How much of the sky the things just above the ground hide, from their depth seen from below."""
     height = np.where(depth > 0, 50 - depth, 1e3)
-    return cv2.GaussianBlur(np.exp(-height / .6).astype(np.float32), (0, 0), 1.6), np.array([*origin, scale], np.float32)
+    return cv2.GaussianBlur(np.exp(-height / .6).astype(np.float32), (0, 0), 1.6)
+
+
+def grown(mask, by):
+    """A mask with all pixels up to so many away."""
+    size = 2 * int(np.ceil(by)) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+
+
+class Layers:
+    """A mesh as the camera, the sun and the ground see it."""
+
+    def __init__(self, view):
+        self.seen = buffers(view.camera.height_px, view.camera.width)
+        self.sunlit = buffers(SHADOW_SIZE, SHADOW_SIZE)
+        self.above = buffers(CONTACT_SIZE, CONTACT_SIZE)
+
+    def copy(self):
+        """The same, to be drawn on."""
+        other = copy.copy(self)
+        other.seen, other.sunlit, other.above = (tuple(map(np.copy, one)) for one in (self.seen, self.sunlit, self.above))
+        return other
+
+    def draw(self, view, mesh, first=0):
+        """Adds the faces of a mesh from number `first` on."""
+        self.mesh, vertices, faces = mesh, mesh[0], mesh[2]
+        self.points = view.camera.project(vertices)
+        raster.rasterise(self.points, faces, *self.seen, first)
+        raster.rasterise(view.from_sun(vertices), faces, *self.sunlit, first)
+        raster.rasterise(view.from_below(vertices), faces, *self.above, first)
+        self.contact = contact_map(self.above[0])
+        return self
+
+
+class Still:
+    """A view whose items do not move, drawn once. With items that do, only what they change is shaded anew."""
+
+    def __init__(self, scene, oversample=2):
+        self.scene, self.oversample, self.camera = scene, oversample, scene.camera.scaled(oversample)
+        forward = self.camera.axes()[1]
+        centre = np.array([forward[0], forward[1], 0]) * (REACH - 6)
+        self.sun = sun_view(scene.light, centre)
+        self.contact_view = np.array([*(centre[:2] - REACH), CONTACT_SIZE / 2 / REACH], np.float32)
+        self.corner = centre[:2] - REACH
+        pieces, starts, count = joined(scene.items)
+        mesh = Mesh(pieces).arrays()
+        self.base = [mesh], starts, count
+        self.layers = Layers(self).draw(self, mesh)
+        size = (self.camera.height_px, self.camera.width)
+        self.picture = self.shade(np.zeros((*size, 3), np.float32), self.layers, np.ones(size, np.bool_))
+
+    def from_sun(self, vertices):
+        """Points of the shadow map."""
+        return (vertices @ self.sun[:, :3].T + self.sun[:, 3]).astype(np.float32)
+
+    def from_below(self, vertices):
+        """Points of the contact map."""
+        scale = CONTACT_SIZE / 2 / REACH
+        return np.column_stack([(vertices[:, :2] - self.corner) * scale, 50 - vertices[:, 2]]).astype(np.float32)
+
+    def shade(self, out, layers, wanted):
+        """Colours the wanted pixels of `out`."""
+        _, normals, faces, colours, gloss, _ = layers.mesh
+        g, camera, light = self.scene.ground, self.camera, self.scene.light
+        ground = np.array([g.broad, g.fine, g.slab, g.wet, *g.offset], np.float32)
+        raster.shade(out, wanted, *layers.seen, faces, normals, colours ** 1.5, gloss,
+                     camera.eye().astype(np.float32), camera.ray_basis().astype(np.float32),
+                     layers.sunlit[0], self.sun.astype(np.float32), layers.contact, self.contact_view, NOISE,
+                     light.rows(), ground, np.array(g.colour, np.float32) ** 1.3)
+        return out
+
+    @functools.cached_property
+    def places(self):
+        """Per pixel the texels of the shadow map and of the contact map that its place in the still view has."""
+        depth, index, _ = self.layers.seen
+        y, x = np.mgrid[:depth.shape[0], :depth.shape[1]].astype(np.float32) + .5
+        basis, eye = self.camera.ray_basis().astype(np.float32), self.camera.eye().astype(np.float32)
+        rays = x[..., None] * basis[0] + y[..., None] * basis[1] + basis[2]
+        down = np.where(rays[..., 2] < -1e-4, -eye[2] / np.minimum(rays[..., 2], -1e-4), raster.FAR)
+        distance = np.where(index >= 0, 1 / np.maximum(depth, 1e-6), np.minimum(down, raster.FAR))
+        points = (eye + rays * distance[..., None]).reshape(-1, 3)
+        texel = lambda p, n: tuple(np.clip(p[:, k], 0, n - 1).astype(np.int32).reshape(depth.shape) for k in (1, 0))
+        return texel(self.from_sun(points), SHADOW_SIZE), texel(self.from_below(points), CONTACT_SIZE)
+
+    def changed(self, layers):
+        """Pixels that show something else than the still view, or lie in another light."""
+        shadow = grown(layers.sunlit[0] != self.layers.sunlit[0], self.scene.light.softness + 4)
+        contact = grown(layers.contact != self.layers.contact, 2)
+        in_sun, on_ground = self.places
+        return (layers.seen[1] != self.layers.seen[1]) | shadow[in_sun] | contact[on_ground]
+
+    def render(self, items=()):
+        """An RGB picture (uint8) with further items in it, and the labels of everything in it, however little shows."""
+        layers, out = self.layers, self.picture
+        pieces, starts, count = joined(items, self.base)
+        if items:
+            layers = layers.copy().draw(self, Mesh(pieces).arrays(), first=len(layers.mesh[2]))
+            out = self.shade(out.copy(), layers, self.changed(layers))
+        size = (self.scene.camera.width, self.scene.camera.height_px)
+        picture = cv2.resize(out, size, interpolation=cv2.INTER_AREA)
+        faces, parts = layers.mesh[2], layers.mesh[5]
+        boxes = raster.part_boxes(layers.seen[1], parts, count)
+        shown = label([*self.scene.items, *items], starts, boxes, layers.points, faces, parts, self.oversample)
+        return (picture * 255 + .5).clip(0, 255).astype(np.uint8), shown
 
 
 def render(scene, oversample=2):
     """Draw a scene: an RGB picture (uint8) and its labels."""
-    camera = scene.camera.scaled(oversample)
-    (vertices, normals, faces, colours, gloss, parts), starts, count = scene.joined()
-    points = camera.project(vertices)
-    depth, index, weights = buffers(camera.height_px, camera.width)
-    raster.rasterise(points, faces, depth, index, weights)
-    forward = camera.axes()[1]
-    centre = np.array([forward[0], forward[1], 0]) * (REACH - 6)
-    shadow, light_view = shadow_map(vertices, faces, scene.light, centre)
-    contact, contact_view = contact_map(vertices, faces, centre)
-    g = scene.ground
-    ground = np.array([g.broad, g.fine, g.slab, g.wet, *g.offset], np.float32)
-    out = np.zeros((*depth.shape, 3), np.float32)
-    raster.shade(out, depth, index, weights, faces, normals, colours ** 1.5, gloss,
-                 camera.eye().astype(np.float32), camera.ray_basis().astype(np.float32),
-                 shadow, light_view, contact, contact_view, NOISE, scene.light.rows(), ground,
-                 np.array(g.colour, np.float32) ** 1.3)
-    size = (scene.camera.width, scene.camera.height_px)
-    picture = cv2.resize(out, size, interpolation=cv2.INTER_AREA)
-    labels = label(scene, starts, raster.part_boxes(index, parts, count), points, faces, parts, oversample)
-    return (picture * 255 + .5).clip(0, 255).astype(np.uint8), labels
+    picture, shown = Still(scene, oversample).render()
+    return picture, [item for item in shown if is_labelled(item, scene.camera)]
+
+
+def is_labelled(item, camera):
+    """Whether enough of something shows for a label."""
+    return item["visible"] >= MIN_VISIBLE and min(item["box"][2:]) >= MIN_SIDE * camera.width / 640
 
 
 def alone(points, faces, parts, first, count):
@@ -254,11 +340,10 @@ def targets(item):
     return found
 
 
-def label(scene, starts, boxes, points, faces, parts, oversample):
-    """Labels of all items that are visible enough."""
+def label(items, starts, boxes, points, faces, parts, oversample):
+    """What shows of the items: class, track, box and the visible share of each."""
     labels = []
-    side = MIN_SIDE * scene.camera.width / 640
-    for item, start in zip(scene.items, starts):
+    for item, start in zip(items, starts):
         count = PARTS if item.kind == "person" else 1
         if item.kind == "clutter" or boxes[start:start + count, 0].sum() == 0:
             continue
@@ -269,6 +354,6 @@ def label(scene, starts, boxes, points, faces, parts, oversample):
             seen = union(boxes[start:start + count][numbers])
             visible = min(1.0, seen[0] / max(full[numbers].sum(), 1))
             x, y, w, h = (float(v) / oversample for v in (*seen[1:3], seen[3] - seen[1], seen[4] - seen[2]))
-            if visible >= MIN_VISIBLE and min(w, h) >= side:
+            if visible > 0:
                 labels.append({"class": name, "track": item.track, "box": [x, y, w, h], "visible": float(visible)})
     return labels

@@ -62,9 +62,8 @@ fn evaluate(clip: &Path) -> Result<Outcome> {
     anyhow::ensure!(delivered.error.is_none(), "{}: {:?}", clip.display(), delivered.error);
     let mut score = tracking::Score::default();
     for (frame, sample) in truth.frames.iter().zip(&delivered.samples) {
-        let people = frame.objects.iter().filter(|object| object.class == "person");
-        let people: Places<i64> = people.map(|object| (object.track, object.rect)).collect();
-        score.add(&people, &tracks(sample.buffer().context("a sample without a buffer")?));
+        let [people, hidden] = frame.people();
+        score.add(&people, &hidden, &tracks(sample.buffer().context("a sample without a buffer")?));
     }
     let events = events(&log)?;
     let name = clip.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -48,12 +48,16 @@ pub struct Score {
 }
 
 impl Score {
-    /// Adds a frame.
-    pub fn add(&mut self, truth: &Places<i64>, found: &Places<u64>) {
+    /// Adds a frame. What is found of `hidden` is neither right nor wrong.
+    pub fn add(&mut self, truth: &Places<i64>, hidden: &Places<i64>, found: &Places<u64>) {
         let pairs = self.pairs(truth, found);
+        let is_wrong = |(track, rect): &&(u64, Rect)| {
+            let is_paired = pairs.iter().any(|pair| pair.1 == *track);
+            !is_paired && hidden.iter().all(|(_, place)| iou(place, rect) < SAME)
+        };
         self.counts.objects += truth.len();
         self.counts.misses += truth.len() - pairs.len();
-        self.counts.false_positives += found.len() - pairs.len();
+        self.counts.false_positives += found.iter().filter(is_wrong).count();
         for (object, track) in pairs {
             let before = self.last.insert(object, track);
             self.counts.switches += usize::from(before.is_some_and(|before| before != track));
@@ -99,33 +103,44 @@ mod tests {
     #[test]
     fn a_perfect_tracker_has_a_perfect_score() {
         let mut score = Score::default();
-        (0..5).for_each(|x| score.add(&vec![(1, at(x as f32))], &vec![(7, at(x as f32))]));
+        (0..5).for_each(|x| score.add(&vec![(1, at(x as f32))], &vec![], &vec![(7, at(x as f32))]));
         assert_eq!((score.counts().mota(), score.counts().objects), (1.0, 5));
     }
 
     #[test]
     fn each_kind_of_mistake_counts() {
         let mut score = Score::default();
-        score.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![(7, at(0.0)), (8, at(50.0))]);
-        score.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![(8, at(0.0)), (9, at(90.0))]);
+        score.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![], &vec![(7, at(0.0)), (8, at(50.0))]);
+        score.add(&vec![(1, at(0.0)), (2, at(50.0))], &vec![], &vec![(8, at(0.0)), (9, at(90.0))]);
         assert_eq!(score.counts(), Counts { objects: 4, misses: 1, false_positives: 1, switches: 1 });
         assert_eq!(score.counts().mota(), 0.25);
     }
 
     #[test]
+    fn to_find_the_hidden_is_no_mistake() {
+        let mut score = Score::default();
+        score.add(
+            &vec![(1, at(0.0))],
+            &vec![(2, at(50.0))],
+            &vec![(7, at(0.0)), (8, at(51.0)), (9, at(90.0))],
+        );
+        assert_eq!(score.counts(), Counts { objects: 1, false_positives: 1, ..Counts::default() });
+    }
+
+    #[test]
     fn a_gap_is_no_switch_if_the_track_is_the_same() {
         let mut score = Score::default();
-        score.add(&vec![(1, at(0.0))], &vec![(7, at(0.0))]);
-        score.add(&vec![(1, at(0.0))], &vec![]);
-        score.add(&vec![(1, at(0.0))], &vec![(7, at(0.0))]);
+        score.add(&vec![(1, at(0.0))], &vec![], &vec![(7, at(0.0))]);
+        score.add(&vec![(1, at(0.0))], &vec![], &vec![]);
+        score.add(&vec![(1, at(0.0))], &vec![], &vec![(7, at(0.0))]);
         assert_eq!((score.counts().switches, score.counts().misses), (0, 1));
     }
 
     #[test]
     fn the_track_of_before_wins_over_a_better_overlap() {
         let mut score = Score::default();
-        score.add(&vec![(1, at(0.0))], &vec![(7, at(0.0))]);
-        score.add(&vec![(1, at(0.0))], &vec![(7, at(1.0)), (8, at(0.0))]);
+        score.add(&vec![(1, at(0.0))], &vec![], &vec![(7, at(0.0))]);
+        score.add(&vec![(1, at(0.0))], &vec![], &vec![(7, at(1.0)), (8, at(0.0))]);
         assert_eq!((score.counts().switches, score.counts().false_positives), (0, 1));
     }
 }

@@ -15,6 +15,9 @@ pub struct Frame {
     pub pts_ms: u64,
     /// Everything that is visible enough to be labelled.
     pub objects: Vec<Labelled>,
+    /// Everything else that is visible at all: finding it is neither right nor wrong.
+    #[serde(default)]
+    pub hidden: Vec<Labelled>,
 }
 
 /// One labelled object.
@@ -27,6 +30,16 @@ pub struct Labelled {
     /// Left, top, width and height in pixels.
     #[serde(rename = "box")]
     pub rect: Rect,
+}
+
+impl Frame {
+    /// Where people are: those that are labelled, and those that are not.
+    pub fn people(&self) -> [Vec<(i64, Rect)>; 2] {
+        [&self.objects, &self.hidden].map(|objects| {
+            let people = objects.iter().filter(|object| object.class == "person");
+            people.map(|object| (object.track, object.rect)).collect()
+        })
+    }
 }
 
 /// An interval in which a worker lacks something.
