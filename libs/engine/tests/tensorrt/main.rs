@@ -42,7 +42,7 @@ fn tests() -> Vec<Test> {
         library::what_never_was_a_plan_is_refused,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 12] = tests!(Builder:
+    let with_a_builder: [Test; 13] = tests!(Builder:
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
         build::progress_rises_to_the_end,
@@ -50,6 +50,7 @@ fn tests() -> Vec<Test> {
         build::a_model_that_cannot_be_read_is_refused,
         cache::every_part_of_the_key_counts,
         cache::a_damaged_entry_is_built_anew,
+        cache::what_was_found_is_not_read_again,
         cache::builders_that_start_together_build_once,
         run::results_are_those_of_onnxruntime,
         run::batches_of_every_size_up_to_the_largest,
