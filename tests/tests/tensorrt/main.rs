@@ -4,6 +4,7 @@
 #[path = "../../../libs/engine/tests/tensorrt/double.rs"]
 #[allow(dead_code)]
 mod double;
+mod faults;
 mod start;
 mod warm;
 
@@ -103,6 +104,10 @@ fn main() -> ExitCode {
         warm::null_gives_a_build_up_within_two_seconds,
         warm::a_failed_build_ends_a_warm_start,
         warm::auto_goes_on_when_nothing_can_be_built,
+        faults::a_lost_context_ends_the_pipeline_with_one_structured_error,
+        faults::auto_does_not_hide_a_lost_context,
+        faults::memory_that_is_short_is_told_in_numbers,
+        faults::a_failed_run_has_no_details_of_a_gpu_that_is_well,
         warm::what_cannot_be_had_is_refused_at_the_start,
     );
     let trial = |(name, body): (&'static str, fn())| {

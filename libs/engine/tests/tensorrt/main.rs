@@ -57,7 +57,7 @@ fn tests() -> Vec<Test> {
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 15] = tests!(Double:
+    let with_doubles: [Test; 16] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -66,6 +66,7 @@ fn tests() -> Vec<Test> {
         cache::an_engine_that_the_library_refuses_at_once_is_an_error,
         run::a_failed_run_tells_the_librarys_reason,
         run::a_lost_context_needs_a_new_process,
+        run::a_tensor_that_does_not_fit_is_told_in_numbers,
         run::without_recording_it_runs_all_the_same,
         run::tensors_of_another_backend_are_refused,
         run::nothing_is_left_behind,

@@ -52,7 +52,10 @@ pub(super) fn open(
     for attempt in attempts(settings.backend, &settings.device)? {
         match engine::shared::load_watched(path, &options(settings, attempt), prepared.take(), watch) {
             Ok(engine) => return Ok(Chosen { engine, attempt, refused }),
-            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),
+            // Another backend would hide that the GPU is lost.
+            Err(error) if error == EngineError::Cancelled || error.needs_new_process() => {
+                return Err(error.into());
+            }
             Err(error) => {
                 refused.push(format!("{}: {error}", attempt.name()));
                 last = Some(error);

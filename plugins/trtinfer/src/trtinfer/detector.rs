@@ -96,6 +96,7 @@ impl OpenError {
             Self::Engine(EngineError::PrecisionMismatch { .. }) => "precision",
             Self::Engine(EngineError::Cache(_)) => "engine-cache",
             Self::Engine(EngineError::DeviceMemory { .. }) => "workspace",
+            Self::Engine(error) if error.needs_new_process() => "device",
             Self::Engine(error) if backend::is_missing(error) => "backend",
             Self::Engine(_) => "model",
         }
@@ -334,7 +335,7 @@ impl Detector {
         slot: usize,
     ) -> Result<(), WriteError> {
         let (index, range) = self.place(slot);
-        let elements = inputs[index].elements_mut().and_then(|elements| elements.get(range));
+        let elements = inputs[index].elements_mut()?.and_then(|elements| elements.get(range));
         Ok(preprocessor.run(image, elements.ok_or(WriteError::Tensor(index))?)?)
     }
 

@@ -1,3 +1,4 @@
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use gstsupport::lock;
 use super::backend;
 use super::batch::Batch;
 use super::cuda;
-use super::detector::{Detector, OpenError, Slot};
+use super::detector::{Detector, Slot};
 use super::queue::{Item, Queue};
 use super::settings::{self, Settings};
 use super::source::Source;
@@ -47,6 +48,8 @@ pub struct TrtInfer {
     pub(super) stats: Mutex<Stats>,
     pub(super) queue: Queue<InFlight>,
     pub(super) startup: Startup,
+    /// Whether the GPU is lost to this process, which is said once.
+    pub(super) is_lost: AtomicBool,
     /// With `fail-on-copy`: what the elements upstream do.
     upstream: Upstream,
 }
@@ -76,6 +79,7 @@ impl ObjectSubclass for TrtInfer {
             stats: Mutex::default(),
             queue: Queue::default(),
             startup: Startup::default(),
+            is_lost: AtomicBool::default(),
             upstream: Upstream::default(),
         }
     }
@@ -189,15 +193,6 @@ impl TrtInfer {
         ordinal.is_some_and(|ordinal| CudaContext::answer_with_primary(&*self.obj(), ordinal, query))
     }
 
-    pub(super) fn post_open_error(&self, error: &OpenError) {
-        let text = format!("{}: {error}", error.property());
-        if error.is_not_found() {
-            gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"));
-        } else {
-            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{text}"));
-        }
-    }
-
     pub(super) fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
         lock(&self.detector).clone().ok_or(gst::FlowError::Flushing)
     }
@@ -277,11 +272,6 @@ impl TrtInfer {
         violation.map_or(Ok(()), |violation| Err(self.refuse_copy(&violation)))
     }
 
-    fn refuse_copy(&self, reason: &str) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
-        gst::FlowError::Error
-    }
-
     /// A frame of `source` enters. The CPU copies it if it lies in the host's memory and the network on a GPU.
     fn account(&self, source: &Source) -> Result<(), gst::FlowError> {
         let is_copied = source.memory == MemoryKind::Host && source.detector.cuda().is_some();
@@ -298,17 +288,6 @@ impl TrtInfer {
             copies.zero_copy += 1
         }
         Ok(())
-    }
-
-    fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
-        gst::FlowError::Error
-    }
-
-    pub(super) fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        let model = lock(&self.settings).model.clone().unwrap_or_default();
-        gst::element_imp_error!(self, gst::LibraryError::Failed, ("model: {}: {error}", model.display()));
-        gst::FlowError::Error
     }
 
     pub(super) fn sink_event(
@@ -350,21 +329,6 @@ impl TrtInfer {
         queued
     }
 
-    /// Upstream hears of a failure with its next frame. After its last one nobody else would say it.
-    pub(super) fn post_unheard(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
-        use gst::FlowError::{Eos, Flushing};
-        match result {
-            Ok(_) | Err(Eos | Flushing) => {}
-            Err(error) => {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Failed,
-                    ("frames cannot be passed on: {error}")
-                );
-            }
-        }
-    }
-
     /// Drops what is queued and wakes whoever waits, also for a batch to fill up.
     pub(super) fn let_go(&self) {
         self.queue.flush();
@@ -385,15 +349,6 @@ impl TrtInfer {
         gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
         lock(&self.state).source = Some(source);
         Ok(())
-    }
-
-    pub(super) fn not_negotiated(&self, caps: &gst::CapsRef) -> gst::FlowError {
-        gst::element_imp_error!(
-            self,
-            gst::CoreError::Negotiation,
-            ("caps that trtinfer cannot take: {caps}")
-        );
-        gst::FlowError::NotNegotiated
     }
 
     fn flush_start(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {

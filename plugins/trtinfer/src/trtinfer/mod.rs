@@ -6,6 +6,7 @@ mod backend;
 mod batch;
 mod cuda;
 mod detector;
+mod errors;
 mod imp;
 mod output;
 mod pads;

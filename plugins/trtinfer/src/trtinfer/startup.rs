@@ -1,5 +1,6 @@
 //! Starting while an engine is built: state changes go through at once, frames wait, and a stop gives the build up.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ impl Startup {
     /// Gives the build up.
     pub fn cancel(&self) {
         if let Some(watch) = lock(&self.build).take() {
-            watch.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            watch.cancel.store(true, Ordering::Relaxed);
             self.ended.notify_all();
         }
     }
@@ -82,6 +83,7 @@ impl TrtInfer {
     /// What is wrong with the settings. Whatever goes wrong in the background is posted on the bus.
     pub(super) fn start(&self) -> Result<(), OpenError> {
         engine::log::set_handler(super::imp::log_engine);
+        self.is_lost.store(false, Ordering::Relaxed);
         let settings = lock(&self.settings).clone();
         if settings.fail_on_copy && settings.warm_start == WarmStart::OnnxRuntimeCpu {
             return Err(OpenError::WarmStartCopies);
