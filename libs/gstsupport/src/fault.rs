@@ -1,6 +1,20 @@
 //! What an error message tells programs about a GPU that failed.
 
 use gpu::cuda::{Error, ErrorKind};
+use gst::prelude::*;
+
+/// Posts `text` as an error of `element`, with [`details`] about `error` of device number `device`. False, and nothing is
+/// posted, if it is no failure of the driver's.
+pub fn post(element: &impl IsA<gst::Element>, error: &Error, device: Option<i32>, text: &str) -> bool {
+    let Some(details) = details(error, device) else { return false };
+    match error.kind() {
+        ErrorKind::OutOfMemory => {
+            gst::element_error!(element, gst::ResourceError::NoSpaceLeft, ("{text}"), details: details);
+        }
+        _ => gst::element_error!(element, gst::ResourceError::Failed, ("{text}"), details: details),
+    }
+    true
+}
 
 /// Details for the error message about `error` of device number `device`: `cuda-error` and `cuda-error-name` as the driver
 /// has them, `sticky` if every later call of the process fails alike, `device` if it is known, and `action`, what helps:

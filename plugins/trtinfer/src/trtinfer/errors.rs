@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use engine::EngineError;
 use gpu::FrameError;
-use gpu::cuda::{self, ErrorKind};
+use gpu::cuda;
 use gst::glib;
 use gst::subclass::prelude::*;
 use gstsupport::{fault, lock};
@@ -102,16 +102,12 @@ impl TrtInfer {
     /// fails in every call: the first one is posted.
     fn post_fault(&self, error: &impl Fault, text: &str) -> bool {
         let Some(cause) = error.gpu() else { return false };
-        let ordinal = backend::cuda_ordinal(&lock(&self.settings));
-        let Some(details) = fault::details(&cause, ordinal) else { return false };
         if cause.kind().is_sticky() && self.is_lost.swap(true, Ordering::Relaxed) {
             gst::debug!(CAT, imp = self, "as was said: {text}");
-        } else if cause.kind() == ErrorKind::OutOfMemory {
-            gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{text}"), details: details);
-        } else {
-            gst::element_imp_error!(self, gst::ResourceError::Failed, ("{text}"), details: details);
+            return true;
         }
-        true
+        let ordinal = backend::cuda_ordinal(&lock(&self.settings));
+        fault::post(&*self.obj(), &cause, ordinal, text)
     }
 
     /// Frames of `caps` cannot be taken.
