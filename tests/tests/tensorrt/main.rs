@@ -101,6 +101,7 @@ fn main() -> ExitCode {
         start::auto_goes_on_when_nothing_can_be_built,
         warm::every_frame_is_seen_once_by_one_engine_or_the_other,
         warm::an_engine_in_the_cache_needs_no_warm_start,
+        warm::seeks_while_the_engine_is_built_lose_nothing,
         warm::null_gives_a_build_up_within_two_seconds,
         warm::a_failed_build_ends_a_warm_start,
         warm::auto_goes_on_when_nothing_can_be_built,

@@ -156,3 +156,39 @@ pub fn what_cannot_be_had_is_refused_at_the_start() {
         assert_eq!(stats(&pipeline).get::<String>("engine").as_deref(), Ok(""));
     }
 }
+
+pub fn seeks_while_the_engine_is_built_lose_nothing() {
+    for schedule in ["in-flight=6", "batch-size=4 in-flight=9 batch-timeout=60000"] {
+        let cache = tempfile::tempdir().unwrap();
+        double::reset();
+        slow_build(8);
+        let pipeline = pipeline_of(SOURCE, cache.path(), &format!("{WARM} {schedule}"));
+        let [entered, left] = ["sink", "src"].map(|pad| Record::of(&pipeline.pad("infer", pad).unwrap()));
+        pipeline.0.set_state(gst::State::Playing).unwrap();
+        let frames = |items: &[Item]| items.iter().filter(|item| matches!(item, Item::Frame(..))).count();
+        for round in 1..8 {
+            assert!(left.wait_until(|items| frames(items) >= 8 * round), "{schedule}: {:?}", left.words());
+            let target = gst::ClockTime::from_mseconds(100 * round as u64);
+            pipeline.0.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, target).unwrap();
+        }
+        let heard = listen(&pipeline);
+        assert_eq!((heard.error, heard.engines.len()), (None, 1), "{schedule}");
+        assert_eq!(stats(&pipeline).get::<bool>("warm-start"), Ok(false));
+        let (entered, left) = (last_segment(&entered), last_segment(&left));
+        assert_eq!(entered.first(), Some(&gst::ClockTime::from_mseconds(700)));
+        assert!(entered.len() > 50 && left == entered, "{schedule}: {left:?} of {entered:?}");
+    }
+}
+
+/// Times of the frames after the last seek.
+fn last_segment(record: &Record) -> Vec<gst::ClockTime> {
+    let items = record.items();
+    let is_segment =
+        |item: &Item| matches!(item, Item::Event(event) if event.type_() == gst::EventType::Segment);
+    let begin = items.iter().rposition(is_segment).unwrap();
+    let time = |item: &Item| match item {
+        Item::Frame(print, _) => print.pts,
+        Item::Event(_) => None,
+    };
+    items[begin..].iter().filter_map(time).collect()
+}
