@@ -52,9 +52,12 @@ fn announced_at(left: &Record) -> Vec<usize> {
 }
 
 pub fn every_frame_is_seen_once_by_one_engine_or_the_other() {
-    for schedule in
-        ["in-flight=1", "in-flight=6", "batch-size=4 in-flight=9", "batch-size=3 optimize-for=latency"]
-    {
+    for schedule in [
+        "in-flight=1",
+        "in-flight=6",
+        "batch-size=4 in-flight=9 batch-timeout=60000",
+        "batch-size=3 optimize-for=latency",
+    ] {
         let cache = tempfile::tempdir().unwrap();
         double::reset();
         slow_build(5);
@@ -67,6 +70,7 @@ pub fn every_frame_is_seen_once_by_one_engine_or_the_other() {
         let announced = announced_at(&left);
         let &[0, swap] = &announced[..] else { panic!("{schedule}: announced at {announced:?}") };
         assert!((10..140).contains(&swap), "{schedule}: swapped at frame {swap}");
+        assert!(!schedule.contains("batch-timeout") || swap % 4 == 0, "within a batch, at frame {swap}");
         let (left, before, after) = (left.frames(), before.frames(), after.frames());
         assert!(before != after, "the engines cannot be told apart");
         assert_eq!(left.len(), 150);
