@@ -89,7 +89,7 @@ fn grey_inputs(engine: &dyn InferenceEngine) -> Result<Vec<InputTensor>> {
 fn grey(engine: &dyn InferenceEngine, index: usize, dims: &[Option<usize>]) -> Result<InputTensor> {
     let shape: Option<Vec<usize>> = dims.iter().copied().collect();
     let mut tensor = engine.allocate(index, &shape.context("the bare loop needs a model of fixed size")?)?;
-    if let Some(ElementsMut::F32(values)) = tensor.elements_mut() {
+    if let Some(ElementsMut::F32(values)) = tensor.elements_mut()? {
         values.fill(0.5);
     }
     Ok(tensor)

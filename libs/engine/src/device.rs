@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, ErrorKind, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Event, PinnedBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::DynTensor;
 use vision::tensor::DataType;
@@ -24,6 +24,14 @@ impl Memory {
             Self::OnnxRuntime(tensor) => tensor.data_ptr() as u64,
             Self::Driver(buffer) => buffer.address(),
         }
+    }
+}
+
+/// Bytes of a tensor.
+fn bytes(data_type: DataType, shape: &[usize]) -> Result<usize, EngineError> {
+    match is_addressable(data_type, shape) {
+        true => Ok(shape.iter().product::<usize>() * element_size(data_type)),
+        false => Err(EngineError::OutOfMemory { shape: shape.to_vec() }),
     }
 }
 
@@ -54,12 +62,9 @@ impl DeviceTensor {
         data_type: DataType,
         shape: &[usize],
     ) -> Result<Self, EngineError> {
-        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
-        if !is_addressable(data_type, shape) {
-            return Err(out_of_memory());
-        }
+        let length = bytes(data_type, shape)?;
         let tensor = DynTensor::new(allocator, element_type(data_type), shape.to_vec())
-            .map_err(|_| out_of_memory())?;
+            .map_err(|_| context.shortage(length as u64))?;
         Self::zeroed(Memory::OnnxRuntime(tensor), context, data_type, shape)
     }
 
@@ -68,15 +73,7 @@ impl DeviceTensor {
     /// # Errors
     /// When the device's memory is short.
     pub fn new(context: &Arc<Context>, data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
-        let out_of_memory = || EngineError::OutOfMemory { shape: shape.to_vec() };
-        if !is_addressable(data_type, shape) {
-            return Err(out_of_memory());
-        }
-        let length = shape.iter().product::<usize>() * element_size(data_type);
-        let buffer = DeviceBuffer::new(context, length).map_err(|error| match error.kind() {
-            ErrorKind::OutOfMemory => out_of_memory(),
-            _ => error.into(),
-        })?;
+        let buffer = DeviceBuffer::new(context, bytes(data_type, shape)?)?;
         Self::zeroed(Memory::Driver(buffer), context, data_type, shape)
     }
 

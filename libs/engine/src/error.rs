@@ -145,7 +145,7 @@ pub enum EngineError {
     },
     /// The GPU failed or has not enough memory.
     #[error("the GPU failed: {0}")]
-    Device(#[from] gpu::cuda::Error),
+    Device(gpu::cuda::Error),
     /// The device has no room for what a runtime asked for.
     #[error(
         "the GPU has no room for {} MiB more: {} of {} MiB are free. Use a smaller batch, fewer streams or a smaller \
@@ -218,11 +218,31 @@ impl From<CacheError> for EngineError {
     }
 }
 
+impl From<gpu::cuda::Error> for EngineError {
+    fn from(error: gpu::cuda::Error) -> Self {
+        match error {
+            gpu::cuda::Error::OutOfMemory { asked, free, total } => Self::DeviceMemory { asked, free, total },
+            other => Self::Device(other),
+        }
+    }
+}
+
 impl EngineError {
+    /// What failed on the device, if that is the cause.
+    pub fn device(&self) -> Option<gpu::cuda::Error> {
+        match self {
+            Self::Device(error) => Some(error.clone()),
+            Self::DeviceMemory { asked, free, total } => {
+                let (asked, free, total) = (*asked, *free, *total);
+                Some(gpu::cuda::Error::OutOfMemory { asked, free, total })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether nothing of this process will run on the device again: only a new process helps.
     pub fn needs_new_process(&self) -> bool {
-        use gpu::cuda::ErrorKind::{ContextLost, DeviceLost};
-        matches!(self, Self::Device(error) if matches!(error.kind(), ContextLost | DeviceLost))
+        self.device().is_some_and(|error| error.kind().is_sticky())
     }
 
     /// Words an input/output error on the model file `path`.

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Wea
 use std::time::{Duration, SystemTime};
 
 use crate::options::{Backend, Options};
-use crate::tensorrt::{self, Watch};
+use crate::tensorrt::{self, Prepared, Watch};
 use crate::{EngineError, InferenceEngine, onnxruntime};
 
 /// How often a second caller looks whether the first one's engine is there.
@@ -91,16 +91,18 @@ fn live(engine: &Option<Weak<dyn InferenceEngine>>) -> Option<Arc<dyn InferenceE
 /// # Errors
 /// As [`onnxruntime::load`] or [`tensorrt::load`].
 pub fn load(path: &Path, options: &Options) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-    load_watched(path, options, &Watch::default())
+    load_watched(path, options, None, &Watch::default())
 }
 
-/// As [`load`], for a caller who wants to know how far a build is, or to give up.
+/// As [`load`], for a caller who wants to know how far a build is, or to give up, and who may have `prepared` the model
+/// for TensorRT with the same options.
 ///
 /// # Errors
 /// As [`load`], and [`EngineError::Cancelled`].
 pub fn load_watched(
     path: &Path,
     options: &Options,
+    prepared: Option<Prepared>,
     watch: &Watch,
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
     let slot = slot(Key::new(path, options)?);
@@ -108,9 +110,10 @@ pub fn load_watched(
     if let Some(engine) = live(&shared) {
         return Ok(engine);
     }
-    let engine = match options.backend {
-        Backend::TensorRt => tensorrt::load(path, options, watch)?,
-        Backend::OnnxRuntime | Backend::OnnxRuntimeTensorRt => onnxruntime::load(path, options)?,
+    let engine = match (options.backend, prepared) {
+        (Backend::TensorRt, Some(prepared)) => prepared.load(watch)?,
+        (Backend::TensorRt, None) => tensorrt::load(path, options, watch)?,
+        (Backend::OnnxRuntime | Backend::OnnxRuntimeTensorRt, _) => onnxruntime::load(path, options)?,
     };
     *shared = Some(Arc::downgrade(&engine));
     Ok(engine)

@@ -64,23 +64,26 @@ impl InputTensor {
     }
 
     /// The elements to write an image into, outermost dimension first; `None` if they are of a type that no image is
-    /// written in, or host memory is short. Those of a tensor in device memory are written to pinned host memory, which
-    /// the engine uploads: all of them, so all have to be written.
-    pub fn elements_mut(&mut self) -> Option<ElementsMut<'_>> {
-        match (&mut self.memory, self.data_type) {
+    /// written in. Those of a tensor in device memory are written to pinned host memory, which the engine uploads: all of
+    /// them, so all have to be written.
+    ///
+    /// # Errors
+    /// When there is no pinned memory, or the device is lost.
+    pub fn elements_mut(&mut self) -> Result<Option<ElementsMut<'_>>, cuda::Error> {
+        Ok(match (&mut self.memory, self.data_type) {
             (_, DataType::I32 | DataType::I64) => None,
             (Memory::Host(tensor), DataType::F32) => slice_mut(tensor).map(ElementsMut::F32),
             (Memory::Host(tensor), DataType::F16) => slice_mut(tensor).map(ElementsMut::F16),
             (Memory::Host(tensor), DataType::U8) => slice_mut(tensor).map(ElementsMut::U8),
             (Memory::Cuda(tensor), data_type) => {
-                let bytes = tensor.stage().ok()?;
+                let bytes = tensor.stage()?;
                 Some(match data_type {
                     DataType::F32 => ElementsMut::F32(cast_slice_mut(bytes)),
                     DataType::F16 => ElementsMut::F16(cast_slice_mut(bytes)),
                     _ => ElementsMut::U8(bytes),
                 })
             }
-        }
+        })
     }
 
     /// Lets `work` put work that writes elements `range` into `stream`; the engine waits for it on the device. `None`

@@ -82,6 +82,7 @@ fn properties_read_back_what_was_set() {
         ("optimization-level", "5"),
         ("version-compatible", "true"),
         ("hardware-compatible", "true"),
+        ("warm-start", "onnxruntime-cpu"),
     ];
     let infer = gst::ElementFactory::make("trtinfer").build().unwrap();
     for (name, text) in cases {

@@ -206,6 +206,7 @@ impl CudaSession {
         Ok(())
     }
 
+    /// A run that fails because the device does says so; the runtime's words would not tell.
     fn run(&mut self, inputs: &mut [InputTensor]) -> Result<Outputs, EngineError> {
         let index = self.bound_to(inputs)?;
         for tensor in inputs.iter_mut().filter_map(InputTensor::as_device) {
@@ -215,7 +216,7 @@ impl CudaSession {
         let values = self
             .session
             .run_binding_with_options(&bound.binding, &bound.options)
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| self.context.memory().map_or_else(EngineError::from, |_| failed(&error)))?;
         match &bound.outputs {
             Some(outputs) => bring_back(outputs, &self.context, &self.stream, &self.results),
             None => {

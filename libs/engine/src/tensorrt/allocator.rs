@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gpu::cuda::{Context, DeviceBuffer};
+use gpu::cuda::{Context, DeviceBuffer, Error};
 
 use super::sys;
 use crate::EngineError;
@@ -46,12 +46,14 @@ impl State {
 
     /// 0 if there is no such memory.
     fn allocate(&self, size: u64, alignment: u64) -> u64 {
-        let length = usize::try_from(size).ok().filter(|_| alignment <= ALIGNMENT);
-        let buffer = length.and_then(|length| DeviceBuffer::new(&self.context, length).ok());
+        let buffer = self.buffer(size, alignment);
         let mut ledger = self.ledger();
-        let Some(buffer) = buffer else {
-            ledger.refused = Some(self.refusal(size));
-            return 0;
+        let buffer = match buffer {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                ledger.refused = Some(error.into());
+                return 0;
+            }
         };
         let address = buffer.address();
         ledger.bytes += size;
@@ -59,11 +61,10 @@ impl State {
         address
     }
 
-    fn refusal(&self, asked: u64) -> EngineError {
-        match self.context.memory() {
-            Ok((free, total)) => EngineError::DeviceMemory { asked, free: free as u64, total: total as u64 },
-            Err(error) => error.into(),
-        }
+    fn buffer(&self, size: u64, alignment: u64) -> Result<DeviceBuffer, Error> {
+        let beyond = || Error::Argument(format!("{size} bytes aligned to {alignment} cannot be allocated"));
+        let length = usize::try_from(size).ok().filter(|_| alignment <= ALIGNMENT).ok_or_else(beyond)?;
+        DeviceBuffer::new(&self.context, length)
     }
 
     fn release(&self, address: u64) -> bool {

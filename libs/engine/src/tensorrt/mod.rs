@@ -95,11 +95,15 @@ impl Plan {
         Ok(cached)
     }
 
-    /// The engine, ready to run. One from the cache that the library refuses is built anew, once.
-    fn open(&self, watch: &Watch) -> Result<Arc<Network>, EngineError> {
+    /// The engine, ready to run: `found` in the cache, or else one that is got now. One from the cache that the library refuses
+    /// is built anew, once.
+    fn open(&self, found: Option<Vec<u8>>, watch: &Watch) -> Result<Arc<Network>, EngineError> {
         let host_code = self.job.options.version_compatible;
         let runtime = Runtime::new(&self.job.library, &self.job.context, host_code)?;
-        let cached = self.engine(watch)?;
+        let cached = match found {
+            Some(engine) => Cached { engine, miss: None, not_kept: None },
+            None => self.engine(watch)?,
+        };
         match Network::new(&runtime, &cached.engine) {
             Err(EngineError::PlanRefused { reason })
                 if cached.miss.is_none() && self.job.library.can_build().is_ok() =>
@@ -137,14 +141,24 @@ fn key(
     Ok(key::of(cache::model_digest_of(model, path)?, &basis))
 }
 
-/// Whether [`load`] would build an engine of the model file `path`: none is in the cache, and the library can.
+/// A model that is about to be loaded, with all that is known before: nothing of it is read twice.
+pub struct Prepared {
+    plan: Plan,
+    /// From the cache.
+    engine: Option<Vec<u8>>,
+}
+
+/// Reads the model file `path` and looks for its engine in the cache.
 ///
 /// # Errors
 /// As [`load`], as far as it can be told without an engine.
-pub fn needs_build(path: &Path, options: &Options) -> Result<bool, EngineError> {
+pub fn prepare(path: &Path, options: &Options) -> Result<Prepared, EngineError> {
     let plan = Plan::new(path, options)?;
-    let is_missing = matches!(plan.cache.lookup(&plan.key), Lookup::Miss(_));
-    Ok(is_missing && plan.job.library.can_build().is_ok())
+    let engine = match plan.cache.lookup(&plan.key) {
+        Lookup::Hit(engine) => Some(engine),
+        Lookup::Miss(_) => None,
+    };
+    Ok(Prepared { plan, engine })
 }
 
 /// Sees to it that the engine of the model file `path` is in the cache. Returns its key, and whether it had to be built.
@@ -177,28 +191,43 @@ pub fn check_plan(plan: &[u8], options: &Options) -> Result<(), EngineError> {
 /// [`EngineError::Unavailable`] when driver, device or library are missing; otherwise what is wrong with the model, the
 /// build, the cache or the device.
 pub fn load(path: &Path, options: &Options, watch: &Watch) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-    let plan = Plan::new(path, options)?;
-    let network = plan.open(watch)?;
-    let signature = Signature::of(&network, path)?;
-    let infos = |named: &[session::Named]| named.iter().map(|named| named.info.clone()).collect();
-    let model = Arc::new(ModelInfo {
-        inputs: infos(&signature.inputs),
-        outputs: infos(&signature.outputs),
-        metadata: plan.metadata.clone(),
-    });
-    let description = describe(&plan, &network, options);
-    let session = Session::new(network, signature, path)?;
-    let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
+    prepare(path, options)?.load(watch)
 }
 
-fn describe(plan: &Plan, network: &Network, options: &Options) -> String {
+impl Prepared {
+    /// Whether [`Self::load`] builds an engine: none is in the cache, and the library can.
+    pub fn needs_build(&self) -> bool {
+        self.engine.is_none() && self.plan.job.library.can_build().is_ok()
+    }
+
+    /// Loads the model, as [`load`] does.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(self, watch: &Watch) -> Result<Arc<dyn InferenceEngine>, EngineError> {
+        let Self { plan, engine } = self;
+        let (network, path) = (plan.open(engine, watch)?, &plan.job.path);
+        let signature = Signature::of(&network, path)?;
+        let infos = |named: &[session::Named]| named.iter().map(|named| named.info.clone()).collect();
+        let model = Arc::new(ModelInfo {
+            inputs: infos(&signature.inputs),
+            outputs: infos(&signature.outputs),
+            metadata: plan.metadata.clone(),
+        });
+        let description = describe(&plan, &network);
+        let session = Session::new(network, signature, path)?;
+        let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
+        Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
+    }
+}
+
+fn describe(plan: &Plan, network: &Network) -> String {
     let (library, allocator) = (&plan.job.library, network.runtime().allocator());
     format!(
         "TensorRT {}, {}, {}, no TF32, {} MiB of device memory and {} MiB for each batch under way",
         library.version(),
         plan.job.context.device(),
-        options.precision,
+        plan.job.precision,
         allocator.bytes().div_ceil(1 << 20),
         network.execution_bytes().div_ceil(1 << 20)
     )

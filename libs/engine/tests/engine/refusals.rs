@@ -107,7 +107,7 @@ fn only_the_tensors_own_elements_are_written() {
     let expected = EngineError::WrongElements { data_type: DataType::I32, shape: vec![4] };
     assert_eq!(tensor.write(Elements::I32(&[1, 2, 3])), Err(expected.clone()));
     assert_eq!(tensor.write(Elements::I64(&[1, 2, 3, 4])), Err(expected));
-    assert!(tensor.elements_mut().is_none());
+    assert!(tensor.elements_mut().unwrap().is_none());
 }
 
 #[test]

@@ -40,6 +40,21 @@ pub fn a_damaged_entry_is_built_anew() {
     assert_eq!(run(&*setup.load("metadata"), &[1, 3, 8, 8], &numbers(192)).unwrap()[4], -11.0);
 }
 
+pub fn what_was_found_is_not_read_again() {
+    let (setup, folder) = (Setup::new(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("m.onnx");
+    std::fs::copy(model("metadata"), &path).unwrap();
+    assert!(tensorrt::prepare(&path, &setup.options).unwrap().needs_build());
+    assert!(tensorrt::build(&path, &setup.options, &Watch::default()).unwrap().1);
+    let prepared = tensorrt::prepare(&path, &setup.options).unwrap();
+    assert!(!prepared.needs_build());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(setup.entry()).unwrap();
+    let engine = prepared.load(&Watch::default()).unwrap();
+    assert_eq!(run(&*engine, &[1, 3, 8, 8], &numbers(192)).unwrap()[0], -13.0);
+    assert!(setup.entries().is_empty(), "it was built again");
+}
+
 pub fn builders_that_start_together_build_once() {
     let setup = Setup::new();
     if double::is_in_place() {

@@ -42,7 +42,7 @@ fn tests() -> Vec<Test> {
         library::what_never_was_a_plan_is_refused,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 12] = tests!(Builder:
+    let with_a_builder: [Test; 13] = tests!(Builder:
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
         build::progress_rises_to_the_end,
@@ -50,13 +50,14 @@ fn tests() -> Vec<Test> {
         build::a_model_that_cannot_be_read_is_refused,
         cache::every_part_of_the_key_counts,
         cache::a_damaged_entry_is_built_anew,
+        cache::what_was_found_is_not_read_again,
         cache::builders_that_start_together_build_once,
         run::results_are_those_of_onnxruntime,
         run::batches_of_every_size_up_to_the_largest,
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 15] = tests!(Double:
+    let with_doubles: [Test; 16] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -65,6 +66,7 @@ fn tests() -> Vec<Test> {
         cache::an_engine_that_the_library_refuses_at_once_is_an_error,
         run::a_failed_run_tells_the_librarys_reason,
         run::a_lost_context_needs_a_new_process,
+        run::a_tensor_that_does_not_fit_is_told_in_numbers,
         run::without_recording_it_runs_all_the_same,
         run::tensors_of_another_backend_are_refused,
         run::nothing_is_left_behind,

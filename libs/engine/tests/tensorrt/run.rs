@@ -85,6 +85,22 @@ pub fn a_lost_context_needs_a_new_process() {
     assert!(!EngineError::Stopped.needs_new_process());
 }
 
+pub fn a_tensor_that_does_not_fit_is_told_in_numbers() {
+    let setup = Setup::new();
+    let engine = load("affine_open", &setup.with(|tensorrt| tensorrt.batch_size = 4));
+    let live = double::driver().get("live_bytes");
+    double::driver().set("total_bytes", live + 100);
+    let error = engine.allocate(0, &[4, 3, 8, 8]).unwrap_err();
+    let expected = EngineError::DeviceMemory { asked: 4 * 192 * 4, free: 100, total: live + 100 };
+    assert_eq!(error, expected);
+    assert!(!error.needs_new_process() && error.device().is_some());
+    // A lost device is not short of memory.
+    double::driver().set("sticky", 700);
+    let error = engine.allocate(0, &[4, 3, 8, 8]).unwrap_err();
+    double::driver().set("sticky", 0);
+    assert!(error.needs_new_process(), "{error}");
+}
+
 pub fn without_recording_it_runs_all_the_same() {
     double::driver().set("refuse_recording", 1);
     let before = double::driver().get("graph_launches");

@@ -97,6 +97,14 @@ impl Context {
         Ok((free, total))
     }
 
+    /// Why `asked` bytes could not be had: the device's memory in numbers, or that the context is lost.
+    pub fn shortage(&self, asked: u64) -> Error {
+        match self.memory() {
+            Ok((free, total)) => Error::OutOfMemory { asked, free: free as u64, total: total as u64 },
+            Err(error) => error,
+        }
+    }
+
     /// Makes this the thread's current context until the guard is dropped.
     pub(crate) fn enter(&self) -> Result<Current<'_>, Error> {
         enter(self.handle)

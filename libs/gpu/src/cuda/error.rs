@@ -11,7 +11,7 @@ pub enum ErrorKind {
     OutOfMemory,
     /// The context is lost: every later call of this process on this device fails alike. Only a new process helps.
     ContextLost,
-    /// The device is gone, broken or taken: a new process does not help either.
+    /// The device is gone, broken or taken: a new process does not help before that is put right.
     DeviceLost,
     /// The call failed; everything else goes on.
     Call,
@@ -31,12 +31,19 @@ impl ErrorKind {
         }
     }
 
+    /// Whether every later call of this process fails, too, so that it must be restarted.
+    pub fn is_sticky(self) -> bool {
+        matches!(self, Self::ContextLost | Self::DeviceLost)
+    }
+
     /// What a user can do about it.
     fn advice(self) -> &'static str {
         match self {
             Self::OutOfMemory => "; use fewer streams, a smaller batch or a smaller model",
             Self::ContextLost => "; the CUDA context of this process is lost, restart it",
-            Self::DeviceLost => "; the GPU does not work any more, see `nvidia-smi` and the kernel log",
+            Self::DeviceLost => {
+                "; the GPU does not work any more, see `nvidia-smi` and the kernel log, then restart this process"
+            }
             Self::Call => "",
         }
     }
@@ -49,16 +56,31 @@ pub enum Error {
     #[error("{0}")]
     Unavailable(String),
     /// A call of the driver failed.
-    #[error("{call}: {text}{}", .kind.advice())]
+    #[error("{call}: {name} ({code}): {text}{}", .kind.advice())]
     Driver {
         /// Function of the driver's API.
         call: &'static str,
         /// Code of `CUresult`.
         code: i32,
-        /// The driver's name and description of the code.
+        /// The driver's name of the code.
+        name: String,
+        /// The driver's description of the code.
         text: String,
         /// What it leaves behind.
         kind: ErrorKind,
+    },
+    /// The device has no room for what was asked for.
+    #[error(
+        "the GPU has no room for {} MiB more: {} of {} MiB are free{}",
+        asked.div_ceil(1 << 20), free >> 20, total >> 20, ErrorKind::OutOfMemory.advice()
+    )]
+    OutOfMemory {
+        /// Bytes asked for.
+        asked: u64,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that the device has.
+        total: u64,
     },
     /// A kernel does not fit the device. Carries the compiler's words.
     #[error("the kernels cannot be compiled for this device: {0}")]
@@ -73,6 +95,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Driver { kind, .. } => *kind,
+            Self::OutOfMemory { .. } => ErrorKind::OutOfMemory,
             _ => ErrorKind::Call,
         }
     }
@@ -83,7 +106,11 @@ type Describe = unsafe extern "C" fn(Code, *mut *const c_char) -> Code;
 impl Driver {
     /// Name and description of an error code.
     pub(crate) fn describe(&self, code: Code) -> String {
-        format!("{} ({code}): {}", text(self.cuGetErrorName, code), text(self.cuGetErrorString, code))
+        format!("{} ({code}): {}", self.name(code), text(self.cuGetErrorString, code))
+    }
+
+    fn name(&self, code: Code) -> String {
+        text(self.cuGetErrorName, code)
     }
 }
 
@@ -103,7 +130,9 @@ pub(crate) fn check(call: &'static str, code: Code) -> Result<(), Error> {
     if code == 0 {
         return Ok(());
     }
-    Err(Error::Driver { call, code, text: driver()?.describe(code), kind: ErrorKind::of(code) })
+    let driver = driver()?;
+    let (name, text) = (driver.name(code), text(driver.cuGetErrorString, code));
+    Err(Error::Driver { call, code, name, text, kind: ErrorKind::of(code) })
 }
 
 /// Calls `$name` of the driver and checks its answer. Needs an unsafe block around it.
@@ -134,13 +163,17 @@ mod tests {
         assert_eq!(ErrorKind::of(719), ErrorKind::ContextLost);
         assert_eq!(ErrorKind::of(214), ErrorKind::DeviceLost);
         assert_eq!(ErrorKind::of(1), ErrorKind::Call);
+        let sticky = [2, 700, 719, 214, 1].map(|code| ErrorKind::of(code).is_sticky());
+        assert_eq!(sticky, [false, true, true, true, false]);
     }
 
     #[test]
     fn a_message_says_what_to_do() {
-        let (code, text) = (700, "CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access".to_owned());
-        let error = Error::Driver { call: "cuEventQuery", code, text, kind: ErrorKind::of(code) };
-        assert!(error.to_string().starts_with("cuEventQuery: CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
+        let (code, name) = (700, "CUDA_ERROR_ILLEGAL_ADDRESS".to_owned());
+        let (text, kind) = ("an illegal memory access".to_owned(), ErrorKind::of(code));
+        let error = Error::Driver { call: "cuEventQuery", code, name, text, kind };
+        let begin = "cuEventQuery: CUDA_ERROR_ILLEGAL_ADDRESS (700): an illegal memory access; ";
+        assert!(error.to_string().starts_with(begin), "{error}");
         assert!(error.to_string().ends_with("restart it"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::copies::{self, Direction};
 use super::driver::{Address, driver};
 use super::elements::DeviceElementsMut;
-use super::error::{Error, call};
+use super::error::{Error, ErrorKind, call};
 use super::stream::{Event, Stream};
 
 /// `CU_MEMHOSTALLOC_PORTABLE`: pinned for every context.
@@ -60,7 +60,10 @@ impl DeviceBuffer {
         let _current = context.enter()?;
         let mut address = 0;
         // SAFETY: writes one address.
-        unsafe { call!(cuMemAlloc_v2(&mut address, length.max(1))) }?;
+        unsafe { call!(cuMemAlloc_v2(&mut address, length.max(1))) }.map_err(|error| match error.kind() {
+            ErrorKind::OutOfMemory => context.shortage(length as u64),
+            _ => error,
+        })?;
         Ok(Self { address, length, context: context.clone() })
     }
 

@@ -2,7 +2,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
-use gpu::cuda::ErrorKind;
 use gpu::gstcuda::{self, CudaContext};
 use gpu::{Frame, FrameError, MemoryKind, format};
 use gst::glib;
@@ -13,7 +12,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gstsupport::flow::Upstream;
-use gstsupport::{copies, lock};
+use gstsupport::{copies, fault, lock};
 use osha::event::Event;
 use osha::spool::SpoolError;
 use vision::draw::DisplayList;
@@ -447,9 +446,7 @@ impl OshaAnnotate {
     /// Tells the bus why the frame cannot be drawn on.
     fn frame_error(&self, error: &FrameError) -> gst::FlowError {
         match error {
-            FrameError::Cuda(cause) if cause.kind() == ErrorKind::OutOfMemory => {
-                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{error}"));
-            }
+            FrameError::Cuda(cause) if fault::post(&*self.obj(), cause, None, &error.to_string()) => {}
             FrameError::Cuda(_) => gst::element_imp_error!(self, gst::ResourceError::Failed, ("{error}")),
             _ => gst::element_imp_error!(self, gst::StreamError::Format, ("{error}")),
         }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::tensorrt::Watch;
+use engine::tensorrt::{self, Prepared, Watch};
 use engine::{Device, EngineError, InferenceEngine, Options, TensorRtOptions};
 
 use super::detector::OpenError;
 use super::settings::Settings;
-use super::{Backend, Precision};
+use super::{Backend, Precision, WarmStart};
 
 /// An engine, and why those that come before it do not run.
 pub(super) struct Chosen {
@@ -36,17 +36,26 @@ impl Attempt {
     }
 }
 
-/// Loads the model file `path` with the first backend that works of those that `settings` allow.
+/// Loads the model file `path` with the first backend that works of those that `settings` allow. `prepared` is what
+/// [`prepare`] gave.
 ///
 /// # Errors
 /// What the last of them says, or that `settings` contradict themselves.
-pub(super) fn open(path: &Path, settings: &Settings, watch: &Watch) -> Result<Chosen, OpenError> {
+pub(super) fn open(
+    path: &Path,
+    settings: &Settings,
+    mut prepared: Option<Prepared>,
+    watch: &Watch,
+) -> Result<Chosen, OpenError> {
     let mut refused = Vec::new();
     let mut last = None;
     for attempt in attempts(settings.backend, &settings.device)? {
-        match engine::shared::load_watched(path, &options(settings, attempt), watch) {
+        match engine::shared::load_watched(path, &options(settings, attempt), prepared.take(), watch) {
             Ok(engine) => return Ok(Chosen { engine, attempt, refused }),
-            Err(EngineError::Cancelled) => return Err(EngineError::Cancelled.into()),
+            // Another backend would hide that the GPU is lost.
+            Err(error) if error == EngineError::Cancelled || error.needs_new_process() => {
+                return Err(error.into());
+            }
             Err(error) => {
                 refused.push(format!("{}: {error}", attempt.name()));
                 last = Some(error);
@@ -56,13 +65,27 @@ pub(super) fn open(path: &Path, settings: &Settings, watch: &Watch) -> Result<Ch
     Err(last.map_or_else(|| OpenError::Device(settings.device.clone()), OpenError::from))
 }
 
-/// Whether the first backend to try is TensorRT and has to build an engine first, which takes its time.
-pub(super) fn needs_build(settings: &Settings) -> bool {
-    let attempts = attempts(settings.backend, &settings.device).unwrap_or_default();
-    let first = attempts.first().filter(|attempt| attempt.backend == engine::Backend::TensorRt);
-    let (Some(attempt), Some(path)) = (first, &settings.model) else { return false };
+/// What is known before the network is loaded, if TensorRT is the first backend to try and can be had.
+pub(super) fn prepare(settings: &Settings) -> Option<Prepared> {
+    let attempt = attempts(settings.backend, &settings.device).ok()?.into_iter().next()?;
+    let path = settings.model.as_deref().filter(|_| attempt.backend == engine::Backend::TensorRt)?;
     // What is wrong is told when the model is loaded.
-    engine::tensorrt::needs_build(path, &options(settings, *attempt)).unwrap_or(false)
+    tensorrt::prepare(path, &options(settings, attempt)).ok()
+}
+
+/// Loads the model file `path` with the backend that serves frames while TensorRT builds. `None` if none is asked for.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) fn open_warm(path: &Path, settings: &Settings) -> Result<Option<Chosen>, OpenError> {
+    let device = match settings.warm_start {
+        WarmStart::None => return Ok(None),
+        WarmStart::OnnxRuntimeCpu => Device::Cpu,
+        WarmStart::OnnxRuntimeCuda => Device::Cuda(cuda_ordinal(settings).unwrap_or(0).unsigned_abs()),
+    };
+    let attempt = Attempt { backend: engine::Backend::OnnxRuntime, device };
+    let engine = engine::shared::load(path, &options(settings, attempt))?;
+    Ok(Some(Chosen { engine, attempt, refused: Vec::new() }))
 }
 
 /// The device whose context this element shares: the one that it runs on, or might.

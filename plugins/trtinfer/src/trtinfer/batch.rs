@@ -29,32 +29,32 @@ pub(super) struct Results {
     pub elapsed: Duration,
 }
 
-/// One batch on its way through the engine.
+/// One batch on its way through its engine.
 pub(super) struct Batch {
+    engine: Arc<dyn InferenceEngine>,
     inner: Mutex<Inner>,
     changed: Condvar,
     capacity: usize,
 }
 
 impl Batch {
-    /// An empty batch of `capacity` frames over `inputs`.
-    pub fn new(inputs: Vec<InputTensor>, capacity: usize) -> Self {
+    /// An empty batch of `capacity` frames over `inputs` of `engine`.
+    pub fn new(engine: Arc<dyn InferenceEngine>, inputs: Vec<InputTensor>, capacity: usize) -> Self {
         let inner = Inner { state: State::Filling(inputs), used: 0 };
-        Self { inner: Mutex::new(inner), changed: Condvar::new(), capacity }
+        Self { engine, inner: Mutex::new(inner), changed: Condvar::new(), capacity }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `write` fill the next free slot and hands a full batch to `engine`. Returns the slot's index, or `None` if
+    /// Lets `write` fill the next free slot and hands a full batch to the engine. Returns the slot's index, or `None` if
     /// the batch has left already.
     ///
     /// # Errors
     /// What `write` returns; the slot stays free.
     pub fn fill<E>(
         &self,
-        engine: &dyn InferenceEngine,
         write: impl FnOnce(&mut [InputTensor], usize) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
         let mut inner = self.lock();
@@ -63,22 +63,22 @@ impl Batch {
         write(inputs, slot)?;
         inner.used += 1;
         if inner.used == self.capacity {
-            self.send(&mut inner, engine);
+            self.send(&mut inner);
         }
         Ok(Some(slot))
     }
 
-    /// Hands the batch to `engine` as it is, unless it is empty or has left already.
-    pub fn submit(&self, engine: &dyn InferenceEngine) {
+    /// Hands the batch to the engine as it is, unless it is empty or has left already.
+    pub fn submit(&self) {
         let mut inner = self.lock();
         if inner.used > 0 {
-            self.send(&mut inner, engine);
+            self.send(&mut inner);
         }
     }
 
-    fn send(&self, inner: &mut Inner, engine: &dyn InferenceEngine) {
+    fn send(&self, inner: &mut Inner) {
         inner.state = match std::mem::replace(&mut inner.state, State::Gone) {
-            State::Filling(inputs) => State::Running(engine.submit(inputs)),
+            State::Filling(inputs) => State::Running(self.engine.submit(inputs)),
             other => other,
         };
         self.changed.notify_all();
@@ -91,14 +91,9 @@ impl Batch {
 
     /// Waits for the results, and for at most `linger` for an incomplete batch to fill up. The first to get them hands
     /// the input tensors to `recycle`. To be called by one thread.
-    pub fn wait(
-        &self,
-        engine: &dyn InferenceEngine,
-        linger: Duration,
-        recycle: impl FnOnce(Vec<InputTensor>),
-    ) -> Option<Arc<Results>> {
+    pub fn wait(&self, linger: Duration, recycle: impl FnOnce(Vec<InputTensor>)) -> Option<Arc<Results>> {
         self.await_submission(linger);
-        self.submit(engine);
+        self.submit();
         let completion = {
             let mut inner = self.lock();
             match std::mem::replace(&mut inner.state, State::Gone) {

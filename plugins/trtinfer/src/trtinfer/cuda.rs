@@ -6,6 +6,8 @@ use gpu::MemoryKind;
 use gpu::cuda::{Context, Error, Stream};
 use gpu::gstcuda::{self, CudaContext, CudaStream};
 
+use super::imp::CAT;
+
 /// The device that the network runs on.
 #[derive(Clone)]
 pub(super) struct Device {
@@ -13,12 +15,19 @@ pub(super) struct Device {
     stream: Arc<CudaStream>,
 }
 
+/// What frames on `device` are read with. `None` on a CPU, and where GStreamer cannot use the GPU.
+pub(super) fn open(device: engine::Device) -> Option<Device> {
+    let engine::Device::Cuda(ordinal) = device else { return None };
+    let opened = Device::open(i32::try_from(ordinal).unwrap_or(i32::MAX));
+    opened.inspect_err(|error| gst::warning!(CAT, "frames are taken in host memory only: {error}")).ok()
+}
+
 impl Device {
     /// Device number `ordinal`.
     ///
     /// # Errors
     /// When the driver, the device or GStreamer's CUDA library is missing.
-    pub fn open(ordinal: i32) -> Result<Self, Error> {
+    fn open(ordinal: i32) -> Result<Self, Error> {
         let context = CudaContext::primary(ordinal)?;
         let stream = Arc::new(CudaStream::new(&context)?);
         Ok(Self { context, stream })

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::tensorrt::Watch;
-use engine::{Device, EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs};
-use gpu::cuda::{self, DeviceElementsMut, Stream};
+use engine::tensorrt::{Prepared, Watch};
+use engine::{EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs};
+use gpu::cuda::{DeviceElementsMut, Error as CudaError, Stream};
 use gpu::{FrameError, MemoryKind};
 use gst::glib;
 use vision::detection::Detection;
@@ -24,10 +24,12 @@ use super::Precision;
 use super::announce;
 use super::backend::{self, Chosen};
 use super::batch::Batch;
+use super::cuda;
 use super::settings::Settings;
 
 /// Where a frame's results are to be found.
 pub(super) struct Slot {
+    pub detector: Arc<Detector>,
     pub batch: Arc<Batch>,
     pub index: usize,
     pub placement: Placement,
@@ -44,6 +46,15 @@ pub(super) enum OpenError {
     Contradiction(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(
+        "nothing serves frames while the engine is built: {0}. Leave the property at none, and they wait for it"
+    )]
+    WarmStart(Box<OpenError>),
+    #[error(
+        "fail-on-copy=true: with onnxruntime-cpu frames are negotiated in host memory, and the engine gets a copy of \
+        each. Use onnxruntime-cuda"
+    )]
+    WarmStartCopies,
     #[error("{files}: {error}")]
     Contract { property: &'static str, files: String, error: ContractError },
     #[error("{}: {error}. Correct the file or remove it", path.display())]
@@ -70,6 +81,7 @@ impl OpenError {
             Self::NoModel | Self::Sidecar { .. } => "model",
             Self::Contract { property, .. } => property,
             Self::Device(_) | Self::Contradiction(_) => "device",
+            Self::WarmStart(_) | Self::WarmStartCopies => "warm-start",
             Self::Labels { .. } => "labels",
             Self::Read { property, .. } => property,
             Self::Class { .. } => "classes",
@@ -84,6 +96,7 @@ impl OpenError {
             Self::Engine(EngineError::PrecisionMismatch { .. }) => "precision",
             Self::Engine(EngineError::Cache(_)) => "engine-cache",
             Self::Engine(EngineError::DeviceMemory { .. }) => "workspace",
+            Self::Engine(error) if error.needs_new_process() => "device",
             Self::Engine(error) if backend::is_missing(error) => "backend",
             Self::Engine(_) => "model",
         }
@@ -96,6 +109,7 @@ impl OpenError {
             Self::NoModel
             | Self::Engine(EngineError::ModelNotFound(_) | EngineError::LibraryNotFound { .. }) => true,
             Self::Read { error, .. } => error.kind() == missing,
+            Self::WarmStart(error) => error.is_not_found(),
             _ => false,
         }
     }
@@ -109,7 +123,7 @@ pub(super) enum WriteError {
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
-    Cuda(#[from] cuda::Error),
+    Cuda(#[from] CudaError),
     #[error(
         "the frame lies in another CUDA context than the network. Let the pipeline share one: set none by hand"
     )]
@@ -129,7 +143,8 @@ pub(super) enum DecodeError {
 
 pub(super) struct Detector {
     engine: Arc<dyn InferenceEngine>,
-    device: Device,
+    cuda: Option<cuda::Device>,
+    is_warm_start: bool,
     refused: Vec<String>,
     contract: Contract,
     classes: Option<BTreeSet<usize>>,
@@ -140,13 +155,32 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    /// Loads the model that `settings` name and checks that everything said of it agrees.
+    /// Loads the model that `settings` name and checks that everything said of it agrees. `prepared` is what
+    /// [`backend::prepare`] gave.
     ///
     /// # Errors
     /// Whatever is missing or contradicts itself.
-    pub fn open(settings: &Settings, watch: &Watch) -> Result<Self, OpenError> {
+    pub fn open(settings: &Settings, prepared: Option<Prepared>, watch: &Watch) -> Result<Self, OpenError> {
         let path = settings.model.as_deref().ok_or(OpenError::NoModel)?;
-        let Chosen { engine, attempt, refused } = backend::open(path, settings, watch)?;
+        Self::of(path, settings, backend::open(path, settings, prepared, watch)?)
+    }
+
+    /// The detector that serves frames while TensorRT builds, if `settings` ask for one.
+    ///
+    /// # Errors
+    /// As [`Self::open`]: what was asked for and cannot be had.
+    pub fn open_warm(settings: &Settings) -> Result<Option<Self>, OpenError> {
+        let path = settings.model.as_deref().ok_or(OpenError::NoModel)?;
+        let opened = backend::open_warm(path, settings).and_then(|chosen| {
+            let detector = chosen.map(|chosen| Self::of(path, settings, chosen)).transpose()?;
+            Ok(detector.map(|detector| Self { is_warm_start: true, ..detector }))
+        });
+        opened.map_err(|error| OpenError::WarmStart(Box::new(error)))
+    }
+
+    /// What `chosen` makes of the model file `path`.
+    fn of(path: &Path, settings: &Settings, chosen: Chosen) -> Result<Self, OpenError> {
+        let Chosen { engine, attempt, refused } = chosen;
         let contract = contract(path, engine.model(), settings)?;
         // TensorRT has looked at the whole network.
         if attempt.backend != engine::Backend::TensorRt {
@@ -163,7 +197,8 @@ impl Detector {
                 .transpose()?,
             batch_size: batch_size(path, settings.batch_size as usize, contract.image.batch)?,
             engine,
-            device: attempt.device,
+            cuda: cuda::open(attempt.device),
+            is_warm_start: false,
             refused,
             contract,
             free: Mutex::default(),
@@ -185,9 +220,14 @@ impl Detector {
         })
     }
 
-    /// The device that the network runs on.
-    pub fn device(&self) -> Device {
-        self.device
+    /// The GPU that the network runs on, and on which frames are read; `None` if they are read in host memory only.
+    pub fn cuda(&self) -> Option<&cuda::Device> {
+        self.cuda.as_ref()
+    }
+
+    /// Whether it serves frames only until TensorRT has built an engine.
+    pub fn is_warm_start(&self) -> bool {
+        self.is_warm_start
     }
 
     /// Memory of the network's input.
@@ -213,10 +253,6 @@ impl Detector {
     /// One line for people about engine and model.
     pub fn description(&self) -> &str {
         self.engine.description()
-    }
-
-    pub fn engine(&self) -> &dyn InferenceEngine {
-        &*self.engine
     }
 
     pub fn model(&self) -> &ModelInfo {
@@ -256,7 +292,7 @@ impl Detector {
     pub fn new_batch(&self) -> Result<Batch, EngineError> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let inputs = free.map_or_else(|| self.allocate(), Ok)?;
-        Ok(Batch::new(inputs, self.batch_size))
+        Ok(Batch::new(Arc::clone(&self.engine), inputs, self.batch_size))
     }
 
     /// Takes tensors back that the engine is done with.
@@ -299,7 +335,7 @@ impl Detector {
         slot: usize,
     ) -> Result<(), WriteError> {
         let (index, range) = self.place(slot);
-        let elements = inputs[index].elements_mut().and_then(|elements| elements.get(range));
+        let elements = inputs[index].elements_mut()?.and_then(|elements| elements.get(range));
         Ok(preprocessor.run(image, elements.ok_or(WriteError::Tensor(index))?)?)
     }
 
@@ -312,7 +348,7 @@ impl Detector {
         stream: &Stream,
         inputs: &mut [InputTensor],
         slot: usize,
-        work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), cuda::Error>,
+        work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), CudaError>,
     ) -> Result<(), WriteError> {
         let (index, range) = self.place(slot);
         let written = inputs[index].write_on(stream, range, work);

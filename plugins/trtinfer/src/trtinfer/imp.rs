@@ -1,3 +1,4 @@
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
@@ -11,8 +12,8 @@ use gstsupport::lock;
 
 use super::backend;
 use super::batch::Batch;
-use super::cuda::{self, Device};
-use super::detector::{Detector, OpenError, Slot};
+use super::cuda;
+use super::detector::{Detector, Slot};
 use super::queue::{Item, Queue};
 use super::settings::{self, Settings};
 use super::source::Source;
@@ -34,7 +35,7 @@ pub(super) struct InFlight {
 #[derive(Default)]
 pub(super) struct State {
     pub source: Option<Source>,
-    batch: Option<Arc<Batch>>,
+    pub batch: Option<Arc<Batch>>,
     frames: u64,
 }
 
@@ -43,12 +44,12 @@ pub struct TrtInfer {
     pub(super) srcpad: gst::Pad,
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<State>,
-    detector: Mutex<Option<Arc<Detector>>>,
-    /// There while the network runs on it.
-    device: Mutex<Option<Device>>,
+    pub(super) detector: Mutex<Option<Arc<Detector>>>,
     pub(super) stats: Mutex<Stats>,
     pub(super) queue: Queue<InFlight>,
     pub(super) startup: Startup,
+    /// Whether the GPU is lost to this process, which is said once.
+    pub(super) is_lost: AtomicBool,
     /// With `fail-on-copy`: what the elements upstream do.
     upstream: Upstream,
 }
@@ -75,10 +76,10 @@ impl ObjectSubclass for TrtInfer {
             settings: Mutex::default(),
             state: Mutex::default(),
             detector: Mutex::default(),
-            device: Mutex::default(),
             stats: Mutex::default(),
             queue: Queue::default(),
             startup: Startup::default(),
+            is_lost: AtomicBool::default(),
             upstream: Upstream::default(),
         }
     }
@@ -138,6 +139,7 @@ impl ElementImpl for TrtInfer {
         match transition {
             gst::StateChange::NullToReady => self.announce_context(),
             gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
+                self.stop();
                 self.post_open_error(&error);
                 gst::StateChangeError
             })?,
@@ -157,31 +159,18 @@ impl ElementImpl for TrtInfer {
 
 /// Start and stop.
 impl TrtInfer {
-    /// Makes `detector` the one that frames go to.
-    pub(super) fn install(&self, detector: Detector) -> Result<(), OpenError> {
+    /// Makes `detector` the one that frames go to from the start.
+    pub(super) fn install(&self, detector: Detector) {
         gst::info!(CAT, imp = self, "{}. {}", detector.description(), detector.refused());
-        *lock(&self.device) = self.open_device(&detector)?;
         *lock(&self.stats) = Stats::default();
         *lock(&self.detector) = Some(Arc::new(detector));
-        Ok(())
     }
 
     fn stop(&self) {
         *lock(&self.state) = State::default();
         *lock(&self.detector) = None;
-        *lock(&self.device) = None;
+        self.startup.forget();
         self.upstream.forget();
-    }
-
-    fn open_device(&self, detector: &Detector) -> Result<Option<Device>, OpenError> {
-        let engine::Device::Cuda(ordinal) = detector.device() else { return Ok(None) };
-        match Device::open(i32::try_from(ordinal).unwrap_or(i32::MAX)) {
-            Ok(device) => Ok(Some(device)),
-            Err(error) => {
-                gst::warning!(CAT, imp = self, "frames are taken in host memory only: {error}");
-                Ok(None)
-            }
-        }
     }
 
     /// The pipeline should use one context: that of the device that the network runs on, or may run on.
@@ -195,7 +184,7 @@ impl TrtInfer {
 
     /// Whether frames in CUDA memory are refused: the network is there and runs elsewhere.
     pub(super) fn refuses_cuda(&self) -> bool {
-        lock(&self.detector).is_some() && lock(&self.device).is_none()
+        lock(&self.detector).as_ref().is_some_and(|detector| detector.cuda().is_none())
     }
 
     /// Answers a context query; `false` for queries of other kinds.
@@ -204,30 +193,26 @@ impl TrtInfer {
         ordinal.is_some_and(|ordinal| CudaContext::answer_with_primary(&*self.obj(), ordinal, query))
     }
 
-    pub(super) fn post_open_error(&self, error: &OpenError) {
-        let text = format!("{}: {error}", error.property());
-        if error.is_not_found() {
-            gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"));
-        } else {
-            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{text}"));
-        }
-    }
-
     pub(super) fn detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
         lock(&self.detector).clone().ok_or(gst::FlowError::Flushing)
     }
 
-    /// As [`Self::detector`], for the streaming thread: waits for one that is being built.
+    /// As [`Self::detector`], for the streaming thread: if there is none, waits for one that is being built.
     fn awaited_detector(&self) -> Result<Arc<Detector>, gst::FlowError> {
+        if let Ok(detector) = self.detector() {
+            return Ok(detector);
+        }
         self.startup.wait(|| self.sinkpad.pad_flags().contains(gst::PadFlags::FLUSHING));
         self.detector()
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
         let detector = lock(&self.detector).clone();
-        let texts = detector.map(|detector| (detector.description().to_owned(), detector.refused()));
-        let (engine, refused) = texts.unwrap_or_default();
-        lock(&self.stats).structure(&engine, &refused)
+        let known = detector.map(|detector| {
+            (detector.description().to_owned(), detector.is_warm_start(), detector.refused())
+        });
+        let (engine, is_warm_start, refused) = known.unwrap_or_default();
+        lock(&self.stats).structure(&engine, is_warm_start, &refused)
     }
 }
 
@@ -246,26 +231,23 @@ impl TrtInfer {
             (u64::from(settings.interval), detector.depth(&settings))
         };
         self.queue.wait_for_room(depth)?;
+        self.swap_if_ready(&buffer)?;
         let mut state = lock(&self.state);
         let wanted = state.frames.is_multiple_of(interval);
         state.frames += 1;
         lock(&self.stats).frames_in += 1;
-        let slot = if wanted { Some(self.enter(&mut state, &detector, &buffer)?) } else { None };
+        let slot = if wanted { Some(self.enter(&mut state, &buffer)?) } else { None };
         drop(state);
         self.queue.push(Item::Frame(InFlight { buffer, slot, entered }))
     }
 
     /// Writes the frame into the next free slot of the current batch.
-    fn enter(
-        &self,
-        state: &mut State,
-        detector: &Detector,
-        buffer: &gst::Buffer,
-    ) -> Result<Slot, gst::FlowError> {
+    fn enter(&self, state: &mut State, buffer: &gst::Buffer) -> Result<Slot, gst::FlowError> {
         let State { source, batch, .. } = state;
         let source = source.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
+        let detector = Arc::clone(&source.detector);
         let started = Instant::now();
-        self.account(source.memory, source.info.size())?;
+        self.account(source)?;
         let frame =
             Frame::map(buffer, &source.info, source.memory).map_err(|error| self.stream_error(&error))?;
         loop {
@@ -274,11 +256,12 @@ impl TrtInfer {
                 _ => batch.insert(Arc::new(detector.new_batch().map_err(|error| self.engine_error(&error))?)),
             };
             let filled = current
-                .fill(detector.engine(), |inputs, index| source.write(detector, &frame, inputs, index))
+                .fill(|inputs, index| source.write(&frame, inputs, index))
                 .map_err(|error| self.engine_error(&error))?;
             if let Some(index) = filled {
                 lock(&self.stats).preprocess.add(started.elapsed());
-                return Ok(Slot { batch: Arc::clone(current), index, placement: source.placement() });
+                let (batch, placement) = (Arc::clone(current), source.placement());
+                return Ok(Slot { detector, batch, index, placement });
             }
         }
     }
@@ -289,14 +272,9 @@ impl TrtInfer {
         violation.map_or(Ok(()), |violation| Err(self.refuse_copy(&violation)))
     }
 
-    fn refuse_copy(&self, reason: &str) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Failed, ("{reason}"));
-        gst::FlowError::Error
-    }
-
-    /// A frame of `bytes` bytes in memory of `kind` enters. The CPU copies it if it lies in the host's and the network on a GPU.
-    fn account(&self, kind: MemoryKind, bytes: usize) -> Result<(), gst::FlowError> {
-        let is_copied = kind == MemoryKind::Host && lock(&self.device).is_some();
+    /// A frame of `source` enters. The CPU copies it if it lies in the host's memory and the network on a GPU.
+    fn account(&self, source: &Source) -> Result<(), gst::FlowError> {
+        let is_copied = source.memory == MemoryKind::Host && source.detector.cuda().is_some();
         if is_copied && lock(&self.settings).fail_on_copy {
             return Err(self.refuse_copy(
                 "fail-on-copy=true: the frame lies in host memory, the network runs on a GPU. Put zcbufferpool before trtinfer, \
@@ -305,22 +283,11 @@ impl TrtInfer {
         }
         let copies = &mut lock(&self.stats).copies;
         if is_copied {
-            copies.add_host_copy(bytes)
+            copies.add_host_copy(source.info.size())
         } else {
             copies.zero_copy += 1
         }
         Ok(())
-    }
-
-    fn stream_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Format, ("{error}"));
-        gst::FlowError::Error
-    }
-
-    pub(super) fn engine_error(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        let model = lock(&self.settings).model.clone().unwrap_or_default();
-        gst::element_imp_error!(self, gst::LibraryError::Failed, ("model: {}: {error}", model.display()));
-        gst::FlowError::Error
     }
 
     pub(super) fn sink_event(
@@ -362,21 +329,6 @@ impl TrtInfer {
         queued
     }
 
-    /// Upstream hears of a failure with its next frame. After its last one nobody else would say it.
-    pub(super) fn post_unheard(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {
-        use gst::FlowError::{Eos, Flushing};
-        match result {
-            Ok(_) | Err(Eos | Flushing) => {}
-            Err(error) => {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Failed,
-                    ("frames cannot be passed on: {error}")
-                );
-            }
-        }
-    }
-
     /// Drops what is queued and wakes whoever waits, also for a batch to fill up.
     pub(super) fn let_go(&self) {
         self.queue.flush();
@@ -385,23 +337,15 @@ impl TrtInfer {
 
     fn close_batch(&self) {
         let batch = lock(&self.state).batch.take();
-        if let (Some(batch), Ok(detector)) = (batch, self.detector()) {
-            batch.submit(detector.engine());
+        if let Some(batch) = batch {
+            batch.submit();
         }
     }
 
     fn set_caps(&self, caps: &gst::CapsRef) -> Result<(), gst::FlowError> {
         self.close_batch();
         let detector = self.awaited_detector()?;
-        let device = lock(&self.device).clone();
-        let source = Source::new(caps, &detector, device.as_ref()).ok_or_else(|| {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::Negotiation,
-                ("caps that trtinfer cannot take: {caps}")
-            );
-            gst::FlowError::NotNegotiated
-        })?;
+        let source = Source::new(caps, &detector).ok_or_else(|| self.not_negotiated(caps))?;
         gst::debug!(CAT, imp = self, "frames are {:?} in {:?} memory", source.info, source.memory);
         lock(&self.state).source = Some(source);
         Ok(())
@@ -455,9 +399,8 @@ impl TrtInfer {
 
     /// Offers a pool on the device, if one is asked for and nobody has offered one.
     fn propose_pool(&self, query: &mut gst::query::Allocation) -> bool {
-        let (Some(device), Ok(detector)) = (lock(&self.device).clone(), self.detector()) else {
-            return false;
-        };
+        let Ok(detector) = self.detector() else { return false };
+        let Some(device) = detector.cuda() else { return false };
         let depth = detector.depth(&lock(&self.settings)) as u32;
         device.propose(query, depth + 1).unwrap_or_else(|error| {
             gst::warning!(CAT, imp = self, "no pool is offered: {error}");

@@ -6,6 +6,7 @@ mod backend;
 mod batch;
 mod cuda;
 mod detector;
+mod errors;
 mod imp;
 mod output;
 mod pads;
@@ -14,6 +15,7 @@ mod settings;
 mod source;
 mod startup;
 mod stats;
+mod swap;
 #[cfg(feature = "v1_26")]
 mod tensors;
 
@@ -41,6 +43,26 @@ pub enum Backend {
     /// ONNX Runtime on an NVIDIA GPU.
     #[enum_value(name = "ONNX Runtime on an NVIDIA GPU (CUDA)", nick = "onnxruntime-cuda")]
     OnnxRuntimeCuda,
+}
+
+/// What serves frames while TensorRT builds an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstTrtInferWarmStart")]
+#[repr(u32)]
+pub enum WarmStart {
+    /// Frames wait for the engine.
+    #[default]
+    #[enum_value(name = "None: frames wait for the engine", nick = "none")]
+    None,
+    /// ONNX Runtime on the GPU that the engine is built for.
+    #[enum_value(
+        name = "ONNX Runtime on the GPU that the engine is built for (CUDA)",
+        nick = "onnxruntime-cuda"
+    )]
+    OnnxRuntimeCuda,
+    /// ONNX Runtime on the CPU.
+    #[enum_value(name = "ONNX Runtime on the CPU; frames in host memory only", nick = "onnxruntime-cpu")]
+    OnnxRuntimeCpu,
 }
 
 /// Arithmetic of the network.
@@ -113,9 +135,13 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    for kind in
-        [Backend::static_type(), Precision::static_type(), OptimizeFor::static_type(), Output::static_type()]
-    {
+    for kind in [
+        Backend::static_type(),
+        WarmStart::static_type(),
+        Precision::static_type(),
+        OptimizeFor::static_type(),
+        Output::static_type(),
+    ] {
         kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "trtinfer", gst::Rank::NONE, TrtInfer::static_type())

@@ -6,7 +6,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstsupport::{copies, lock};
 
-use super::detector::{Detector, Slot};
+use super::detector::Slot;
 use super::imp::{CAT, InFlight, TrtInfer};
 use super::queue::Item;
 use super::{Output, attach, cuda};
@@ -44,9 +44,7 @@ impl TrtInfer {
     fn push_frame(&self, frame: InFlight) -> Result<gst::FlowSuccess, gst::FlowError> {
         let InFlight { mut buffer, slot, entered } = frame;
         let attached = match slot {
-            Some(slot) => {
-                self.detector().and_then(|detector| self.attach(&detector, &slot, buffer.make_mut()))
-            }
+            Some(slot) => self.attach(&slot, buffer.make_mut()),
             None => {
                 attach::nothing(&mut buffer);
                 Ok(())
@@ -63,16 +61,10 @@ impl TrtInfer {
     }
 
     /// Waits for the frame's results and puts them on its buffer.
-    fn attach(
-        &self,
-        detector: &Detector,
-        slot: &Slot,
-        buffer: &mut gst::BufferRef,
-    ) -> Result<(), gst::FlowError> {
+    fn attach(&self, slot: &Slot, buffer: &mut gst::BufferRef) -> Result<(), gst::FlowError> {
         let settings = lock(&self.settings).clone();
-        let Some(results) =
-            slot.batch.wait(detector.engine(), settings.linger(), |inputs| detector.recycle(inputs))
-        else {
+        let detector = &slot.detector;
+        let Some(results) = slot.batch.wait(settings.linger(), |inputs| detector.recycle(inputs)) else {
             return Err(gst::FlowError::Flushing);
         };
         let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;

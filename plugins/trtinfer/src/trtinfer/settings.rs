@@ -10,7 +10,7 @@ use gstsupport::copies;
 use gstsupport::property::{path, path_value, take, text};
 use vision::head;
 
-use super::{Backend, OptimizeFor, Output, Precision};
+use super::{Backend, OptimizeFor, Output, Precision, WarmStart};
 
 /// Without being asked, a CPU computes at most so many batches side by side: each costs memory.
 const MOST_REQUESTS: usize = 4;
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub output: Output,
     /// All but the batch size, which is a property of its own.
     pub tensorrt: TensorRtOptions,
+    pub warm_start: WarmStart,
     pub fail_on_copy: bool,
 }
 
@@ -67,6 +68,7 @@ impl Default for Settings {
             optimize_for: OptimizeFor::default(),
             output: Output::default(),
             tensorrt: TensorRtOptions::default(),
+            warm_start: WarmStart::default(),
             fail_on_copy: false,
         }
     }
@@ -118,6 +120,7 @@ impl Settings {
             "optimization-level" => self.tensorrt.optimization_level = level(value),
             "version-compatible" => take(&mut self.tensorrt.version_compatible, value),
             "hardware-compatible" => take(&mut self.tensorrt.hardware_compatible, value),
+            "warm-start" => take(&mut self.warm_start, value),
             "device" => self.device = value.get().ok().flatten().unwrap_or_else(|| Self::default().device),
             "precision" => take(&mut self.precision, value),
             "threads" => take(&mut self.threads, value),
@@ -151,6 +154,7 @@ impl Settings {
             "optimization-level" => self.tensorrt.optimization_level.map_or(-1, i32::from).to_value(),
             "version-compatible" => self.tensorrt.version_compatible.to_value(),
             "hardware-compatible" => self.tensorrt.hardware_compatible.to_value(),
+            "warm-start" => self.warm_start.to_value(),
             "device" => self.device.to_value(),
             "precision" => self.precision.to_value(),
             "threads" => self.threads.to_value(),
@@ -299,6 +303,15 @@ fn tensorrt_properties() -> Vec<ParamSpec> {
             "Build engines that run on every GPU from Ampere on, at some cost in speed",
             defaults.hardware_compatible,
         ),
+        glib::ParamSpecEnum::builder_with_default("warm-start", Settings::default().warm_start)
+            .nick("Warm start")
+            .blurb(
+                "What serves frames from the start while TensorRT builds an engine; the engine takes over between two \
+                 batches. With onnxruntime-cpu frames are negotiated in host memory and stay there until upstream \
+                 negotiates anew; with onnxruntime-cuda they may lie in either memory",
+            )
+            .mutable_ready()
+            .build(),
     ]
 }
 

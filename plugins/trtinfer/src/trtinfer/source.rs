@@ -1,5 +1,7 @@
 //! Incoming frames: what the negotiated caps mean, and how a frame becomes a slot of the network's input.
 
+use std::sync::Arc;
+
 use engine::InputTensor;
 use gpu::kernels;
 use gpu::{Frame, MemoryKind, cuda};
@@ -12,8 +14,9 @@ use vision::preprocess::Preprocessor;
 use super::cuda::Device;
 use super::detector::{Detector, WriteError};
 
-/// What the negotiated caps mean for incoming frames.
+/// What the negotiated caps mean for incoming frames, and the detector that they go to.
 pub(super) struct Source {
+    pub detector: Arc<Detector>,
     pub info: VideoInfo,
     pub memory: MemoryKind,
     preprocess: Preprocess,
@@ -26,17 +29,24 @@ enum Preprocess {
 }
 
 impl Source {
-    /// Frames of `caps` for `detector`, which may run on `device`. `None` if it cannot take them.
-    pub fn new(caps: &gst::CapsRef, detector: &Detector, device: Option<&Device>) -> Option<Self> {
-        let info = VideoInfo::from_caps(caps).ok()?;
-        let memory = MemoryKind::of(caps.features(0))?;
+    /// Frames of `caps` for `detector`. `None` if it cannot take them.
+    pub fn new(caps: &gst::CapsRef, detector: &Arc<Detector>) -> Option<Self> {
+        Self::of(VideoInfo::from_caps(caps).ok()?, MemoryKind::of(caps.features(0))?, detector)
+    }
+
+    /// The same frames for `detector`. `None` if it cannot take them.
+    pub fn with(&self, detector: &Arc<Detector>) -> Option<Self> {
+        Self::of(self.info.clone(), self.memory, detector)
+    }
+
+    fn of(info: VideoInfo, memory: MemoryKind, detector: &Arc<Detector>) -> Option<Self> {
         let image = gpu::format::image_info(&info)?;
-        let preprocess = match (memory, device) {
+        let preprocess = match (memory, detector.cuda()) {
             (MemoryKind::Host, _) => Preprocess::Host(Box::new(detector.preprocessor(image).ok()?)),
             (MemoryKind::Cuda, Some(device)) => on_device(image, detector, device).ok()?,
             _ => return None,
         };
-        Some(Self { info, memory, preprocess })
+        Some(Self { detector: Arc::clone(detector), info, memory, preprocess })
     }
 
     /// How long `frames` frames last; `None` where their rate is not known.
@@ -59,11 +69,11 @@ impl Source {
     /// When the frame is not what the caps say, or lies in another context than the engine.
     pub fn write(
         &mut self,
-        detector: &Detector,
         frame: &Frame<'_>,
         inputs: &mut [InputTensor],
         slot: usize,
     ) -> Result<(), WriteError> {
+        let detector = &*self.detector;
         match (&mut self.preprocess, frame) {
             (Preprocess::Device { preprocessor, device }, Frame::Cuda(frame)) => {
                 if *frame.context() != *device.context() {

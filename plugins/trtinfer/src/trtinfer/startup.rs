@@ -1,15 +1,17 @@
 //! Starting while an engine is built: state changes go through at once, frames wait, and a stop gives the build up.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::EngineError;
 use engine::tensorrt::progress::Observer;
-use engine::tensorrt::{Progress, Watch};
+use engine::tensorrt::{Prepared, Progress, Watch};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstsupport::lock;
 
+use super::WarmStart;
 use super::backend;
 use super::detector::{Detector, OpenError};
 use super::imp::TrtInfer;
@@ -22,11 +24,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What GStreamer's progress messages are about.
 const TASK: &str = "trtinfer-engine";
 
-/// A build that is under way, if any.
+/// A build that is under way, if any, and what came of it.
 #[derive(Default)]
 pub(super) struct Startup {
     build: Mutex<Option<Watch>>,
     ended: Condvar,
+    /// Waits to take over from a warm start.
+    ready: Mutex<Option<Arc<Detector>>>,
 }
 
 impl Startup {
@@ -47,9 +51,19 @@ impl Startup {
     /// Gives the build up.
     pub fn cancel(&self) {
         if let Some(watch) = lock(&self.build).take() {
-            watch.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+            watch.cancel.store(true, Ordering::Relaxed);
             self.ended.notify_all();
         }
+    }
+
+    /// The detector that is to take over, once.
+    pub fn take_ready(&self) -> Option<Arc<Detector>> {
+        lock(&self.ready).take()
+    }
+
+    /// Nothing takes over any more.
+    pub fn forget(&self) {
+        *lock(&self.ready) = None;
     }
 
     /// Waits until nothing is being built, or `give_up` says so.
@@ -69,14 +83,25 @@ impl TrtInfer {
     /// What is wrong with the settings. Whatever goes wrong in the background is posted on the bus.
     pub(super) fn start(&self) -> Result<(), OpenError> {
         engine::log::set_handler(super::imp::log_engine);
+        self.is_lost.store(false, Ordering::Relaxed);
         let settings = lock(&self.settings).clone();
-        if backend::needs_build(&settings) {
-            return self.start_in_background(settings);
+        if settings.fail_on_copy && settings.warm_start == WarmStart::OnnxRuntimeCpu {
+            return Err(OpenError::WarmStartCopies);
         }
-        self.install(Detector::open(&settings, &Watch::default())?)
+        match backend::prepare(&settings) {
+            Some(prepared) if prepared.needs_build() => self.start_in_background(settings, prepared),
+            prepared => {
+                self.install(Detector::open(&settings, prepared, &Watch::default())?);
+                Ok(())
+            }
+        }
     }
 
-    fn start_in_background(&self, settings: Settings) -> Result<(), OpenError> {
+    fn start_in_background(&self, settings: Settings, prepared: Prepared) -> Result<(), OpenError> {
+        // Before the build begins: what is recorded on the GPU is not disturbed by the builder then.
+        if let Some(warm) = Detector::open_warm(&settings)? {
+            self.install(warm);
+        }
         let watch = Watch { observer: Some(self.observer()), ..Watch::default() };
         self.startup.begin(&watch);
         self.post_progress(
@@ -85,7 +110,7 @@ impl TrtInfer {
         );
         let this = self.ref_counted();
         let work = move || {
-            let opened = Detector::open(&settings, &watch);
+            let opened = Detector::open(&settings, Some(prepared), &watch);
             this.startup.end(&watch, || this.finish_start(opened));
         };
         let started = std::thread::Builder::new().name("trtinfer-start".to_owned()).spawn(work);
@@ -97,18 +122,30 @@ impl TrtInfer {
     }
 
     fn finish_start(&self, opened: Result<Detector, OpenError>) {
-        match opened.and_then(|detector| self.install(detector)) {
-            Ok(()) => {
+        match opened {
+            Ok(detector) => {
+                self.hand_over(detector);
                 self.post_progress(gst::ProgressType::Complete, "the engine is ready");
-                // The batch is known now, and with it how long frames stay here.
-                let message = gst::message::Latency::builder().src(&*self.obj()).build();
-                let _ = self.obj().post_message(message);
             }
             Err(error) => {
+                // A warm start does not stand in for an engine that never comes.
+                *lock(&self.detector) = None;
                 self.post_progress(gst::ProgressType::Error, &error.to_string());
                 self.post_open_error(&error);
             }
         }
+    }
+
+    /// Lets frames go to `detector`: at once, or behind those of a warm start.
+    fn hand_over(&self, detector: Detector) {
+        if lock(&self.detector).is_some() {
+            *lock(&self.startup.ready) = Some(Arc::new(detector));
+            return;
+        }
+        self.install(detector);
+        // The batch is known now, and with it how long frames stay here.
+        let message = gst::message::Latency::builder().src(&*self.obj()).build();
+        let _ = self.obj().post_message(message);
     }
 
     /// Posts how far a build is, when the percent or the phase is another one and not too often.

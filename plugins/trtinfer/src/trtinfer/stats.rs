@@ -28,10 +28,18 @@ pub(super) struct Stats {
 }
 
 impl Stats {
+    /// Another engine runs from now on: durations of the last one would say nothing about it. What was counted stays.
+    pub fn forget_durations(&mut self) {
+        let unset = Self::default();
+        (self.preprocess, self.inference) = (unset.preprocess, unset.inference);
+        (self.postprocess, self.total) = (unset.postprocess, unset.total);
+    }
+
     /// As the property `stats` shows it.
-    pub fn structure(&self, engine: &str, refused: &str) -> gst::Structure {
+    pub fn structure(&self, engine: &str, is_warm_start: bool, refused: &str) -> gst::Structure {
         let structure = gst::Structure::builder("trtinfer-stats")
             .field("engine", engine)
+            .field("warm-start", is_warm_start)
             .field("refused", refused)
             .field("frames-in", self.frames_in)
             .field("frames-inferred", self.inferred)

@@ -32,6 +32,16 @@ pub(super) enum ConvertError {
     Cuda(#[from] cuda::Error),
 }
 
+impl ConvertError {
+    /// What failed on the GPU, if that is the cause.
+    pub fn gpu(&self) -> Option<&cuda::Error> {
+        match self {
+            Self::Cuda(error) | Self::Frame(FrameError::Cuda(error)) => Some(error),
+            Self::Copy | Self::Flow(_) | Self::Frame(_) => None,
+        }
+    }
+}
+
 /// Turns host frames into CUDA frames, by copying them or by lending them to the device.
 pub(super) struct Converter {
     pub gpu: Gpu,

@@ -9,7 +9,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoMeta};
 use gstsupport::flow::Upstream;
-use gstsupport::{copies, lock};
+use gstsupport::{copies, fault, lock};
 
 use super::convert::{ConvertError, Converter};
 use super::counters::Counters;
@@ -239,7 +239,8 @@ impl BaseTransformImpl for ZcBufferPool {
         }
         let Some(input) = self.take_queued_buffer() else { return Ok(GenerateOutputSuccess::NoOutput) };
         let converter = converter.ok_or(gst::FlowError::NotNegotiated)?;
-        let mut output = converter.convert(input.clone()).map_err(|error| self.convert_error(&error))?;
+        let mut output =
+            converter.convert(input.clone()).map_err(|error| self.convert_error(&error, &converter.gpu))?;
         let target = output.get_mut().ok_or(gst::FlowError::Error)?;
         self.parent_copy_metadata(&input, target).map_err(|error| {
             error.log_with_imp(self);
@@ -375,12 +376,18 @@ impl ZcBufferPool {
         Ok(())
     }
 
-    fn convert_error(&self, error: &ConvertError) -> gst::FlowError {
+    fn convert_error(&self, error: &ConvertError, gpu: &Gpu) -> gst::FlowError {
         if let ConvertError::Flow(flow) = error {
             // The pool has posted its reason.
             return *flow;
         }
-        gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+        let device = gpu.context.context().device().ordinal;
+        let is_fault = error
+            .gpu()
+            .is_some_and(|cause| fault::post(&*self.obj(), cause, Some(device), &error.to_string()));
+        if !is_fault {
+            gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
+        }
         gst::FlowError::Error
     }
 

@@ -1,0 +1,125 @@
+//! `trtinfer` with TensorRT: an engine is built while the pipeline starts, and devices that fail. Runs against the doubles of `libs/engine`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../../libs/engine/tests/tensorrt/double.rs"]
+#[allow(dead_code)]
+mod double;
+mod faults;
+mod start;
+mod warm;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use gst::prelude::*;
+use gst_osha_tests::{Pipeline, init, model};
+use libtest_mimic::{Arguments, Trial};
+
+const DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(30);
+
+/// `source` seen by a `trtinfer` called `infer` with `properties`, whose engines lie in `cache`.
+fn pipeline_of(source: &str, cache: &Path, properties: &str) -> Pipeline {
+    let line = format!(
+        "{source} ! trtinfer name=infer model={} tensorrt-library={} engine-cache={} {properties} ! fakesink",
+        model("yolo-dynamic"),
+        double::folder("full").display(),
+        cache.display()
+    );
+    Pipeline::new(&line).unwrap()
+}
+
+fn pipeline(cache: &Path, backend: &str) -> Pipeline {
+    let source = "videotestsrc num-buffers=3 ! video/x-raw,format=RGB,width=64,height=64";
+    pipeline_of(source, cache, &format!("backend={backend}"))
+}
+
+/// What the bus said until the end or an error.
+#[derive(Default)]
+struct Heard {
+    progress: Vec<(gst::ProgressType, String)>,
+    percents: Vec<u32>,
+    /// The messages that tell of another engine.
+    engines: Vec<gst::Structure>,
+    error: Option<String>,
+    details: Option<gst::Structure>,
+}
+
+fn listen(pipeline: &Pipeline) -> Heard {
+    let bus = pipeline.0.bus().unwrap();
+    let mut heard = Heard::default();
+    loop {
+        let message = bus.timed_pop(DEADLINE).expect("nothing happens");
+        match message.view() {
+            gst::MessageView::Eos(_) => return heard,
+            gst::MessageView::Error(error) => {
+                heard.error = Some(error.error().to_string());
+                heard.details = error.details().map(ToOwned::to_owned);
+                return heard;
+            }
+            gst::MessageView::Progress(progress) => {
+                let (kind, _, text) = progress.get();
+                heard.progress.push((kind, text.to_owned()));
+            }
+            gst::MessageView::Element(element) => {
+                let structure = element.structure().unwrap().to_owned();
+                match structure.name().as_str() {
+                    "trtinfer-progress" => heard.percents.extend(structure.get::<u32>("percent").ok()),
+                    "trtinfer-engine" => heard.engines.push(structure),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn play(cache: &Path, backend: &str) -> (Heard, gst::Structure) {
+    let pipeline = pipeline(cache, backend);
+    pipeline.0.set_state(gst::State::Playing).unwrap();
+    let heard = listen(&pipeline);
+    let stats = pipeline.element("infer").unwrap().property("stats");
+    pipeline.0.set_state(gst::State::Null).unwrap();
+    (heard, stats)
+}
+
+/// Names and bodies of the functions given.
+macro_rules! tests {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        vec![$((concat!(stringify!($module), "::", stringify!($name)), $module::$name as fn())),+]
+    };
+}
+
+fn main() -> ExitCode {
+    if !double::is_in_place() {
+        return double::rerun();
+    }
+    init();
+    let tests: Vec<(&str, fn())> = tests!(
+        start::a_pipeline_starts_while_its_engine_is_built,
+        start::null_gives_a_build_up_within_two_seconds,
+        start::a_failed_build_is_an_error_on_the_bus,
+        start::auto_goes_on_when_nothing_can_be_built,
+        warm::every_frame_is_seen_once_by_one_engine_or_the_other,
+        warm::an_engine_in_the_cache_needs_no_warm_start,
+        warm::seeks_while_the_engine_is_built_lose_nothing,
+        warm::null_gives_a_build_up_within_two_seconds,
+        warm::a_failed_build_ends_a_warm_start,
+        warm::auto_goes_on_when_nothing_can_be_built,
+        faults::a_lost_context_ends_the_pipeline_with_one_structured_error,
+        faults::auto_does_not_hide_a_lost_context,
+        faults::memory_that_is_short_is_told_in_numbers,
+        faults::a_failed_run_has_no_details_of_a_gpu_that_is_well,
+        warm::what_cannot_be_had_is_refused_at_the_start,
+    );
+    let trial = |(name, body): (&'static str, fn())| {
+        Trial::test(name, move || {
+            double::reset();
+            body();
+            Ok(())
+        })
+    };
+    let mut arguments = Arguments::from_args();
+    // The doubles are told what to do for one test at a time.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
+}
