@@ -1,5 +1,6 @@
 //! The ground truth that `models/demo` writes beside a clip.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -80,11 +81,20 @@ impl Truth {
         self.frames.last().map_or(0.0, |frame| frame.pts_ms as f64 / 1e3)
     }
 
-    /// Where the worker `track` is labelled last at or before `at_ms`.
+    /// Where the worker `track` is visible last at or before `at_ms`.
     pub fn person(&self, track: i64, at_ms: u64) -> Option<Rect> {
         let before = self.frames.iter().rev().filter(|frame| frame.pts_ms <= at_ms);
-        let of_track = |object: &&Labelled| object.track == track && object.class == "person";
-        before.flat_map(|frame| &frame.objects).find(of_track).map(|object| object.rect)
+        before.flat_map(Frame::people).flatten().find(|person| person.0 == track).map(|person| person.1)
+    }
+
+    /// Who shows too little of `class` to be labelled in at least half of the frames from `start_ms` to `end_ms`.
+    pub fn hidden(&self, class: &str, start_ms: u64, end_ms: u64) -> Vec<i64> {
+        let frames = || self.frames.iter().filter(|frame| (start_ms..=end_ms).contains(&frame.pts_ms));
+        let mut times: BTreeMap<i64, usize> = BTreeMap::new();
+        for object in frames().flat_map(|frame| &frame.hidden).filter(|object| object.class == class) {
+            *times.entry(object.track).or_default() += 1;
+        }
+        times.into_iter().filter(|(_, times)| 2 * times >= frames().count()).map(|(track, _)| track).collect()
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Counts {
     pub misses: usize,
     /// That were reported and did not happen, or were reported before.
     pub false_alarms: usize,
+    /// That were reported and happened, but show too little to be labelled: neither right nor wrong.
+    pub hidden: usize,
 }
 
 impl Counts {
@@ -40,6 +42,7 @@ impl Counts {
             hits: self.hits + other.hits,
             misses: self.misses + other.misses,
             false_alarms: self.false_alarms + other.false_alarms,
+            hidden: self.hidden + other.hidden,
         }
     }
 }
@@ -56,6 +59,7 @@ pub fn score(truth: &Truth, events: &[Event], mut tell: impl FnMut(String)) -> C
         let partner = open.iter().position(|real| tells_of(truth, found, real));
         match partner.map(|index| open.swap_remove(index)) {
             Some(real) => counts.hits += usize::from(is_long(real)),
+            None if is_hidden(truth, found) => counts.hidden += 1,
             None => {
                 counts.false_alarms += 1;
                 let end = found.end_s.unwrap_or_default();
@@ -82,10 +86,22 @@ fn tells_of(truth: &Truth, found: &Violation, real: &truth::Violation) -> bool {
     let (start, end) = (found.start_s * 1e3, found.end_s.unwrap_or_default() * 1e3);
     let both = end.min(real.end_ms as f64) - start.max(real.start_ms as f64);
     let either = end.max(real.end_ms as f64) - start.min(real.start_ms as f64);
-    let is_there = |at: f64| {
-        truth.person(real.track, at as u64).is_some_and(|rect| iou(&rect, &found.rect) >= SAME_PLACE)
-    };
-    // The box is that of the last frame in which the worker was seen, which may be after the end.
-    let same_place = || (0..=20).any(|step| is_there(end + f64::from(step) * 100.0));
-    found.rule == real.class && both >= SAME_TIME * either && same_place()
+    found.rule == real.class && both >= SAME_TIME * either && is_of(truth, found, real.track)
+}
+
+/// Whether `found` is something that the worker shows too little of to be labelled.
+fn is_hidden(truth: &Truth, found: &Violation) -> bool {
+    let ms = |seconds: f64| (seconds * 1e3) as u64;
+    let tracks = truth.hidden(&found.rule, ms(found.start_s), ms(found.end_s.unwrap_or_default()));
+    tracks.into_iter().any(|track| is_of(truth, found, track))
+}
+
+/// Whether the box of `found` is on the worker `track`.
+fn is_of(truth: &Truth, found: &Violation, track: i64) -> bool {
+    let (start, end) = (found.start_s * 1e3, found.end_s.unwrap_or_default() * 1e3);
+    let is_there =
+        |at: f64| truth.person(track, at as u64).is_some_and(|rect| iou(&rect, &found.rect) >= SAME_PLACE);
+    // The box is that of the last frame in which the person was seen: a while before the end where only the head was
+    // still seen, or after it.
+    (-30..=20).map(|step| end + f64::from(step) * 100.0).filter(|at| *at >= start).any(is_there)
 }
