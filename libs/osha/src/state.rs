@@ -219,7 +219,8 @@ impl Condition {
         }
         let cooling = self.ended.is_some_and(|ended| pts < ended.saturating_add(timing.cooldown));
         let full = self.balance + ROUNDING >= timing.confirm.as_secs_f64();
-        let breach = self.breach.as_ref().filter(|breach| full && !cooling && breach.frames > 1)?.clone();
+        let is_sure = |breach: &&Breach| breach.frames > 1 && breach.score_mean() >= timing.score;
+        let breach = self.breach.as_ref().filter(|_| full && !cooling).filter(is_sure)?.clone();
         self.confirmed = true;
         self.balance = 0.0;
         Some(breach)
@@ -241,7 +242,7 @@ mod tests {
 
     const FRAME: Duration = Duration::from_millis(40);
 
-    /// Runs one frame per letter: m(issing), w(orn), n(othing), h(idden), and space for out of view. A number repeats what follows.
+    /// Runs one frame per letter: m(issing), u(nsurely missing), w(orn), n(othing), h(idden), and space for out of view. A number repeats what follows.
     fn play(condition: &mut Condition, script: &str) -> Vec<(Duration, Transition)> {
         let mut out = Vec::new();
         let (mut pts, mut repeat) = (Duration::ZERO, 0);
@@ -253,6 +254,7 @@ mod tests {
             for _ in 0..repeat.max(1) {
                 let evidence = match letter {
                     'm' => Some(Against(0.5)),
+                    'u' => Some(Against(0.3)),
                     'w' => Some(Fine(0.5)),
                     'n' => Some(Silent),
                     'h' => Some(Hidden),
@@ -290,6 +292,13 @@ mod tests {
         assert_eq!((ended.start, ended.last, ended.frames), (50 * FRAME, 149 * FRAME, 100));
         assert!(*cleared <= 151 * FRAME + Timing::default().clear, "{cleared:?}");
         assert_eq!((ended.score_max, ended.score_mean()), (0.5, 0.5));
+    }
+
+    #[test]
+    fn what_is_unsure_on_the_whole_is_nothing() {
+        assert_eq!(starts("200u"), [0; 0]);
+        assert_eq!(starts("20w20u70m20w"), [20], "sure in the end, and since when it was seen");
+        assert_eq!(starts("5m3u60m"), [0]);
     }
 
     #[test]

@@ -47,6 +47,9 @@ pub struct Timing {
     /// The share of the time, 0 to 1, that has to agree before anything starts or ends.
     #[serde(deserialize_with = "share")]
     pub share: f32,
+    /// The mean score, 0 to 1, of the detections that show a violation, below which it does not start.
+    #[serde(deserialize_with = "score")]
+    pub score: f32,
 }
 
 impl Default for Timing {
@@ -59,6 +62,7 @@ impl Default for Timing {
             update: Duration::from_millis(10_000),
             hidden: Duration::from_millis(10_000),
             share: 0.6,
+            score: 0.45,
         }
     }
 }
@@ -77,6 +81,12 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     let problem =
         || serde::de::Error::custom(format!("share is {value}, but has to be above 0.5 and at most 1"));
     (value > 0.5 && value <= 1.0).then_some(value).ok_or_else(problem)
+}
+
+fn score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let value = f32::deserialize(deserializer)?;
+    let problem = || serde::de::Error::custom(format!("score is {value}, but has to be from 0 to 1"));
+    (0.0..=1.0).contains(&value).then_some(value).ok_or_else(problem)
 }
 
 /// Where the camera looks and what matters there.
