@@ -7,6 +7,7 @@ use osha::expression::{Expression, Names};
 use osha::retrieval::{BuiltIn, Index, Query, Scan};
 use osha::schedule::LocalTime;
 use osha::site::Site;
+use std::sync::LazyLock;
 use std::time::Duration;
 use vision::model::{Sidecar, parse_labels};
 
@@ -48,11 +49,12 @@ fn judge(site: Site, labels: &[&str]) {
     engine.finish();
 }
 
-/// Reads a rule in words.
+/// Reads a rule in words, for a site that has zones.
 pub fn expression(text: &str) -> bool {
-    let vocabulary = Vocabulary::default();
-    let site = Site::from_toml(include_str!("../../../libs/osha/tests/sites/everything.toml")).unwrap();
-    match Expression::parse(text, Names { vocabulary: &vocabulary, zones: &site.zones }) {
+    static SITE: LazyLock<Site> = LazyLock::new(|| {
+        Site::from_toml(include_str!("../../../libs/osha/tests/sites/everything.toml")).unwrap()
+    });
+    match Expression::parse(text, Names { vocabulary: &Vocabulary::default(), zones: &SITE.zones }) {
         Ok(_) => true,
         Err(error) => {
             assert!(text.get(error.span.clone()).is_some(), "{error}: not within the text");

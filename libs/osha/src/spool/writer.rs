@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub enum FsyncPolicy {
     /// After every line: survives a power cut, costs milliseconds a line.
     Always,
-    /// Once the oldest of them has waited so long, and when a file is closed: a power cut takes the last ones only. Somebody
-    /// has to call [`Spool::sync_if_due`] while no events come.
+    /// Once the oldest of them has waited so long, and when a file is closed: a power cut takes the last ones only. While no
+    /// events come, somebody has to call [`Spool::sync_if_due`].
     Interval(Duration),
     /// When a file is closed.
     #[default]
@@ -70,7 +70,8 @@ pub enum Recovery {
 /// A file that events are appended to, whole or not at all, by one writer.
 ///
 /// Once [`Spool::append`] has returned, the event survives the end of the process, however that comes; with
-/// [`FsyncPolicy::Always`], or once [`FsyncPolicy::Interval`] has passed, it also survives a power cut, as far as the disk keeps its word.
+/// [`FsyncPolicy::Always`], or once [`FsyncPolicy::Interval`] has passed, it also survives a power cut, as far as the disk
+/// keeps its word.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
