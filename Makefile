@@ -2,8 +2,9 @@
 # make test      every test
 # make test-gpu  what needs an NVIDIA GPU, on a machine that has one
 # make test-tensorrt  what needs TensorRT, on a machine that has it
+# make fuzz      reads broken files for SECONDS of CPU time each
 # make build     plugins into build/plugins, the command line into build/bin
-.PHONY: demo test test-gpu test-tensorrt build bench bootstrap lint clean
+.PHONY: demo test fuzz test-gpu test-tensorrt build bench bootstrap lint clean
 .DEFAULT_GOAL := build
 
 PLUGINS := zcbufferpool trtinfer oshaannotate zcopies
@@ -32,6 +33,12 @@ test-gpu: build
 
 test-tensorrt:
 	GST_OSHA_TENSORRT_TESTS=real cargo test --release --locked -p gst-osha-engine --test tensorrt
+
+fuzz: SECONDS := 600
+fuzz: SEED := 1
+fuzz: bootstrap
+	OSHA_FUZZ_SECONDS=$(SECONDS) OSHA_FUZZ_SEED=$(SEED) \
+		cargo test --release --locked -p gst-osha-tests --test fuzz -- --nocapture --skip what_panics
 
 bench: build
 	build/bin/gst-osha bench

@@ -180,6 +180,21 @@ fn messages_have_the_numbers_of_the_spool() {
 }
 
 #[test]
+fn the_spool_is_the_same_whenever_it_is_synced() {
+    let spool_of = |sync: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let (location, path) = spool(&folder);
+        Site::new(&format!("{location} events-sync={sync} events-wall-clock=false")).play();
+        assert!(!events(&path).is_empty(), "{sync}");
+        std::fs::read(&path).unwrap()
+    };
+    let always = spool_of("always");
+    for sync in ["interval", "interval events-sync-interval=1", "on-close", "never"] {
+        assert_eq!(spool_of(sync), always, "{sync}");
+    }
+}
+
+#[test]
 fn frames_that_know_when_they_were_taken_say_so() {
     let unix = gst::ClockTime::from_seconds(1_700_000_000);
     let ntp = unix + gst::ClockTime::from_seconds(2_208_988_800);

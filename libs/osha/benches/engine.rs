@@ -30,45 +30,14 @@ fn site_objects() -> Vec<Object<'static>> {
 }
 
 /// Twenty zones, and a rule of every kind.
-fn busy_site() -> Site {
-    let zone = |index: u32| {
-        let (x, y) = (f64::from(index % 5) * 0.2, f64::from(index / 5) * 0.25);
-        format!(
-            "[[zones]]\nid = 'z{index}'\nkind = 'ppe'\nppe = ['hard_hat']\n\
-             points = [[{x}, {y}], [{}, {y}], [{}, {}], [{x}, {}]]\n",
-            x + 0.19,
-            x + 0.2,
-            y + 0.24,
-            y + 0.25
-        )
-    };
-    let rule = |(id, rest): (&str, &str)| format!("[[rules]]\nid = '{id}'\nkind = '{id}'\n{rest}\n");
-    let rules = [
-        ("in_zone", "zones = ['z3', 'z7']"),
-        ("too_near", ""),
-        ("under_load", ""),
-        ("unprotected_edge", "zones = ['z1']"),
-        ("crowding", "zones = ['z0', 'z1', 'z2', 'z3']\nmax = 3"),
-        ("blocked", "zones = ['z4', 'z5']"),
-        ("fire_smoke", ""),
-        ("fallen", ""),
-        ("vehicle_without_spotter", ""),
-        ("ladder_scaffold", ""),
-        ("custom", "when = 'person without vest in \"z2\" and distance(person, forklift) < 3'"),
-    ];
-    let text = format!(
-        "scope = 'construction'\n{}{}",
-        (0..20).map(zone).collect::<String>(),
-        rules.into_iter().map(rule).collect::<String>()
-    );
-    Site::from_toml(&text).unwrap_or_default()
-}
+const BUSY: &str = include_str!("../tests/sites/busy.toml");
 
 fn judge(criterion: &mut Criterion) {
     let crowd: Vec<_> = (0..PEOPLE).flat_map(worker).collect();
+    let busy = Site::from_toml(BUSY).unwrap_or_default();
     let cases = [
         (format!("judge {PEOPLE} people with a head each"), Site::default(), crowd),
-        ("judge 50 objects, 20 zones, 13 rules".to_owned(), busy_site(), site_objects()),
+        ("judge 50 objects, 20 zones, 13 rules".to_owned(), busy, site_objects()),
     ];
     for (name, site, objects) in cases {
         let mut engine = Engine::new(site);

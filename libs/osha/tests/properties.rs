@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use osha::classes::Vocabulary;
-use osha::corpus::Corpus;
 use osha::engine::{Analyser, Engine, FrameObservations, Object};
 use osha::expression::{Expression, Names};
 use osha::site::Site;
@@ -146,61 +145,4 @@ fn mutated(text: &str, at: usize, cut: usize, insert: &str) -> String {
         .chain(insert.chars().collect::<Vec<_>>().iter())
         .chain(&characters[after..])
         .collect()
-}
-
-const EXPRESSION: &str =
-    "not (count(person without vest) > 2 and hour >= 22) or distance(person, forklift) < 3.5 for 2 min";
-const LABELS: &str =
-    "Person\nno-hardhat\nNO Safety Vest\nhelmet\nhead\nexcavator\ndump_truck\nfall\nSchutzhelm 🦺";
-
-/// For the longer run: `OSHA_FUZZ_SECONDS=600 cargo test --release -p gst-osha-core --test properties -- --ignored`.
-#[test]
-#[ignore = "takes as long as it is told to, 5 seconds for each target by default"]
-fn fuzz() {
-    let seconds = std::env::var("OSHA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    type Target = (&'static str, &'static str, fn(&str));
-    let corpus: String =
-        include_str!("../data/osha.jsonl").lines().take(4).map(|line| format!("{line}\n")).collect();
-    let targets: [Target; 4] = [
-        ("site file", SITE, |text| drop(Site::from_toml(text))),
-        ("expression", EXPRESSION, |text| {
-            drop(Expression::parse(text, Names { vocabulary: &Vocabulary::default(), zones: &[] }));
-        }),
-        ("labels", LABELS, |text| drop(Vocabulary::for_labels(&text.lines().collect::<Vec<_>>()))),
-        ("corpus", corpus.leak(), |text| drop(Corpus::from_jsonl(text))),
-    ];
-    for (name, seed_text, target) in targets {
-        let (end, mut seed, mut runs) =
-            (std::time::Instant::now() + Duration::from_secs(seconds), 1u64, 0u64);
-        while std::time::Instant::now() < end {
-            target(&noisy(seed_text, &mut seed));
-            runs += 1;
-        }
-        println!("{name}: {runs} inputs in {seconds} s");
-    }
-}
-
-/// A piece of `text` with some bytes changed.
-fn noisy(text: &str, seed: &mut u64) -> String {
-    let mut next = |below: usize| {
-        *seed ^= *seed << 13;
-        *seed ^= *seed >> 7;
-        *seed ^= *seed << 17;
-        (*seed % below.max(1) as u64) as usize
-    };
-    let (from, length) = (next(text.len()), next(text.len()));
-    let whole = next(2) == 0;
-    let mut bytes = if whole {
-        text.as_bytes().to_vec()
-    } else {
-        text.as_bytes()[from..].iter().take(length).copied().collect()
-    };
-    for _ in 0..next(6) {
-        if !bytes.is_empty() {
-            let at = next(bytes.len());
-            let copied = bytes[next(bytes.len())];
-            bytes[at] = if next(2) == 0 { copied } else { next(256) as u8 };
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -1,8 +1,12 @@
 //! Something blocks an exit, a way or an extinguisher.
 
 use super::{Finding, Rule};
+use crate::geometry;
 use crate::scene::{Scene, Thing};
 use crate::state::Evidence;
+
+/// The part of a zone that people may cover before it counts as hidden.
+const COVERED: f32 = 0.4;
 
 /// Things of these classes belong where they are.
 const HARMLESS: [&str; 4] = ["extinguisher", "guardrail", "fire", "smoke"];
@@ -16,7 +20,12 @@ pub(super) fn check(rule: &Rule, scene: &Scene<'_>) -> Vec<Finding> {
             .map(|(index, _)| index)
             .collect();
         let score = blocking.iter().map(|&index| scene.things[index].score).reduce(f32::max);
-        let evidence = score.map_or(Evidence::Fine(1.0), Evidence::Against);
+        let free = if zone.is_some_and(|zone| is_hidden(scene, zone)) {
+            Evidence::Hidden
+        } else {
+            Evidence::Fine(1.0)
+        };
+        let evidence = score.map_or(free, Evidence::Against);
         Finding::new(who, evidence, zone).with(blocking)
     };
     rule.places().into_iter().map(judge).collect()
@@ -27,6 +36,16 @@ fn can_block(rule: &Rule, thing: &Thing) -> bool {
         return thing.is_any(&rule.classes);
     }
     !thing.is_person() && !thing.class.is_equipment() && !thing.is_any(&HARMLESS)
+}
+
+/// Whether people cover so much of the zone's box that a thing in it would not be seen. Where their boxes overlap, each
+/// counts. What has no area is not hidden.
+fn is_hidden(scene: &Scene<'_>, zone: usize) -> bool {
+    let [width, height] = scene.size;
+    let [x, y, w, h] = geometry::bounds(&scene.site.zones[zone].points);
+    let zone = [x * width, y * height, w * width, h * height];
+    let covered: f32 = scene.people().map(|(_, person)| geometry::overlap(&person.rect, &zone)).sum();
+    covered > COVERED * geometry::area(&zone)
 }
 
 /// Whether an end or the middle of the thing's lower edge is in the zone.
@@ -61,6 +80,16 @@ mod tests {
         for other in [pallet(0.2), person(1, 0.5, 0.9), thing("fire_extinguisher", 4, 0.5, 0.9, 0.05)] {
             assert_eq!(judge(SITE, |_| vec![other])[0].evidence, Evidence::Fine(1.0));
         }
+    }
+
+    #[test]
+    fn people_who_stand_before_it_hide_it() {
+        let queue = |count: u64| (0..count).map(|index| person(index, 0.44 + 0.06 * index as f32, 0.9));
+        assert_eq!(judge(SITE, |_| queue(1).collect())[0].evidence, Evidence::Fine(1.0));
+        assert_eq!(judge(SITE, |_| queue(3).collect())[0].evidence, Evidence::Hidden);
+        let pallet = thing("pallet", 9, 0.5, 0.95, 0.1);
+        let seen = judge(SITE, |_| queue(3).chain([pallet]).collect());
+        assert!(matches!(seen[0].evidence, Evidence::Against(_)), "between their feet");
     }
 
     #[test]

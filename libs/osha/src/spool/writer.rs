@@ -8,18 +8,32 @@ use crate::event::Event;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// When lines are forced onto the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FsyncPolicy {
     /// After every line: survives a power cut, costs milliseconds a line.
     Always,
+    /// Once the oldest of them has waited so long, and when a file is closed: a power cut takes the last ones only. While no
+    /// events come, somebody has to call [`Spool::sync_if_due`].
+    Interval(Duration),
     /// When a file is closed.
     #[default]
     OnClose,
     /// When the system likes.
     Never,
+}
+
+impl FsyncPolicy {
+    /// How long a line may wait; `None` if it is up to the end of the file, or to the system.
+    fn longest_wait(self) -> Option<Duration> {
+        match self {
+            Self::Always => Some(Duration::ZERO),
+            Self::Interval(longest) => Some(longest),
+            Self::OnClose | Self::Never => None,
+        }
+    }
 }
 
 /// How a spool is kept. By default it is one file that grows.
@@ -56,7 +70,8 @@ pub enum Recovery {
 /// A file that events are appended to, whole or not at all, by one writer.
 ///
 /// Once [`Spool::append`] has returned, the event survives the end of the process, however that comes; with
-/// [`FsyncPolicy::Always`] it also survives a power cut, as far as the disk keeps its word.
+/// [`FsyncPolicy::Always`], or once [`FsyncPolicy::Interval`] has passed, it also survives a power cut, as far as the disk
+/// keeps its word.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -70,6 +85,8 @@ pub struct Spool {
     run: u64,
     /// Half a line is behind `length`.
     torn: bool,
+    /// Since when a line waits to be forced onto the disk.
+    waiting: Option<Instant>,
     recovery: Recovery,
 }
 
@@ -95,6 +112,7 @@ impl Spool {
             head: Head::default(),
             run: 1,
             torn: false,
+            waiting: None,
             recovery: Recovery::Clean,
             path,
         };
@@ -125,6 +143,7 @@ impl Spool {
     /// is due and cannot be begun.
     pub fn append(&mut self, event: &mut Event) -> Result<(), SpoolError> {
         if self.regular && !is_at(&self.file, &self.path) {
+            self.sync_at_close()?;
             self.begin_anew().map_err(|source| self.rotation_error(source))?;
         }
         let sequence = self.head.sequence + 1;
@@ -138,7 +157,20 @@ impl Spool {
         }
         self.write(line.as_bytes())?;
         self.head = Head { sequence, hash };
-        if self.options.fsync == FsyncPolicy::Always { self.sync() } else { Ok(()) }
+        self.waiting.get_or_insert_with(Instant::now);
+        self.sync_if_due()
+    }
+
+    /// Forces lines onto the disk if one has waited for as long as the policy allows. [`Spool::append`] does so by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError::Sync`] if lines may not be on the disk.
+    pub fn sync_if_due(&mut self) -> Result<(), SpoolError> {
+        let Some((since, longest)) = self.waiting.zip(self.options.fsync.longest_wait()) else {
+            return Ok(());
+        };
+        if since.elapsed() >= longest { self.sync() } else { Ok(()) }
     }
 
     /// Closes the file. To drop it instead leaves out the final sync.
@@ -146,7 +178,7 @@ impl Spool {
     /// # Errors
     ///
     /// [`SpoolError::Sync`] if lines may not be on the disk.
-    pub fn close(self) -> Result<(), SpoolError> {
+    pub fn close(mut self) -> Result<(), SpoolError> {
         self.sync_at_close()
     }
 
@@ -167,7 +199,7 @@ impl Spool {
             self.recovery = Recovery::SetAside { path };
             return Ok(());
         }
-        if self.length == 0 && self.options.fsync == FsyncPolicy::Always {
+        if self.length == 0 && self.options.fsync.longest_wait().is_some() {
             self.sync_folder().map_err(failed)?;
         }
         self.mend(&tail)
@@ -235,7 +267,7 @@ impl Spool {
         self.length = 0;
         self.torn = false;
         self.born = SystemTime::now();
-        if self.options.fsync == FsyncPolicy::Always {
+        if self.options.fsync.longest_wait().is_some() {
             self.sync_folder()?;
         }
         Ok(())
@@ -275,15 +307,17 @@ impl Spool {
         if self.regular { self.file.set_len(self.length) } else { Err(ErrorKind::Unsupported.into()) }
     }
 
-    fn sync_at_close(&self) -> Result<(), SpoolError> {
+    fn sync_at_close(&mut self) -> Result<(), SpoolError> {
         if self.options.fsync == FsyncPolicy::Never { Ok(()) } else { self.sync() }
     }
 
-    fn sync(&self) -> Result<(), SpoolError> {
-        if !self.regular {
-            return Ok(());
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        if self.regular {
+            let failed = |source| SpoolError::Sync { path: self.path.clone(), source };
+            self.file.sync_data().map_err(failed)?;
         }
-        self.file.sync_data().map_err(|source| SpoolError::Sync { path: self.path.clone(), source })
+        self.waiting = None;
+        Ok(())
     }
 
     /// A new name is on the disk once its folder is.

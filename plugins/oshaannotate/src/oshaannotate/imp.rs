@@ -424,6 +424,9 @@ impl OshaAnnotate {
     /// Keeps and then posts `events`: what was heard of is in the spool. A failure is posted as an error. Nothing is locked
     /// meanwhile: whoever hears of an event may ask for the counters at once.
     fn report(&self, events: Vec<Event>) -> Result<(), SpoolError> {
+        let tell = |error: &SpoolError| {
+            gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
+        };
         for mut event in events {
             let recorded =
                 lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
@@ -436,11 +439,10 @@ impl OshaAnnotate {
                     gst::debug!(CAT, imp = self, "no bus takes the message");
                 }
             }
-            recorded.inspect_err(|error| {
-                gst::element_imp_error!(self, gst::ResourceError::Write, ("events-location: {error}"));
-            })?;
+            recorded.inspect_err(tell)?;
         }
-        Ok(())
+        let sync = |analysis: &mut Analysis| analysis.journal.sync_if_due();
+        lock(&self.analysis).as_mut().map_or(Ok(()), sync).inspect_err(tell)
     }
 
     /// Tells the bus why the frame cannot be drawn on.

@@ -94,6 +94,14 @@ impl Journal {
         self.spool.as_mut().map_or(Ok(()), |spool| spool.append(event))
     }
 
+    /// Forces events onto the disk that have waited for long enough. To be called for every frame.
+    ///
+    /// # Errors
+    /// When they may not be on the disk.
+    pub fn sync_if_due(&mut self) -> Result<(), SpoolError> {
+        self.spool.as_mut().map_or(Ok(()), Spool::sync_if_due)
+    }
+
     /// Closes the spool.
     ///
     /// # Errors

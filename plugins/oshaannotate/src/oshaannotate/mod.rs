@@ -36,6 +36,12 @@ pub enum EventsSync {
     /// When the system likes.
     #[enum_value(name = "Never: when the system likes", nick = "never")]
     Never,
+    /// After `events-sync-interval` at the latest.
+    #[enum_value(
+        name = "Interval: after events-sync-interval at the latest, and on close; a power cut takes the last events only",
+        nick = "interval"
+    )]
+    Interval,
 }
 
 glib::wrapper! {

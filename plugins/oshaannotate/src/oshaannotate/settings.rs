@@ -1,6 +1,7 @@
 //! Properties of the element: defaults and blurbs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
@@ -17,6 +18,8 @@ pub(super) struct Settings {
     pub rules: Option<PathBuf>,
     pub events_location: Option<PathBuf>,
     pub events_sync: EventsSync,
+    /// In milliseconds.
+    pub events_sync_interval: u32,
     pub events_max_size: u64,
     pub events_max_age: u32,
     pub events_max_files: u32,
@@ -40,6 +43,7 @@ impl Default for Settings {
             rules: None,
             events_location: None,
             events_sync: EventsSync::default(),
+            events_sync_interval: 1000,
             events_max_size: 0,
             events_max_age: 0,
             events_max_files: 0,
@@ -66,6 +70,9 @@ impl Settings {
             EventsSync::Always => FsyncPolicy::Always,
             EventsSync::OnClose => FsyncPolicy::OnClose,
             EventsSync::Never => FsyncPolicy::Never,
+            EventsSync::Interval => {
+                FsyncPolicy::Interval(Duration::from_millis(self.events_sync_interval.into()))
+            }
         }
     }
 
@@ -75,6 +82,7 @@ impl Settings {
             "rules" => self.rules = path(value),
             "events-location" => self.events_location = path(value),
             "events-sync" => take(&mut self.events_sync, value),
+            "events-sync-interval" => take(&mut self.events_sync_interval, value),
             "events-max-size" => take(&mut self.events_max_size, value),
             "events-max-age" => take(&mut self.events_max_age, value),
             "events-max-files" => take(&mut self.events_max_files, value),
@@ -100,6 +108,7 @@ impl Settings {
             "rules" => path_value(&self.rules),
             "events-location" => path_value(&self.events_location),
             "events-sync" => self.events_sync.to_value(),
+            "events-sync-interval" => self.events_sync_interval.to_value(),
             "events-max-size" => self.events_max_size.to_value(),
             "events-max-age" => self.events_max_age.to_value(),
             "events-max-files" => self.events_max_files.to_value(),
@@ -215,6 +224,12 @@ fn event_properties() -> Vec<ParamSpec> {
         glib::ParamSpecEnum::builder_with_default("events-sync", defaults.events_sync)
             .nick("Events sync")
             .blurb("When recorded events are forced onto the disk")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("events-sync-interval")
+            .nick("Events sync interval")
+            .blurb("Milliseconds that a recorded event may wait to be forced onto the disk, with events-sync=interval")
+            .default_value(defaults.events_sync_interval)
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt64::builder("events-max-size")

@@ -39,13 +39,86 @@ fn open(path: &Path) -> Spool {
 #[test]
 fn sequence_numbers_go_on_whatever_the_policy() {
     let (_folder, path) = place();
-    for fsync in [FsyncPolicy::Always, FsyncPolicy::OnClose, FsyncPolicy::Never] {
+    let interval = FsyncPolicy::Interval(Duration::from_secs(1));
+    for fsync in [FsyncPolicy::Always, interval, FsyncPolicy::OnClose, FsyncPolicy::Never] {
         let mut spool = Spool::open(&path, Options { fsync, ..Options::default() }).unwrap();
         append(&mut spool, 2);
         assert_eq!(spool.recovery(), &Recovery::Clean);
         spool.close().unwrap();
     }
-    assert_eq!(read(&path), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(read(&path), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A spool that keeps to `fsync`, with a line in it.
+fn begun(path: &Path, fsync: FsyncPolicy) -> Spool {
+    let mut spool = Spool::open(path, Options { fsync, ..Options::default() }).unwrap();
+    append(&mut spool, 1);
+    spool
+}
+
+/// Lets time pass for the lines that wait.
+fn wait(spool: &mut Spool, time: Duration) {
+    spool.waiting = spool.waiting.map(|since| since - time);
+}
+
+#[test]
+fn lines_wait_for_the_interval_and_no_longer() {
+    let (_folder, path) = place();
+    let mut spool = begun(&path, FsyncPolicy::Interval(HOUR));
+    let first = spool.waiting;
+    assert!(first.is_some(), "the first line waits as well");
+    append(&mut spool, 5);
+    spool.sync_if_due().unwrap();
+    assert_eq!(spool.waiting, first, "the oldest line counts");
+    wait(&mut spool, HOUR);
+    append(&mut spool, 1);
+    assert_eq!(spool.waiting, None, "the next line takes all along");
+    append(&mut spool, 1);
+    assert!(spool.waiting.is_some(), "the interval begins anew");
+}
+
+#[test]
+fn the_last_line_before_a_silence_does_not_wait_for_the_next_one() {
+    let (_folder, path) = place();
+    let mut spool = begun(&path, FsyncPolicy::Interval(HOUR));
+    wait(&mut spool, HOUR);
+    spool.sync_if_due().unwrap();
+    assert_eq!(spool.waiting, None);
+    spool.sync_if_due().unwrap();
+    assert_eq!(spool.waiting, None, "nothing to do");
+}
+
+#[test]
+fn the_other_policies_know_no_interval() {
+    for (fsync, waits) in
+        [(FsyncPolicy::Always, false), (FsyncPolicy::OnClose, true), (FsyncPolicy::Never, true)]
+    {
+        let (_folder, path) = place();
+        let mut spool = begun(&path, fsync);
+        wait(&mut spool, 1000 * HOUR);
+        spool.sync_if_due().unwrap();
+        assert_eq!(spool.waiting.is_some(), waits, "{fsync:?}");
+    }
+}
+
+/// By rotation, or since somebody moved it away.
+#[cfg(unix)]
+#[test]
+fn no_file_is_left_behind_with_lines_that_wait() {
+    let (folder, path) = place();
+    let options = Options { fsync: FsyncPolicy::Interval(HOUR), max_age: Some(HOUR), ..Options::default() };
+    let mut spool = Spool::open(&path, options).unwrap();
+    append(&mut spool, 1);
+    let first = spool.waiting;
+    spool.born -= HOUR;
+    append(&mut spool, 1);
+    let second = spool.waiting;
+    assert!(second > first, "the rotated file was synced");
+    std::fs::rename(&path, folder.path().join("archived")).unwrap();
+    append(&mut spool, 1);
+    assert!(spool.waiting > second, "the moved file was synced");
 }
 
 #[test]
@@ -147,14 +220,13 @@ fn a_line_longer_than_a_file_gets_one_of_its_own() {
 #[test]
 fn files_are_rotated_by_age() {
     let (_folder, path) = place();
-    let hour = Duration::from_secs(3600);
-    let mut spool = Spool::open(&path, Options { max_age: Some(hour), ..Options::default() }).unwrap();
+    let mut spool = Spool::open(&path, Options { max_age: Some(HOUR), ..Options::default() }).unwrap();
     append(&mut spool, 2);
     assert_eq!(files::files(&path).unwrap().len(), 1);
-    spool.born -= hour;
+    spool.born -= HOUR;
     append(&mut spool, 2);
     assert_eq!((files::files(&path).unwrap().len(), read(&path)), (2, vec![1, 2, 3, 4]));
-    spool.born += 2 * hour;
+    spool.born += 2 * HOUR;
     append(&mut spool, 1);
     assert_eq!(files::files(&path).unwrap().len(), 2, "the clock was set back");
 }
