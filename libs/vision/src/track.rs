@@ -52,14 +52,14 @@ impl Default for TrackerConfig {
         Self {
             high_score: 0.25,
             low_score: 0.1,
-            new_score: 0.35,
+            new_score: 0.45,
             crowded_score: 1.0,
-            high_overlap: 0.1,
+            high_overlap: 0.05,
             low_overlap: 0.5,
             new_overlap: 0.3,
             confirm_frames: 2,
-            same_score: 0.2,
-            just_seen: 0.1,
+            same_score: 0.1,
+            just_seen: 0.2,
             memory: Duration::from_secs(3),
             class_agnostic: false,
         }
