@@ -71,7 +71,7 @@ fn people_who_cross_behind_one_another_keep_their_names() {
 fn the_half_hidden_one_keeps_the_name_with_the_low_score() {
     // Side by side, and from frame 20 on where the other one was just now.
     let scene = |frame: u32| {
-        let side = if frame < 20 { 0.0 } else { 13.0 };
+        let side = if frame < 20 { 0.0 } else { 12.5 };
         vec![person(side, 50.0), Detection { score: 0.5, ..person(24.0 - side, 50.0) }]
     };
     let names = play(&mut tracker(), 30, scene);
@@ -84,7 +84,7 @@ fn a_second_box_of_somebody_gets_no_name_of_its_own() {
     let mut tracker = tracker();
     play(&mut tracker, 10, |_| vec![at(0.0, 0.9)]);
     for frame in 10..20 {
-        let names = tracker.update(frame * FRAME, &[at(0.0, 0.9), at(12.0, 0.7), at(300.0, 0.4)]);
+        let names = tracker.update(frame * FRAME, &[at(0.0, 0.9), at(12.0, 0.7), at(300.0, 0.5)]);
         assert_eq!(names[1], None);
         assert_eq!(names[2].is_some(), frame > 10, "away from others, a lower score will do");
     }
