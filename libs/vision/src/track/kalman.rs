@@ -6,11 +6,11 @@
 use crate::geometry::Rect;
 
 /// Standard deviation of a detection, in box sizes.
-const JITTER: f64 = 0.08;
+const JITTER: f64 = 0.12;
 /// Standard deviation of the velocity of a new object, in box sizes per second.
 const FIRST_VELOCITY: f64 = 3.0;
 /// By how much a velocity strays in a second, in box sizes per second.
-const STRAY: f64 = 1.7;
+const STRAY: f64 = 1.0;
 /// How much slower sizes change than centres.
 const SIZE_PACE: f64 = 0.3;
 /// Smallest width and height that is predicted, in pixels.
