@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::{env, fs};
 
-const KERNELS: [&str; 2] = ["preprocess", "draw"];
+const KERNELS: [&str; 3] = ["preprocess", "draw", "candidates"];
 
 /// Turing and newer: the driver compiles PTX for the device it finds.
 const ARCHITECTURE: &str = "sm_75";

@@ -1,9 +1,9 @@
 //! A one-shot hand-over of a batch's outcome from the engine to whoever submitted it.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{EngineError, Outcome};
+use crate::{EngineError, Outcome, lock};
 
 #[derive(Default)]
 struct Slot {
@@ -12,13 +12,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Option<Outcome>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The first outcome stays.
     fn fill(&self, outcome: Outcome) {
-        self.lock().get_or_insert(outcome);
+        lock(&self.outcome).get_or_insert(outcome);
         self.filled.notify_one();
     }
 }
@@ -30,12 +26,12 @@ pub struct Completion(Arc<Slot>);
 impl Completion {
     /// Whether [`Self::wait`] would return at once.
     pub fn is_ready(&self) -> bool {
-        self.0.lock().is_some()
+        lock(&self.0.outcome).is_some()
     }
 
     /// Blocks until the engine is done with the batch, successfully or not.
     pub fn wait(self) -> Outcome {
-        let mut outcome = self.0.lock();
+        let mut outcome = lock(&self.0.outcome);
         loop {
             match outcome.take() {
                 Some(outcome) => return outcome,

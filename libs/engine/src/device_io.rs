@@ -3,11 +3,13 @@
 use std::sync::{Arc, Weak};
 
 use gpu::cuda::{Context, DeviceElementsMut, PinnedBuffer, Stream};
-use vision::tensor::TensorInfo;
+use gpu::kernels::CandidateFinder;
+use vision::tensor::{DataType, TensorInfo};
 
-use crate::recycling::Store;
+use crate::recycling::{Recycled, Store};
 use crate::tensor::{CopiedOutput, element_size};
-use crate::{EngineError, InputTensor, Outputs};
+use crate::worker::Answer;
+use crate::{EngineError, InputTensor, Outputs, Search};
 
 /// Where the inputs lie: what a runtime binds or records holds for these alone.
 pub(crate) fn addresses(inputs: &mut [InputTensor]) -> Vec<u64> {
@@ -26,22 +28,105 @@ pub(crate) struct DeviceOutput {
     pub address: u64,
 }
 
-/// Copies `outputs` to pinned memory, in the order of `stream`. Their memory must stay until the stream has done it.
-pub(crate) fn bring_back<'a>(
-    outputs: impl IntoIterator<Item = &'a DeviceOutput>,
-    context: &Arc<Context>,
-    stream: &Stream,
-    results: &Store<PinnedBuffer>,
-) -> Result<Outputs, EngineError> {
-    let copy = |output: &DeviceOutput| {
-        let (data_type, length) = (output.info.data_type, output.shape.iter().product::<usize>());
-        let size = length * element_size(data_type);
-        let mut bytes = results.take(|buffer| buffer.len() == size, || PinnedBuffer::new(context, size))?;
-        // SAFETY: the session keeps the memory, and what follows in the stream comes after the copy.
+/// Lets what comes next in `stream` see the newest elements of the inputs.
+pub(crate) fn settle(inputs: &mut [InputTensor], stream: &Stream) -> Result<(), EngineError> {
+    let mut tensors = inputs.iter_mut().filter_map(InputTensor::as_device);
+    Ok(tensors.try_for_each(|tensor| tensor.settle(stream))?)
+}
+
+impl DeviceOutput {
+    /// Its elements. Their memory must stay until the stream has done what they are used for.
+    fn elements(&self) -> DeviceElementsMut<'_> {
+        let length = self.shape.iter().product();
+        // SAFETY: the session keeps the memory, and what follows in its stream comes after the use.
         #[allow(unsafe_code)]
-        let elements = unsafe { DeviceElementsMut::new(output.address, data_type, length) };
-        elements.download(&mut bytes, stream, "inference: results")?;
-        Ok(CopiedOutput { data_type, shape: output.shape.clone(), bytes })
-    };
-    outputs.into_iter().map(copy).collect::<Result<_, EngineError>>().map(Outputs::copied)
+        unsafe {
+            DeviceElementsMut::new(self.address, self.info.data_type, length)
+        }
+    }
+}
+
+/// Brings results from a device to the host, into memory that is used again.
+pub(crate) struct Results {
+    context: Arc<Context>,
+    outputs: Store<PinnedBuffer>,
+    candidates: Store<CandidateFinder>,
+}
+
+/// Candidates on their way to the host.
+pub(crate) struct DeviceCandidates {
+    finder: Recycled<CandidateFinder>,
+    positions: usize,
+}
+
+impl DeviceCandidates {
+    /// Waits for them.
+    pub fn found(self) -> Result<Outputs, EngineError> {
+        Ok(Outputs::candidates_of(self.finder.found()?, self.positions))
+    }
+}
+
+impl Results {
+    pub fn new(context: &Arc<Context>) -> Self {
+        Self { context: Arc::clone(context), outputs: Store::default(), candidates: Store::default() }
+    }
+
+    /// Brings `outputs`, or of them what `search` wants, in the order of `stream`.
+    pub fn bring<'a>(
+        &self,
+        outputs: impl Iterator<Item = &'a DeviceOutput> + Clone,
+        search: Option<&Search>,
+        stream: &Stream,
+    ) -> Result<Answer, EngineError> {
+        let wanted = search.and_then(|search| Some((search, searched(outputs.clone(), search)?)));
+        match wanted {
+            Some((search, (output, positions))) => {
+                self.find(output, positions, search, stream).map(Answer::Candidates)
+            }
+            None => self.copy(outputs, stream).map(Answer::All),
+        }
+    }
+
+    fn find(
+        &self,
+        output: &DeviceOutput,
+        positions: usize,
+        search: &Search,
+        stream: &Stream,
+    ) -> Result<DeviceCandidates, EngineError> {
+        let images = output.shape[0];
+        let mut finder = self.candidates.take(
+            |finder| finder.capacity() == images * positions,
+            || CandidateFinder::new(&self.context, images, positions),
+        )?;
+        finder.find(&output.elements(), images, &search.layout, search.confidence, stream)?;
+        Ok(DeviceCandidates { finder, positions })
+    }
+
+    fn copy<'a>(
+        &self,
+        outputs: impl Iterator<Item = &'a DeviceOutput>,
+        stream: &Stream,
+    ) -> Result<Outputs, EngineError> {
+        let copy = |output: &DeviceOutput| {
+            let elements = output.elements();
+            let size = elements.len() * element_size(elements.data_type());
+            let mut bytes =
+                self.outputs.take(|buffer| buffer.len() == size, || PinnedBuffer::new(&self.context, size))?;
+            elements.download(&mut bytes, stream, "inference: results")?;
+            Ok(CopiedOutput { data_type: output.info.data_type, shape: output.shape.clone(), bytes })
+        };
+        outputs.map(copy).collect::<Result<_, EngineError>>().map(Outputs::copied)
+    }
+}
+
+/// The output that `search` means and its positions, if it is one whose candidates can be found on the device.
+fn searched<'a>(
+    mut outputs: impl Iterator<Item = &'a DeviceOutput>,
+    search: &Search,
+) -> Option<(&'a DeviceOutput, usize)> {
+    let output = outputs.nth(search.layout.output)?;
+    let is_float = matches!(output.info.data_type, DataType::F32 | DataType::F16);
+    let positions = search.layout.positions(&output.shape)?;
+    is_float.then_some((output, positions))
 }

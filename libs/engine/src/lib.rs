@@ -23,8 +23,10 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gpu::MemoryKind;
+use vision::head::DenseLayout;
 use vision::tensor::TensorInfo;
 
 pub use completion::{Completion, Promise};
@@ -79,7 +81,29 @@ pub trait InferenceEngine: Send + Sync {
     /// Hands one batch (one tensor for each input of the model, in order) to the engine and returns at once. Batches
     /// begin in the order of submission. On a device the work is queued on the tensors' stream. The queue has no
     /// bound: the caller limits how many batches are under way.
-    fn submit(&self, inputs: Vec<InputTensor>) -> Completion;
+    ///
+    /// With `search` an engine that has the outputs on a device may bring back the candidates alone
+    /// ([`Outputs::candidates`]); others return all outputs.
+    fn submit_for(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion;
+
+    /// As [`Self::submit_for`] with all outputs.
+    fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
+        self.submit_for(inputs, None)
+    }
+}
+
+/// What is wanted of a dense output: nothing but its candidates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// How the output holds them.
+    pub layout: DenseLayout,
+    /// Only scores strictly above this count, 0 to 1.
+    pub confidence: f32,
+}
+
+/// Locks `mutex`, also if somebody panicked while holding it: what it guards is whole after every step.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The folder of the shared object or program that this code is part of: for a plugin, the folder that the plugin

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock;
 
 /// Things that wait to be used again.
 #[derive(Debug)]
@@ -15,10 +17,6 @@ impl<T> Default for Store<T> {
 }
 
 impl<T> Store<T> {
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// One that was used before and `fits`, or a new one.
     ///
     /// # Errors
@@ -29,7 +27,7 @@ impl<T> Store<T> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Recycled<T>, E> {
         let used = {
-            let mut idle = self.lock();
+            let mut idle = lock(&self.0);
             idle.iter().position(fits).map(|index| idle.swap_remove(index))
         };
         let item = used.map_or_else(make, Ok)?;
@@ -60,7 +58,7 @@ impl<T> DerefMut for Recycled<T> {
 
 impl<T> Drop for Recycled<T> {
     fn drop(&mut self) {
-        self.store.lock().extend(self.item.take());
+        lock(&self.store.0).extend(self.item.take());
     }
 }
 
@@ -80,6 +78,6 @@ mod tests {
         let take = |size| store.take(|&item: &usize| item == size, || Ok::<_, ()>(size)).unwrap();
         drop((take(4), take(8)));
         let sizes = (*take(8), *take(4));
-        assert_eq!((sizes, store.lock().len()), ((8, 4), 2));
+        assert_eq!((sizes, lock(&store.0).len()), ((8, 4), 2));
     }
 }

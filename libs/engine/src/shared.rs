@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::options::{Backend, Options};
 use crate::tensorrt::{self, Prepared, Watch};
-use crate::{EngineError, InferenceEngine, onnxruntime};
+use crate::{EngineError, InferenceEngine, lock, onnxruntime};
 
 /// How often a second caller looks whether the first one's engine is there.
 const POLL: Duration = Duration::from_millis(20);
@@ -57,10 +57,6 @@ fn library(options: &Options) -> Result<PathBuf, EngineError> {
 type Slot = Arc<Mutex<Option<Weak<dyn InferenceEngine>>>>;
 
 static ENGINES: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Waits for whoever loads the engine now, unless `watch` is cancelled.
 fn lock_watched<'a, T>(mutex: &'a Mutex<T>, watch: &Watch) -> Result<MutexGuard<'a, T>, EngineError> {

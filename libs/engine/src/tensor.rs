@@ -8,6 +8,7 @@ use gpu::MemoryKind;
 use gpu::cuda::{self, DeviceElementsMut, PinnedBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, TensorElementType};
+use vision::head::Candidate;
 use vision::tensor::{DataType, Elements, ElementsMut, TensorView};
 
 use crate::EngineError;
@@ -222,6 +223,17 @@ enum Values {
     Host { values: Vec<DynValue>, _stream: Option<Arc<Stream>> },
     /// Copies of what lies on the device.
     Copied(Vec<CopiedOutput>),
+    /// What was found on the device, by image and position, among so many positions.
+    Candidates(Vec<Candidate>, usize),
+}
+
+/// What was found in one image of a dense output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidates<'a> {
+    /// In the order of their positions.
+    pub found: &'a [Candidate],
+    /// Among how many positions.
+    pub positions: usize,
 }
 
 /// An output brought back from the device.
@@ -242,11 +254,26 @@ impl Outputs {
         Self(Values::Copied(outputs))
     }
 
-    /// Number of outputs, the same as in [`crate::ModelInfo::outputs`].
+    /// `found` lies in the order of images and positions.
+    pub(crate) fn candidates_of(found: Vec<Candidate>, positions: usize) -> Self {
+        Self(Values::Candidates(found, positions))
+    }
+
+    /// What was found in image `image` of the batch, if the engine brought nothing else.
+    pub fn candidates(&self, image: usize) -> Option<Candidates<'_>> {
+        let Values::Candidates(found, positions) = &self.0 else { return None };
+        let start = found.partition_point(|candidate| (candidate.image as usize) < image);
+        let length = found[start..].partition_point(|candidate| candidate.image as usize == image);
+        Some(Candidates { found: &found[start..start + length], positions: *positions })
+    }
+
+    /// Number of outputs that can be viewed: as in [`crate::ModelInfo::outputs`], or none where [`Self::candidates`] has
+    /// what was found.
     pub fn len(&self) -> usize {
         match &self.0 {
             Values::Host { values, .. } => values.len(),
             Values::Copied(outputs) => outputs.len(),
+            Values::Candidates(..) => 0,
         }
     }
 
@@ -263,6 +290,7 @@ impl Outputs {
         let view = match &self.0 {
             Values::Host { values, .. } => values.get(index).map(|value| view_value(index, value)),
             Values::Copied(outputs) => outputs.get(index).map(CopiedOutput::view),
+            Values::Candidates(..) => None,
         };
         view.ok_or(EngineError::TensorCount { expected: self.len(), found: index })?
     }
@@ -307,6 +335,18 @@ fn slice<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T], Engine
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn candidates_are_told_apart_by_image() {
+        let candidate = |image, position| Candidate { image, position, ..Candidate::default() };
+        let outputs = Outputs::candidates_of([(0, 3), (2, 1), (2, 5)].map(|(i, p)| candidate(i, p)).into(), 9);
+        let positions = |image| {
+            let found = outputs.candidates(image).unwrap();
+            found.found.iter().map(|candidate| candidate.position).collect::<Vec<_>>()
+        };
+        assert_eq!([0, 1, 2, 3].map(positions), [vec![3], vec![], vec![1, 5], vec![]]);
+        assert!(Outputs::copied(Vec::new()).candidates(0).is_none());
+    }
 
     #[test]
     fn a_size_beyond_the_address_space_is_told_before_it_is_asked_for() {

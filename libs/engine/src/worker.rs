@@ -1,14 +1,17 @@
 //! The threads that run an engine's batches.
 
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use gpu::cuda::Event;
+use gpu::cuda::{Event, Stream};
 
 use crate::batch::check_batch;
-use crate::{Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, completion};
+use crate::device_io::DeviceCandidates;
+use crate::{
+    Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, Search, completion, lock,
+};
 
 /// Runs checked batches on the calling thread.
 pub(crate) trait HostSession: Send {
@@ -20,14 +23,41 @@ pub(crate) trait HostSession: Send {
 /// from one thread.
 pub(crate) trait DeviceSession: Send {
     /// Puts one batch into the stream.
-    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError>;
+    fn start(
+        &mut self,
+        inputs: &mut [InputTensor],
+        search: Option<&Search>,
+    ) -> Result<Running, EngineError>;
 }
 
 /// A batch that a device works on.
 pub(crate) struct Running {
-    pub outputs: Outputs,
-    /// Happens when the outputs are there.
-    pub done: Event,
+    answer: Answer,
+    /// Happens when the answer is there.
+    done: Event,
+}
+
+/// What a device brings back.
+pub(crate) enum Answer {
+    All(Outputs),
+    Candidates(DeviceCandidates),
+}
+
+impl Running {
+    /// The batch that was put into `stream` last, with its `answer`.
+    pub(crate) fn new(answer: Answer, stream: &Stream) -> Result<Self, EngineError> {
+        let done = Event::new(stream.context())?;
+        done.record(stream)?;
+        Ok(Self { answer, done })
+    }
+
+    fn wait(self) -> Result<Outputs, EngineError> {
+        self.done.synchronize()?;
+        match self.answer {
+            Answer::All(outputs) => Ok(outputs),
+            Answer::Candidates(candidates) => candidates.found(),
+        }
+    }
 }
 
 /// What runs batches.
@@ -40,6 +70,7 @@ pub(crate) enum Runner {
 
 struct Job {
     inputs: Vec<InputTensor>,
+    search: Option<Search>,
     promise: Promise,
 }
 
@@ -64,10 +95,10 @@ impl Worker {
     }
 
     /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
-    pub(crate) fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
+    pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
         let (promise, completion) = completion::pair();
         if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Job { inputs, promise });
+            let _ = jobs.send(Job { inputs, search, promise });
         }
         completion
     }
@@ -104,8 +135,8 @@ fn serve(runner: Runner, model: &ModelInfo, queue: Receiver<Job>) {
 }
 
 fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok(Job { inputs, promise }) = next() {
+    let next = || lock(queue).recv();
+    while let Ok(Job { inputs, promise, .. }) = next() {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| session.run(&inputs));
         promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
@@ -127,7 +158,8 @@ fn serve_on_device(
 ) {
     for mut job in queue {
         let at = Instant::now();
-        let running = check_batch(model, &job.inputs).and_then(|()| session.start(&mut job.inputs));
+        let running = check_batch(model, &job.inputs)
+            .and_then(|()| session.start(&mut job.inputs, job.search.as_ref()));
         // It ends after this thread.
         let _ = started.send(Started { job, running, at });
     }
@@ -136,11 +168,8 @@ fn serve_on_device(
 /// Hands over what the device is done with, in order.
 fn finish(queue: &Receiver<Started>) {
     let mut last = Instant::now();
-    for Started { job: Job { inputs, promise }, running, at } in queue {
-        let outputs = running.and_then(|Running { outputs, done }| {
-            done.synchronize()?;
-            Ok(outputs)
-        });
+    for Started { job: Job { inputs, promise, .. }, running, at } in queue {
+        let outputs = running.and_then(Running::wait);
         let begin = at.max(last);
         last = Instant::now();
         promise.fulfil(Outcome { inputs, outputs, elapsed: last - begin });
@@ -167,7 +196,7 @@ mod tests {
         let barrier = Arc::new(Barrier::new(3));
         let sessions = (0..3).map(|_| Box::new(Meeting(Arc::clone(&barrier))) as _).collect();
         let worker = Worker::start(Runner::Host(sessions), Arc::default()).unwrap();
-        let completions: Vec<_> = (0..6).map(|_| worker.submit(Vec::new())).collect();
+        let completions: Vec<_> = (0..6).map(|_| worker.submit(Vec::new(), None)).collect();
         for completion in completions {
             completion.wait().outputs.unwrap();
         }

@@ -1,4 +1,5 @@
 // The kernels' arithmetic run by the CPU: what src/kernels/tests.rs compares with libs/vision.
+#include "candidates.h"
 #include "draw.h"
 #include "preprocess.h"
 
@@ -19,4 +20,11 @@ static void draw_block(const DrawParams &p, u32 x, u32 y) {
 extern "C" void host_draw(const DrawParams *p) {
   for (u32 y = 0; y < p->height; y += 2)
     for (u32 x = 0; x < p->width; x += 2) draw_block(*p, x, y);
+}
+
+extern "C" void host_candidates(const CandidateParams *p) {
+  Candidate found;
+  for (u32 image = 0; image < p->images; image++)
+    for (u32 position = 0; position < p->positions; position++)
+      if (find_candidate(*p, image, position, found)) p->out[(*p->count)++] = found;
 }

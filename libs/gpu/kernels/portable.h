@@ -49,6 +49,20 @@ FN u16 half_bits(float x) {
 #endif
 }
 
+FN float from_half_bits(u16 bits) {
+#if defined(__CUDA_ARCH__)
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+  return x;
+#else
+  _Float16 half;
+  __builtin_memcpy(&half, &bits, sizeof half);
+  return (float)half;
+#endif
+}
+
+enum ElementType : u32 { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8 };
+
 #if defined(__CUDA__) && !defined(__NVCC__)
 #define THREAD_X __nvvm_read_ptx_sreg_tid_x()
 #define THREAD_Y __nvvm_read_ptx_sreg_tid_y()
@@ -57,6 +71,7 @@ FN u16 half_bits(float x) {
 DEVICE_FN u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
 DEVICE_FN u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __builtin_ctz(bits); }
+DEVICE_FN u32 count_up(u32 *counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED); }
 #elif defined(__NVCC__)
 #define THREAD_X threadIdx.x
 #define THREAD_Y threadIdx.y
@@ -65,6 +80,7 @@ DEVICE_FN u32 lowest_bit(u32 bits) { return __builtin_ctz(bits); }
 DEVICE_FN u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
 DEVICE_FN u32 count_bits(u32 bits) { return __popc(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __ffs(bits) - 1; }
+DEVICE_FN u32 count_up(u32 *counter) { return atomicAdd(counter, 1u); }
 #endif
 
 // Where one colour component of an image lies: pixel (x, y) has it at byte (x >> shift) * step of row (y >> shift).

@@ -3,7 +3,6 @@
 #include "portable.h"
 
 enum ChannelOrder : u32 { ORDER_RGB, ORDER_BGR, ORDER_GRAY };
-enum ElementType : u32 { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8 };
 
 // One output position: a source position and the weight of the one after it.
 struct Tap {

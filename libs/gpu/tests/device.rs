@@ -8,10 +8,13 @@ mod harness;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::{HostImage, differences, info, infos, nothing, scene, specs};
+use common::{
+    Answer, HostImage, answers, comparable, differences, info, infos, nothing, scene, specs,
+};
 use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, Event, PinnedBuffer, Stream, copies, status};
-use gpu::kernels::{Painter, Preprocessor};
+use gpu::kernels::{CandidateFinder, Painter, Preprocessor};
 use half::f16;
+use vision::head::{Candidate, DenseLayout};
 use vision::image::PixelFormat;
 use vision::preprocess::InputSpec;
 use vision::tensor::{DataType, ElementsMut};
@@ -168,6 +171,39 @@ fn copies_are_ordered_and_counted() {
     assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
 }
 
+/// Uploads `values` and lets the device find the candidates, twice with the same memory.
+fn found<T: bytemuck::Pod>(values: &[T], data_type: DataType, answer: &Answer) -> Vec<Candidate> {
+    let (context, stream) = device();
+    let bytes: &[u8] = bytemuck::cast_slice(values);
+    let mut host = PinnedBuffer::new(&context, bytes.len()).unwrap();
+    host.bytes_mut().unwrap().copy_from_slice(bytes);
+    let mut memory = DeviceBuffer::new(&context, bytes.len()).unwrap();
+    memory.upload(0, &mut host, 0..bytes.len(), &stream, "test: output").unwrap();
+    let positions = values.len() / answer.layout.width() / answer.images;
+    let mut finder = CandidateFinder::new(&context, answer.images, positions).unwrap();
+    let elements = memory.elements_mut(data_type, 0..values.len()).unwrap();
+    for _ in 0..2 {
+        finder.find(&elements, answer.images, &answer.layout, answer.confidence, &stream).unwrap();
+    }
+    finder.found().unwrap()
+}
+
+fn candidates_equal_the_cpu() {
+    for answer in answers() {
+        let (halves, halved) = answer.clone().halved();
+        let expected = (comparable(answer.expected()), comparable(halved.expected()));
+        assert_eq!(comparable(found(&answer.values, DataType::F32, &answer)), expected.0);
+        assert_eq!(comparable(found(&halves, DataType::F16, &halved)), expected.1);
+    }
+}
+
+fn more_candidates_than_are_brought_at_once_come_all_the_same() {
+    let layout = DenseLayout { planes: true, objectness: false, output: 0, classes: 1 };
+    let flat = Answer { layout, images: 1, values: vec![0.7; 5 * 8400], confidence: 0.5 };
+    assert_eq!(found(&flat.values, DataType::F32, &flat), flat.expected());
+    assert_eq!(flat.expected().len(), 8400);
+}
+
 fn what_does_not_fit_is_refused() {
     let (context, stream) = device();
     let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
@@ -204,6 +240,8 @@ fn main() -> ExitCode {
             a_list_of_nothing_draws_nothing,
             draws_on_two_streams_share_one_painter,
             copies_are_ordered_and_counted,
+            candidates_equal_the_cpu,
+            more_candidates_than_are_brought_at_once_come_all_the_same,
             what_does_not_fit_is_refused,
             the_primary_context_is_one_per_process
         ],

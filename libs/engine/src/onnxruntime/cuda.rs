@@ -2,9 +2,9 @@
 //! where the shapes are fixed the runtime records a CUDA graph for each set of tensors.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use gpu::cuda::{Context, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, Stream};
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
@@ -13,13 +13,12 @@ use vision::tensor::TensorInfo;
 
 use super::library::{self, Library};
 use super::{session, tensorrt};
-use crate::device_io::{self, DeviceOutput, bring_back};
+use crate::device_io::{self, DeviceOutput, Results};
 use crate::log::{self, Severity};
 use crate::options::Backend;
-use crate::recycling::Store;
 use crate::tensor::element_type;
-use crate::worker::{DeviceSession, Running};
-use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, model_file};
+use crate::worker::{Answer, DeviceSession, Running};
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, lock, model_file};
 
 /// Tells the runtime to record no graph for a run.
 const NO_GRAPH: &str = "-1";
@@ -33,7 +32,7 @@ pub(super) struct DeviceMemory {
 impl DeviceMemory {
     /// A zeroed tensor for `input`.
     pub fn allocate(&self, input: &TensorInfo, shape: &[usize]) -> Result<InputTensor, EngineError> {
-        let allocator = self.allocator.lock().unwrap_or_else(PoisonError::into_inner);
+        let allocator = lock(&self.allocator);
         let tensor =
             crate::device::DeviceTensor::of_onnxruntime(&allocator, &self.context, input.data_type, shape)?;
         Ok(InputTensor::device(input.data_type, shape, tensor))
@@ -59,7 +58,7 @@ pub(super) struct CudaSession {
     context: Arc<Context>,
     graphs: bool,
     graph_count: usize,
-    results: Store<PinnedBuffer>,
+    results: Results,
     /// After everything that works on it.
     stream: Arc<Stream>,
 }
@@ -166,7 +165,7 @@ impl CudaSession {
         let stream = Arc::new(Stream::new(&context)?);
         let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, path)?);
-        let (bound, results) = (Vec::new(), Store::default());
+        let (bound, results) = (Vec::new(), Results::new(&context));
         Ok(Self { bound, session, source, model, context, graphs, graph_count: 0, results, stream })
     }
 
@@ -207,21 +206,19 @@ impl CudaSession {
     }
 
     /// A run that fails because the device does says so; the runtime's words would not tell.
-    fn run(&mut self, inputs: &mut [InputTensor]) -> Result<Outputs, EngineError> {
+    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
         let index = self.bound_to(inputs)?;
-        for tensor in inputs.iter_mut().filter_map(InputTensor::as_device) {
-            tensor.settle(&self.stream)?;
-        }
+        device_io::settle(inputs, &self.stream)?;
         let bound = &self.bound[index];
         let values = self
             .session
             .run_binding_with_options(&bound.binding, &bound.options)
             .map_err(|error| self.context.memory().map_or_else(EngineError::from, |_| failed(&error)))?;
         match &bound.outputs {
-            Some(outputs) => bring_back(outputs, &self.context, &self.stream, &self.results),
+            Some(outputs) => self.results.bring(outputs.iter(), search, &self.stream),
             None => {
                 let values = values.into_iter().map(|(_, value)| value).collect();
-                Ok(Outputs::new(values, Some(Arc::clone(&self.stream))))
+                Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
             }
         }
     }
@@ -300,19 +297,21 @@ impl CudaSession {
 }
 
 impl DeviceSession for CudaSession {
-    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
-        let outputs = match self.run(inputs) {
+    fn start(
+        &mut self,
+        inputs: &mut [InputTensor],
+        search: Option<&Search>,
+    ) -> Result<Running, EngineError> {
+        let answer = match self.run(inputs, search) {
             Err(EngineError::Inference { reason }) if self.graphs => {
                 let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
                 log::emit(Severity::Warning, &text);
                 self.reopen_without_graphs()?;
-                self.run(inputs)
+                self.run(inputs, search)
             }
             other => other,
         }?;
-        let done = Event::new(&self.context)?;
-        done.record(&self.stream)?;
-        Ok(Running { outputs, done })
+        Running::new(answer, &self.stream)
     }
 }
 

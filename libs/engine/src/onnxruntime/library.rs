@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ort::LoadDynamicError;
 use ort::environment::{Environment, EnvironmentBuilder};
@@ -61,7 +61,7 @@ impl Library {
 /// # Errors
 /// When there is none, none loads, or `options` name another file than the one in use.
 pub fn open(options: &Options) -> Result<Arc<Library>, EngineError> {
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = crate::lock(&LOADED);
     if let Some(library) = &*loaded {
         return agree(library, options).map(|()| Arc::clone(library));
     }

@@ -18,7 +18,7 @@ use self::library::Library;
 use crate::batch;
 use crate::options::{Device, Options, Precision};
 use crate::worker::{Runner, Worker};
-use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
+use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
 /// A model that ONNX Runtime runs on a thread of its own.
 struct Engine {
@@ -117,7 +117,7 @@ impl InferenceEngine for Engine {
         }
     }
 
-    fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
-        self.worker.submit(inputs)
+    fn submit_for(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
+        self.worker.submit(inputs, search)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use gpu::cuda::{Context, DeviceBuffer, Error};
 
@@ -41,7 +41,7 @@ unsafe impl Sync for Allocator {}
 
 impl State {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::lock(&self.ledger)
     }
 
     /// 0 if there is no such memory.

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::sys::{self, CreateFunction, CreateParserFunction};
 use super::{messages, unavailable};
@@ -131,7 +131,7 @@ fn not_found(places: &[PathBuf]) -> EngineError {
 
 fn load_once(file: &Path) -> Result<Arc<Library>, EngineError> {
     let path = file.canonicalize().map_err(|error| unusable(file, &error.to_string()))?;
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = crate::lock(&LOADED);
     if let Some(library) = loaded.get(&path) {
         return Ok(Arc::clone(library));
     }

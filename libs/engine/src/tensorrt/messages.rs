@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once};
 use std::thread::{self, ThreadId};
 
 use super::sys;
@@ -21,7 +21,7 @@ struct Errors {
 static ERRORS: Mutex<Errors> = Mutex::new(Errors { count: 0, newest: VecDeque::new() });
 
 fn errors() -> MutexGuard<'static, Errors> {
-    ERRORS.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::lock(&ERRORS)
 }
 
 /// Sends the library's messages here from now on.

@@ -33,7 +33,7 @@ use crate::log::{self, Severity};
 use crate::model_file::ModelFile;
 use crate::options::{Device, Options};
 use crate::worker::{Runner, Worker};
-use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo};
+use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
 fn unavailable(reason: impl ToString) -> EngineError {
     EngineError::Unavailable { backend: "TensorRT".to_owned(), reason: reason.to_string() }
@@ -260,7 +260,7 @@ impl InferenceEngine for Engine {
         Ok(InputTensor::device(input.data_type, shape, tensor))
     }
 
-    fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
-        self.worker.submit(inputs)
+    fn submit_for(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
+        self.worker.submit(inputs, search)
     }
 }

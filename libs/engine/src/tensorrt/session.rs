@@ -5,16 +5,15 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use gpu::cuda::{Context, DeviceBuffer, Event, Graph, PinnedBuffer, Stream};
+use gpu::cuda::{Context, DeviceBuffer, Graph, Stream};
 use vision::tensor::{DataType, TensorInfo};
 
 use super::runtime::{Engine, Execution, IoTensor};
-use crate::device_io::{self, DeviceOutput, bring_back};
+use crate::device_io::{self, DeviceOutput, Results};
 use crate::log::{self, Severity};
-use crate::recycling::Store;
 use crate::tensor::element_size;
-use crate::worker::{DeviceSession, Running};
-use crate::{EngineError, InputTensor, Outputs};
+use crate::worker::{Answer, DeviceSession, Running};
+use crate::{EngineError, InputTensor, Search};
 
 /// An input or output, for us and for the library.
 pub(super) struct Named {
@@ -79,7 +78,7 @@ pub(super) struct Session {
     signature: Signature,
     path: PathBuf,
     context: Arc<Context>,
-    results: Store<PinnedBuffer>,
+    results: Results,
     /// Cleared when a recording fails.
     graphs: bool,
     stream: Stream,
@@ -101,7 +100,7 @@ impl Session {
     pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
         let context = Arc::clone(engine.runtime().context());
         let stream = Stream::new(&context)?;
-        let (bound, results, path) = (Vec::new(), Store::default(), path.to_owned());
+        let (bound, results, path) = (Vec::new(), Results::new(&context), path.to_owned());
         Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
     }
 
@@ -184,26 +183,26 @@ impl Session {
         }
     }
 
-    fn run(&mut self, inputs: &mut [InputTensor]) -> Result<Outputs, EngineError> {
+    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
         if inputs.iter_mut().any(|input| input.as_device().is_none()) {
             return Err(EngineError::ForeignTensor);
         }
         let index = self.bound_to(inputs)?;
-        for tensor in inputs.iter_mut().filter_map(InputTensor::as_device) {
-            tensor.settle(&self.stream)?;
-        }
+        device_io::settle(inputs, &self.stream)?;
         self.launch(index)?;
         let outputs = self.bound[index].outputs.iter().map(|(output, _)| output);
-        bring_back(outputs, &self.context, &self.stream, &self.results)
+        self.results.bring(outputs, search, &self.stream)
     }
 }
 
 impl DeviceSession for Session {
-    fn start(&mut self, inputs: &mut [InputTensor]) -> Result<Running, EngineError> {
-        let outputs = self.run(inputs)?;
-        let done = Event::new(&self.context)?;
-        done.record(&self.stream)?;
-        Ok(Running { outputs, done })
+    fn start(
+        &mut self,
+        inputs: &mut [InputTensor],
+        search: Option<&Search>,
+    ) -> Result<Running, EngineError> {
+        let answer = self.run(inputs, search)?;
+        Running::new(answer, &self.stream)
     }
 }
 

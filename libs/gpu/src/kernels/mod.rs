@@ -1,6 +1,8 @@
-//! What the GPU computes: frames into network inputs, display lists onto frames. The arithmetic is that of
-//! `vision::preprocess` and `vision::draw`, operation by operation, so that both give the same bytes.
+//! What the GPU computes: frames into network inputs, a network's output into candidates, display lists onto frames. The
+//! arithmetic is that of `vision::preprocess`, `vision::head` and `vision::draw`, operation by operation, so that both give
+//! the same bytes.
 
+mod candidates;
 mod colour;
 mod component;
 mod draw;
@@ -9,18 +11,21 @@ mod preprocess;
 #[cfg(test)]
 mod tests;
 
+pub use candidates::CandidateFinder;
 pub use draw::Painter;
 pub use preprocess::Preprocessor;
 
 use crate::cuda::{Error, Function, Module};
 
 const PREPROCESS: &str = include_str!(concat!(env!("OUT_DIR"), "/preprocess.ptx"));
+const CANDIDATES: &str = include_str!(concat!(env!("OUT_DIR"), "/candidates.ptx"));
 const DRAW: &str = include_str!(concat!(env!("OUT_DIR"), "/draw.ptx"));
 
 /// The kernels, compiled for one context.
 pub(crate) struct Kernels {
     preprocess: Function,
     draw: Function,
+    candidates: Function,
 }
 
 impl Kernels {
@@ -29,6 +34,7 @@ impl Kernels {
         Ok(Self {
             preprocess: Module::load(PREPROCESS)?.function(c"preprocess")?,
             draw: Module::load(DRAW)?.function(c"draw")?,
+            candidates: Module::load(CANDIDATES)?.function(c"candidates")?,
         })
     }
 }

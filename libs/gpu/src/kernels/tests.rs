@@ -12,14 +12,16 @@ use vision::draw::{
     annotate,
 };
 use vision::geometry::{Placement, Rect};
+use vision::head::Candidate;
 use vision::image::ImageInfo;
 use vision::preprocess::{InputSpec, Preprocessor};
 use vision::tensor::{DataType, ElementsMut};
 
+use super::candidates;
 use super::draw::{self, Encoded};
 use super::preprocess;
 use crate::cuda::{DeviceElementsMut, DeviceImage, DevicePlane};
-use common::{HostImage, differences, infos, nothing, scene, specs};
+use common::{HostImage, answers, comparable, differences, infos, nothing, scene, specs};
 
 /// Runs `function` of the kernels' arithmetic.
 ///
@@ -178,6 +180,43 @@ fn copying_and_drawing_equals_the_cpu() {
         let (expected, mut copy) = (painted(&list, &image), HostImage::noise(info, 99));
         draw_on_host(&list, &mut image, Some(&mut copy));
         assert_eq!(differences(&copy.image(), &expected.image()), 0, "{info:?}");
+    }
+}
+
+fn candidates_on_host<T>(
+    values: &mut [T],
+    data_type: DataType,
+    images: usize,
+    answer: &common::Answer,
+) -> Vec<Candidate> {
+    let mut count = 0_u32;
+    let mut found = vec![Candidate::default(); values.len()];
+    // SAFETY: `values` has that many elements of that type.
+    let elements = unsafe { DeviceElementsMut::new(values.as_mut_ptr() as u64, data_type, values.len()) };
+    let addresses = (&raw mut count as u64, found.as_mut_ptr() as u64);
+    let params = candidates::Params::new(&elements, images, &answer.layout, answer.confidence, addresses);
+    // SAFETY: it takes these parameters; values, counter and candidates are alive, and there are fewer positions than values.
+    unsafe { run("host_candidates", &params.unwrap()) };
+    found.truncate(count as usize);
+    found
+}
+
+#[test]
+fn candidates_are_those_of_the_cpu() {
+    for answer in answers() {
+        let (mut values, expected) = (answer.values.clone(), answer.expected());
+        assert!(expected.len() > 20, "{expected:?}");
+        let found = candidates_on_host(&mut values, DataType::F32, answer.images, &answer);
+        assert_eq!(comparable(found), comparable(expected));
+    }
+}
+
+#[test]
+fn candidates_in_half_precision_are_those_of_the_cpu() {
+    for answer in answers() {
+        let (mut halves, answer) = answer.halved();
+        let found = candidates_on_host(&mut halves, DataType::F16, answer.images, &answer);
+        assert_eq!(comparable(found), comparable(answer.expected()));
     }
 }
 

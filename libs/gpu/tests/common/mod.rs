@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use half::f16;
 use vision::draw::{Color, DisplayList, Point, Primitive, Stroke, TextCache, Weight};
 use vision::geometry::{Rect, Resize};
+use vision::head::{Candidate, DenseLayout};
 use vision::image::{Colorimetry, Image, ImageInfo, ImageMut, Matrix, PixelFormat, Plane, PlaneMut, Range};
 use vision::preprocess::{Channels, InputSpec, Layout};
 
@@ -166,4 +168,58 @@ pub fn nothing() -> DisplayList {
             Primitive::Sprite { x: 0, y: 0, sprite: Arc::default(), color: Color::WHITE },
         ],
     }
+}
+
+/// A dense output.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub layout: DenseLayout,
+    pub images: usize,
+    pub values: Vec<f32>,
+    pub confidence: f32,
+}
+
+impl Answer {
+    /// One position in eight has a high score; some numbers are none.
+    fn new(layout: DenseLayout, images: usize, positions: usize, seed: u64) -> Self {
+        let mut noise = Noise(seed);
+        let mut value = || match noise.next() >> 40 {
+            random if random.is_multiple_of(97) => f32::NAN,
+            random if random.is_multiple_of(8) => noise.between(0.3, 1.0),
+            _ => noise.between(0.0, 0.5),
+        };
+        let values = (0..images * positions * layout.width()).map(|_| value()).collect();
+        Self { layout, images, values, confidence: 0.45 }
+    }
+
+    /// The same in half precision.
+    pub fn halved(self) -> (Vec<f16>, Self) {
+        let halves: Vec<_> = self.values.iter().map(|&value| f16::from_f32(value)).collect();
+        let values = halves.iter().map(|value| value.to_f32()).collect();
+        (halves, Self { values, ..self })
+    }
+
+    /// What the CPU finds.
+    pub fn expected(&self) -> Vec<Candidate> {
+        let images = self.values.chunks_exact(self.values.len() / self.images).enumerate();
+        images.flat_map(|(image, values)| self.layout.candidates(values, image, self.confidence)).collect()
+    }
+}
+
+/// `found` with zeros instead of what is no number and so never equal.
+pub fn comparable(mut found: Vec<Candidate>) -> Vec<Candidate> {
+    let numbers = found.iter_mut().flat_map(|candidate| &mut candidate.numbers);
+    numbers.filter(|number| number.is_nan()).for_each(|number| *number = 0.0);
+    found
+}
+
+/// Outputs of every layout.
+pub fn answers() -> Vec<Answer> {
+    let layout = DenseLayout { output: 0, planes: true, objectness: false, classes: 9 };
+    vec![
+        Answer::new(layout, 1, 700, 1),
+        Answer::new(layout, 3, 257, 2),
+        Answer::new(DenseLayout { planes: false, ..layout }, 2, 300, 3),
+        Answer::new(DenseLayout { planes: false, objectness: true, ..layout }, 2, 1100, 4),
+    ]
 }

@@ -1,6 +1,7 @@
 //! Recognises the layout of a model's outputs.
 
 use super::boxes::{BoxFormat, Corners, Output};
+use super::candidates::DenseLayout;
 use super::dense::{self, Dense};
 use super::lists::{Column, Counted, Lists};
 use super::{Decoder, Head, HeadKind};
@@ -239,14 +240,16 @@ fn yolo(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
     };
     let classes = if planes { first } else { second }?.checked_sub(4).filter(|&classes| classes > 0)?;
     let format = BoxFormat::CENTRE;
-    Some(Decoder::Dense(Dense { output, planes, objectness: false, grid: false, format, classes }))
+    let layout = DenseLayout { output: output.index, planes, objectness: false, classes };
+    Some(Decoder::Dense(Dense { name: output.name, layout, grid: false, format }))
 }
 
 fn objectness(outputs: &[TensorInfo], grid: bool) -> Option<Decoder> {
     let (output, _, values) = dims(outputs)?;
     let classes = values?.checked_sub(5).filter(|&classes| classes > 0)?;
     let format = BoxFormat::CENTRE;
-    Some(Decoder::Dense(Dense { output, planes: false, objectness: true, grid, format, classes }))
+    let layout = DenseLayout { output: output.index, planes: false, objectness: true, classes };
+    Some(Decoder::Dense(Dense { name: output.name, layout, grid, format }))
 }
 
 fn rt_detr(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
@@ -257,7 +260,8 @@ fn rt_detr(outputs: &[TensorInfo], hints: &Hints) -> Option<Decoder> {
         return rows(outputs, hints, format);
     }
     let classes = values?.checked_sub(4).filter(|&classes| classes > 0)?;
-    Some(Decoder::Dense(Dense { output, planes: false, objectness: false, grid: false, format, classes }))
+    let layout = DenseLayout { output: output.index, planes: false, objectness: false, classes };
+    Some(Decoder::Dense(Dense { name: output.name, layout, grid: false, format }))
 }
 
 fn rows(outputs: &[TensorInfo], hints: &Hints, format: BoxFormat) -> Option<Decoder> {

@@ -1,6 +1,7 @@
 //! From a network's output to boxes.
 
 mod boxes;
+mod candidates;
 mod dense;
 mod layout;
 mod lists;
@@ -12,6 +13,7 @@ use crate::geometry::Placement;
 use crate::nms;
 use crate::tensor::TensorView;
 
+pub use candidates::{Candidate, DenseLayout};
 pub use layout::{Hints, LayoutError};
 
 /// The layouts of detector output that are known. In a sidecar file they go by their names in kebab-case.
@@ -101,6 +103,9 @@ pub enum HeadError {
         /// What came.
         found: Vec<usize>,
     },
+    /// Candidates came for an output that lists boxes.
+    #[error("the model's output lists boxes and has no candidates")]
+    NotDense,
     /// A detection's class has no name.
     #[error("the model returned class {found}, but only {classes} class names are known: correct the labels")]
     Class {
@@ -134,7 +139,7 @@ impl Head {
     /// How many classes the output tells apart, where its shape says so.
     pub fn classes(&self) -> Option<usize> {
         match &self.decoder {
-            Decoder::Dense(dense) => Some(dense.classes),
+            Decoder::Dense(dense) => Some(dense.layout.classes),
             Decoder::Lists(_) | Decoder::Counted(_) => None,
         }
     }
@@ -151,17 +156,52 @@ impl Head {
         placement: &Placement,
         options: &Options,
     ) -> Result<Vec<Detection>, HeadError> {
-        let candidates = match &self.decoder {
+        let detections = match &self.decoder {
             Decoder::Dense(dense) => dense.decode(outputs, image, placement.input, options),
             Decoder::Lists(lists) => lists.decode(outputs, image, placement.input, options),
             Decoder::Counted(counted) => counted.decode(outputs, image, options),
         }?;
+        Ok(self.select(detections, placement, options))
+    }
+
+    /// As [`Self::decode`], for one image of a dense output of `positions` whose `candidates` were found elsewhere: in any
+    /// case all those above the threshold of `options`, in the order of their positions.
+    ///
+    /// # Errors
+    /// When the head is not dense, or has not one position for each cell of its grid.
+    pub fn decode_candidates(
+        &self,
+        candidates: &[Candidate],
+        positions: usize,
+        placement: &Placement,
+        options: &Options,
+    ) -> Result<Vec<Detection>, HeadError> {
+        let Decoder::Dense(dense) = &self.decoder else { return Err(HeadError::NotDense) };
+        let detections = dense.decode_candidates(candidates, positions, placement.input, options)?;
+        Ok(self.select(detections, placement, options))
+    }
+
+    /// How the output holds its candidates; `None` where it lists boxes.
+    pub fn dense_layout(&self) -> Option<DenseLayout> {
+        match &self.decoder {
+            Decoder::Dense(dense) => Some(dense.layout),
+            Decoder::Lists(_) | Decoder::Counted(_) => None,
+        }
+    }
+
+    /// The surest ones in source pixels.
+    fn select(
+        &self,
+        detections: Vec<Detection>,
+        placement: &Placement,
+        options: &Options,
+    ) -> Vec<Detection> {
         let kept = if self.kind.needs_nms() {
-            nms::suppress(candidates, options.iou, options.class_agnostic, options.max_detections)
+            nms::suppress(detections, options.iou, options.class_agnostic, options.max_detections)
         } else {
-            nms::surest(candidates, options.max_detections)
+            nms::surest(detections, options.max_detections)
         };
-        Ok(kept.into_iter().filter_map(|detection| to_source(detection, placement)).collect())
+        kept.into_iter().filter_map(|detection| to_source(detection, placement)).collect()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Frames that are inferred together.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::{Completion, EngineError, InferenceEngine, InputTensor, Outcome, Outputs};
+use engine::{Completion, EngineError, InferenceEngine, InputTensor, Outcome, Outputs, Search};
+use gstsupport::lock;
 
 enum State {
     /// Slots are being written.
@@ -35,17 +36,19 @@ pub(super) struct Batch {
     inner: Mutex<Inner>,
     changed: Condvar,
     capacity: usize,
+    search: Option<Search>,
 }
 
 impl Batch {
-    /// An empty batch of `capacity` frames over `inputs` of `engine`.
-    pub fn new(engine: Arc<dyn InferenceEngine>, inputs: Vec<InputTensor>, capacity: usize) -> Self {
+    /// An empty batch of `capacity` frames over `inputs` of `engine`, in whose outputs `search` is all that is wanted.
+    pub fn new(
+        engine: Arc<dyn InferenceEngine>,
+        inputs: Vec<InputTensor>,
+        capacity: usize,
+        search: Option<Search>,
+    ) -> Self {
         let inner = Inner { state: State::Filling(inputs), used: 0 };
-        Self { engine, inner: Mutex::new(inner), changed: Condvar::new(), capacity }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { engine, inner: Mutex::new(inner), changed: Condvar::new(), capacity, search }
     }
 
     /// Lets `write` fill the next free slot and hands a full batch to the engine. Returns the slot's index, or `None` if
@@ -57,7 +60,7 @@ impl Batch {
         &self,
         write: impl FnOnce(&mut [InputTensor], usize) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         let slot = inner.used;
         let State::Filling(inputs) = &mut inner.state else { return Ok(None) };
         write(inputs, slot)?;
@@ -70,7 +73,7 @@ impl Batch {
 
     /// Hands the batch to the engine as it is, unless it is empty or has left already.
     pub fn submit(&self) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         if inner.used > 0 {
             self.send(&mut inner);
         }
@@ -78,7 +81,7 @@ impl Batch {
 
     fn send(&self, inner: &mut Inner) {
         inner.state = match std::mem::replace(&mut inner.state, State::Gone) {
-            State::Filling(inputs) => State::Running(self.engine.submit(inputs)),
+            State::Filling(inputs) => State::Running(self.engine.submit_for(inputs, self.search)),
             other => other,
         };
         self.changed.notify_all();
@@ -86,7 +89,7 @@ impl Batch {
 
     /// Whether no frame fits any more.
     pub fn is_closed(&self) -> bool {
-        !matches!(self.lock().state, State::Filling(_))
+        !matches!(lock(&self.inner).state, State::Filling(_))
     }
 
     /// Waits for the results, and for at most `linger` for an incomplete batch to fill up. The first to get them hands
@@ -95,7 +98,7 @@ impl Batch {
         self.await_submission(linger);
         self.submit();
         let completion = {
-            let mut inner = self.lock();
+            let mut inner = lock(&self.inner);
             match std::mem::replace(&mut inner.state, State::Gone) {
                 State::Running(completion) => completion,
                 State::Done(results) => {
@@ -108,13 +111,13 @@ impl Batch {
         let Outcome { inputs, outputs, elapsed } = completion.wait();
         recycle(inputs);
         let results = Arc::new(Results { outputs, elapsed });
-        self.lock().state = State::Done(Arc::clone(&results));
+        lock(&self.inner).state = State::Done(Arc::clone(&results));
         Some(results)
     }
 
     fn await_submission(&self, linger: Duration) {
         let deadline = Instant::now() + linger;
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         while matches!(inner.state, State::Filling(_)) {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
             else {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use engine::tensor::Candidates;
 use engine::tensorrt::{Prepared, Watch};
-use engine::{EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs};
+use engine::{EngineError, InferenceEngine, InputTensor, ModelInfo, Outputs, Search};
 use gpu::cuda::{DeviceElementsMut, Error as CudaError, Stream};
 use gpu::{FrameError, MemoryKind};
 use gst::glib;
+use gstsupport::lock;
 use vision::detection::Detection;
 use vision::geometry::Placement;
 use vision::head;
@@ -20,7 +22,7 @@ use vision::model::{
 use vision::preprocess::{InputSpec, PreprocessError, Preprocessor};
 use vision::tensor::{DataType, Elements, TensorView};
 
-use super::Precision;
+use super::{Output, Precision};
 use super::announce;
 use super::backend::{self, Chosen};
 use super::batch::Batch;
@@ -204,17 +206,18 @@ impl Detector {
             free: Mutex::default(),
         };
         if detector.memory() == MemoryKind::Cuda {
-            detector.warm_up(detector.depth(settings).div_ceil(detector.batch_size) + 1)?;
+            let count = detector.depth(settings).div_ceil(detector.batch_size) + 1;
+            detector.warm_up(count, detector.search(settings))?;
         }
         Ok(detector)
     }
 
     /// Runs `count` empty batches, one by one: what takes time for the first batch over its tensors is done before frames
     /// come, and CUDA graphs are recorded while nobody else uses the device.
-    fn warm_up(&self, count: usize) -> Result<(), EngineError> {
+    fn warm_up(&self, count: usize, search: Option<Search>) -> Result<(), EngineError> {
         let batches = (0..count).map(|_| self.allocate()).collect::<Result<Vec<_>, _>>()?;
         batches.into_iter().try_for_each(|inputs| {
-            let outcome = self.engine.submit(inputs).wait();
+            let outcome = self.engine.submit_for(inputs, search).wait();
             self.recycle(outcome.inputs);
             outcome.outputs.map(drop)
         })
@@ -285,20 +288,20 @@ impl Detector {
         Preprocessor::new(source, self.contract.image.spec)
     }
 
-    /// An empty batch over tensors that were used before, or new ones.
+    /// An empty batch over tensors that were used before, or new ones, for what `settings` want of the outputs.
     ///
     /// # Errors
     /// When memory is short.
-    pub fn new_batch(&self) -> Result<Batch, EngineError> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    pub fn new_batch(&self, settings: &Settings) -> Result<Batch, EngineError> {
+        let free = lock(&self.free).pop();
         let inputs = free.map_or_else(|| self.allocate(), Ok)?;
-        Ok(Batch::new(Arc::clone(&self.engine), inputs, self.batch_size))
+        Ok(Batch::new(Arc::clone(&self.engine), inputs, self.batch_size, self.search(settings)))
     }
 
     /// Takes tensors back that the engine is done with.
     pub fn recycle(&self, inputs: Vec<InputTensor>) {
         if !inputs.is_empty() {
-            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(inputs);
+            lock(&self.free).push(inputs);
         }
     }
 
@@ -369,15 +372,25 @@ impl Detector {
         &self,
         outputs: &Outputs,
         slot: &Slot,
-        settings: &Settings,
+        options: &head::Options,
     ) -> Result<Vec<Detection>, DecodeError> {
+        let head = &self.contract.head;
+        if let Some(Candidates { found, positions }) = outputs.candidates(slot.index) {
+            return Ok(head.decode_candidates(found, positions, &slot.placement, options)?);
+        }
         let views: Vec<TensorView<'_>> =
             (0..outputs.len()).map(|index| outputs.view(index)).collect::<Result<_, _>>()?;
-        let options = self.head_options(settings);
-        Ok(self.contract.head.decode(&views, slot.index, &slot.placement, &options)?)
+        Ok(head.decode(&views, slot.index, &slot.placement, options)?)
     }
 
-    fn head_options(&self, settings: &Settings) -> head::Options {
+    /// What is wanted of the outputs, where that is less than all.
+    fn search(&self, settings: &Settings) -> Option<Search> {
+        let layout = self.contract.head.dense_layout().filter(|_| settings.output == Output::Detections)?;
+        Some(Search { layout, confidence: self.head_options(settings).confidence })
+    }
+
+    /// What of the outputs becomes a detection.
+    pub fn head_options(&self, settings: &Settings) -> head::Options {
         let usual = head::Options::default();
         head::Options {
             confidence: settings.confidence.or(self.contract.confidence).unwrap_or(usual.confidence),

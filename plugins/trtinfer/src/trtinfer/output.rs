@@ -62,14 +62,17 @@ impl TrtInfer {
 
     /// Waits for the frame's results and puts them on its buffer.
     fn attach(&self, slot: &Slot, buffer: &mut gst::BufferRef) -> Result<(), gst::FlowError> {
-        let settings = lock(&self.settings).clone();
         let detector = &slot.detector;
-        let Some(results) = slot.batch.wait(settings.linger(), |inputs| detector.recycle(inputs)) else {
+        let (linger, output, options) = {
+            let settings = lock(&self.settings);
+            (settings.linger(), settings.output, detector.head_options(&settings))
+        };
+        let Some(results) = slot.batch.wait(linger, |inputs| detector.recycle(inputs)) else {
             return Err(gst::FlowError::Flushing);
         };
         let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;
         let started = Instant::now();
-        let detections = match settings.output {
+        let detections = match output {
             #[cfg(feature = "v1_26")]
             Output::Tensors => {
                 super::tensors::attach(buffer, detector.model(), outputs, slot.index, detector.batch_size())
@@ -78,7 +81,7 @@ impl TrtInfer {
             }
             Output::Detections => {
                 let found =
-                    detector.decode(outputs, slot, &settings).map_err(|error| self.engine_error(&error))?;
+                    detector.decode(outputs, slot, &options).map_err(|error| self.engine_error(&error))?;
                 attach::detections(buffer, &found, |class| detector.label(class))
                     .map_err(|error| self.engine_error(&error))?;
                 found.len()

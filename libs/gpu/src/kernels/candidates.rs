@@ -1,0 +1,162 @@
+//! Finds what a network is sure of where its output lies, so that only that is brought to the host.
+
+use std::sync::Arc;
+
+use vision::head::{Candidate, DenseLayout};
+use vision::tensor::DataType;
+
+use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, PinnedBuffer, Stream};
+
+/// Bytes of a candidate, and of the counter that comes before the first one.
+const SIZE: usize = size_of::<Candidate>();
+/// Candidates of each image that are brought to the host before anybody knows how many there are: with the counter 32 KiB.
+const BROUGHT: usize = 1023;
+/// Threads of a block.
+const BLOCK: u32 = 128;
+const PURPOSE: &str = "inference: candidates";
+
+/// Mirrors `CandidateParams` of kernels/candidates.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Params {
+    values: u64,
+    count: u64,
+    out: u64,
+    confidence: f32,
+    images: u32,
+    positions: u32,
+    classes: u32,
+    objectness: u32,
+    planes: u32,
+    element: u32,
+}
+
+const _: () = assert!(size_of::<Params>() == 56);
+
+impl Params {
+    /// For an output `values` of `images`, with counter and candidates at the addresses `count` and `out`.
+    pub fn new(
+        values: &DeviceElementsMut<'_>,
+        images: usize,
+        layout: &DenseLayout,
+        confidence: f32,
+        (count, out): (u64, u64),
+    ) -> Result<Self, Error> {
+        let element = match values.data_type() {
+            DataType::F32 => 0,
+            DataType::F16 => 1,
+            other => return Err(Error::Argument(format!("an output of {other:?} has no candidates"))),
+        };
+        let numbers = images * layout.width();
+        if numbers == 0 || !values.len().is_multiple_of(numbers) {
+            let message = format!("{} elements are not {images} images of {layout:?}", values.len());
+            return Err(Error::Argument(message));
+        }
+        Ok(Self {
+            values: values.address(),
+            count,
+            out,
+            confidence,
+            images: images as u32,
+            positions: (values.len() / numbers) as u32,
+            classes: layout.classes as u32,
+            objectness: layout.objectness.into(),
+            planes: layout.planes.into(),
+            element,
+        })
+    }
+
+    /// Candidates that there can be.
+    fn capacity(&self) -> usize {
+        self.images as usize * self.positions as usize
+    }
+}
+
+/// The candidates of one batch, on the device and on the host.
+#[derive(Debug)]
+pub struct CandidateFinder {
+    context: Arc<Context>,
+    /// The counter, then room for a candidate at each position of each image.
+    device: DeviceBuffer,
+    /// The same for the first of them.
+    host: PinnedBuffer,
+}
+
+impl CandidateFinder {
+    /// For outputs of `images` with `positions` each.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub fn new(context: &Arc<Context>, images: usize, positions: usize) -> Result<Self, Error> {
+        context.kernels()?;
+        let (all, brought) = (images * positions, images * positions.min(BROUGHT));
+        let device = DeviceBuffer::new(context, (1 + all) * SIZE)?;
+        let host = PinnedBuffer::new(context, (1 + brought) * SIZE)?;
+        Ok(Self { context: Arc::clone(context), device, host })
+    }
+
+    /// Positions of all images together.
+    pub fn capacity(&self) -> usize {
+        self.device.len() / SIZE - 1
+    }
+
+    /// Finds the candidates with a score above `confidence` in an output of `images`, in the order of `stream`. Blocks
+    /// nobody.
+    ///
+    /// # Errors
+    /// When there are more positions than room, the output does not have `layout` or holds no floats, or the kernel
+    /// cannot be launched.
+    pub fn find(
+        &mut self,
+        values: &DeviceElementsMut<'_>,
+        images: usize,
+        layout: &DenseLayout,
+        confidence: f32,
+        stream: &Stream,
+    ) -> Result<(), Error> {
+        let (count, out) = (self.device.address(), self.device.address() + SIZE as u64);
+        let params = Params::new(values, images, layout, confidence, (count, out))?;
+        if params.capacity() > self.capacity() {
+            return Err(Error::Argument(format!(
+                "{} positions, but room for {}",
+                params.capacity(),
+                self.capacity()
+            )));
+        }
+        self.device.elements_mut(DataType::U8, 0..size_of::<u32>())?.zero(stream)?;
+        let grid = (params.positions.div_ceil(BLOCK), params.images);
+        let kernel = &self.context.kernels()?.candidates;
+        // SAFETY: `Params` mirrors the kernel's parameter. The output has the size in it and stays valid, as whoever made it
+        // promised; there is room for all candidates, and freeing it waits.
+        unsafe { kernel.launch(grid, (BLOCK, 1), stream, &params) }?;
+        self.device.download(0..self.host.len(), &mut self.host, stream, PURPOSE)
+    }
+
+    /// What was found last, by image and position. Waits for it.
+    ///
+    /// # Errors
+    /// When the device's work failed.
+    pub fn found(&self) -> Result<Vec<Candidate>, Error> {
+        let bytes = self.host.bytes()?;
+        let count = bytemuck::pod_read_unaligned::<u32>(&bytes[..size_of::<u32>()]) as usize;
+        let brought = (bytes.len() / SIZE - 1).min(count);
+        let mut found = to_candidates(&bytes[SIZE..(1 + brought) * SIZE]);
+        if count > brought {
+            found.extend(self.rest(1 + brought..1 + count)?);
+        }
+        found.sort_unstable_by_key(|candidate| (candidate.image, candidate.position));
+        Ok(found)
+    }
+
+    /// Candidates beyond those that were brought already.
+    fn rest(&self, range: std::ops::Range<usize>) -> Result<Vec<Candidate>, Error> {
+        let bytes = range.start * SIZE..(range.end * SIZE).min(self.device.len());
+        let mut host = PinnedBuffer::new(&self.context, bytes.len())?;
+        self.device.download(bytes, &mut host, &Stream::new(&self.context)?, PURPOSE)?;
+        Ok(to_candidates(host.bytes()?))
+    }
+}
+
+fn to_candidates(bytes: &[u8]) -> Vec<Candidate> {
+    bytes.chunks_exact(SIZE).map(bytemuck::pod_read_unaligned).collect()
+}
