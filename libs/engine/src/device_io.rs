@@ -111,8 +111,9 @@ impl Results {
         let copy = |output: &DeviceOutput| {
             let elements = output.elements();
             let size = elements.len() * element_size(elements.data_type());
-            let mut bytes =
-                self.outputs.take(|buffer| buffer.len() == size, || PinnedBuffer::new(&self.context, size))?;
+            let mut bytes = self
+                .outputs
+                .take(|buffer| buffer.len() == size, || PinnedBuffer::new(&self.context, size))?;
             elements.download(&mut bytes, stream, "inference: results")?;
             Ok(CopiedOutput { data_type: output.info.data_type, shape: output.shape.clone(), bytes })
         };

@@ -339,7 +339,8 @@ mod tests {
     #[test]
     fn candidates_are_told_apart_by_image() {
         let candidate = |image, position| Candidate { image, position, ..Candidate::default() };
-        let outputs = Outputs::candidates_of([(0, 3), (2, 1), (2, 5)].map(|(i, p)| candidate(i, p)).into(), 9);
+        let outputs =
+            Outputs::candidates_of([(0, 3), (2, 1), (2, 5)].map(|(i, p)| candidate(i, p)).into(), 9);
         let positions = |image| {
             let found = outputs.candidates(image).unwrap();
             found.found.iter().map(|candidate| candidate.position).collect::<Vec<_>>()

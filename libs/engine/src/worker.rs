@@ -23,11 +23,7 @@ pub(crate) trait HostSession: Send {
 /// from one thread.
 pub(crate) trait DeviceSession: Send {
     /// Puts one batch into the stream.
-    fn start(
-        &mut self,
-        inputs: &mut [InputTensor],
-        search: Option<&Search>,
-    ) -> Result<Running, EngineError>;
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError>;
 }
 
 /// A batch that a device works on.

@@ -8,9 +8,7 @@ mod harness;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use common::{
-    Answer, HostImage, answers, comparable, differences, info, infos, nothing, scene, specs,
-};
+use common::{Answer, HostImage, answers, comparable, differences, info, infos, nothing, scene, specs};
 use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, Event, PinnedBuffer, Stream, copies, status};
 use gpu::kernels::{CandidateFinder, Painter, Preprocessor};
 use half::f16;

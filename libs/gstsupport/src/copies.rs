@@ -45,9 +45,3 @@ pub fn fail_on_copy(own: &str) -> ParamSpec {
         .mutable_ready()
         .build()
 }
-
-/// Posts `totals` as an element message of `element`. Returns whether a bus took it.
-pub fn post_totals(element: &impl IsA<gst::Element>, totals: gst::Structure) -> bool {
-    let element = element.upcast_ref::<gst::Element>();
-    element.post_message(gst::message::Element::builder(totals).src(element).build()).is_ok()
-}

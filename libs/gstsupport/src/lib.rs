@@ -1,10 +1,12 @@
-//! What the GStreamer elements share: locks, properties, durations, copy accounting, faults of a GPU, and the memory on every link.
+//! What the GStreamer elements share: locks, properties, durations, messages, copy accounting, faults of a GPU, and the memory on
+//! every link.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod copies;
 pub mod fault;
 pub mod flow;
+pub mod message;
 pub mod property;
 pub mod samples;
 pub mod socket;

@@ -87,7 +87,15 @@ pub(super) fn read_header(path: &Path) -> Result<Header, String> {
         File::open(path)?.take(limit as u64).read_to_end(bytes).map(|_| ())
     };
     read(PREFIX + LONGEST_HEADER + DIGEST, &mut bytes).map_err(|error| error.to_string())?;
-    parse(&bytes).map(|(header, _)| header)
+    header(&bytes)
+}
+
+/// The header of a file that begins with `bytes`.
+///
+/// # Errors
+/// Why the file is no entry.
+pub(super) fn header(bytes: &[u8]) -> Result<Header, String> {
+    parse(bytes).map(|(header, _)| header)
 }
 
 /// The header, and where the engine starts.

@@ -224,7 +224,7 @@ impl Cache {
     /// What is wrong with it.
     pub fn check(&self, path: &Path) -> Result<Header, String> {
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        let header = entry::read_header(path)?;
+        let header = entry::header(&bytes)?;
         entry::decode(bytes, &header.key)?;
         Ok(header)
     }

@@ -297,11 +297,7 @@ impl CudaSession {
 }
 
 impl DeviceSession for CudaSession {
-    fn start(
-        &mut self,
-        inputs: &mut [InputTensor],
-        search: Option<&Search>,
-    ) -> Result<Running, EngineError> {
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError> {
         let answer = match self.run(inputs, search) {
             Err(EngineError::Inference { reason }) if self.graphs => {
                 let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());

@@ -196,11 +196,7 @@ impl Session {
 }
 
 impl DeviceSession for Session {
-    fn start(
-        &mut self,
-        inputs: &mut [InputTensor],
-        search: Option<&Search>,
-    ) -> Result<Running, EngineError> {
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError> {
         let answer = self.run(inputs, search)?;
         Running::new(answer, &self.stream)
     }

@@ -190,12 +190,7 @@ impl Head {
     }
 
     /// The surest ones in source pixels.
-    fn select(
-        &self,
-        detections: Vec<Detection>,
-        placement: &Placement,
-        options: &Options,
-    ) -> Vec<Detection> {
+    fn select(&self, detections: Vec<Detection>, placement: &Placement, options: &Options) -> Vec<Detection> {
         let kept = if self.kind.needs_nms() {
             nms::suppress(detections, options.iou, options.class_agnostic, options.max_detections)
         } else {

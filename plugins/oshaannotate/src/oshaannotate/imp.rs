@@ -12,7 +12,8 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use gstsupport::flow::Upstream;
-use gstsupport::{copies, fault, lock};
+use gstsupport::message::post;
+use gstsupport::{fault, lock};
 use osha::event::Event;
 use osha::spool::SpoolError;
 use vision::draw::DisplayList;
@@ -170,7 +171,7 @@ impl BaseTransformImpl for OshaAnnotate {
             gst::EventView::CustomDownstreamSticky(custom) => self.hear(custom.structure()),
             gst::EventView::Eos(_) => {
                 self.finish();
-                copies::post_totals(&*self.obj(), self.stats());
+                post(&*self.obj(), self.stats());
                 if let Some(snapshots) = lock(&self.snapshots).as_ref() {
                     snapshots.wait();
                 }
@@ -432,12 +433,7 @@ impl OshaAnnotate {
                 lock(&self.analysis).as_mut().map_or(Ok(()), |analysis| analysis.record(&mut event));
             gst::info!(CAT, imp = self, "{event:?}");
             if let Some(structure) = message::violation(&event) {
-                let posted = self
-                    .obj()
-                    .post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
-                if posted.is_err() {
-                    gst::debug!(CAT, imp = self, "no bus takes the message");
-                }
+                post(&*self.obj(), structure);
             }
             recorded.inspect_err(tell)?;
         }
@@ -467,11 +463,7 @@ fn hear(element: Option<&super::OshaAnnotate>, outcome: &snapshot::Outcome<'_>) 
     let Some(element) = element else { return };
     match outcome {
         snapshot::Outcome::Written(path, moment) => {
-            let message =
-                gst::message::Element::builder(message::snapshot(path, moment)).src(element).build();
-            if element.post_message(message).is_err() {
-                gst::debug!(CAT, obj = element, "no bus takes the message");
-            }
+            post(element, message::snapshot(path, moment));
         }
         snapshot::Outcome::Failed(error) => {
             gst::element_warning!(element, gst::ResourceError::Write, ("snapshot-location: {error}"));

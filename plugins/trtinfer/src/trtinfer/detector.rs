@@ -22,12 +22,12 @@ use vision::model::{
 use vision::preprocess::{InputSpec, PreprocessError, Preprocessor};
 use vision::tensor::{DataType, Elements, TensorView};
 
-use super::{Output, Precision};
 use super::announce;
 use super::backend::{self, Chosen};
 use super::batch::Batch;
 use super::cuda;
 use super::settings::Settings;
+use super::{Output, Precision};
 
 /// Where a frame's results are to be found.
 pub(super) struct Slot {

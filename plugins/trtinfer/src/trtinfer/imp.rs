@@ -253,7 +253,9 @@ impl TrtInfer {
         loop {
             let current = match batch {
                 Some(current) if !current.is_closed() => current,
-                _ => batch.insert(Arc::new(detector.new_batch(&lock(&self.settings)).map_err(|error| self.engine_error(&error))?)),
+                _ => batch.insert(Arc::new(
+                    detector.new_batch(&lock(&self.settings)).map_err(|error| self.engine_error(&error))?,
+                )),
             };
             let filled = current
                 .fill(|inputs, index| source.write(&frame, inputs, index))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gstsupport::{copies, lock};
+use gstsupport::{lock, message};
 
 use super::detector::Slot;
 use super::imp::{CAT, InFlight, TrtInfer};
@@ -17,8 +17,8 @@ impl TrtInfer {
         let result = match self.queue.pop() {
             Some(Item::Event(event)) => {
                 gst::trace!(CAT, imp = self, "pushing {event:?}");
-                if event.type_() == gst::EventType::Eos && !copies::post_totals(&*self.obj(), self.stats()) {
-                    gst::debug!(CAT, imp = self, "no bus takes the totals");
+                if event.type_() == gst::EventType::Eos {
+                    message::post(&*self.obj(), self.stats());
                 }
                 self.srcpad.push_event(event);
                 Ok(gst::FlowSuccess::Ok)

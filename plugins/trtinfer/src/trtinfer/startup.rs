@@ -9,7 +9,7 @@ use engine::tensorrt::progress::Observer;
 use engine::tensorrt::{Prepared, Progress, Watch};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gstsupport::lock;
+use gstsupport::{lock, message};
 
 use super::WarmStart;
 use super::backend;
@@ -144,8 +144,7 @@ impl TrtInfer {
         }
         self.install(detector);
         // The batch is known now, and with it how long frames stay here.
-        let message = gst::message::Latency::builder().src(&*self.obj()).build();
-        let _ = self.obj().post_message(message);
+        message::post_latency(&*self.obj());
     }
 
     /// Posts how far a build is, when the percent or the phase is another one and not too often.
@@ -160,17 +159,14 @@ impl TrtInfer {
             *last = Some((Instant::now(), progress.percent));
             drop(last);
             if let Some(element) = this.upgrade() {
-                let _ = element
-                    .post_message(gst::message::Element::builder(structure(progress)).src(&element).build());
+                message::post(&element, structure(progress));
                 element.imp().post_progress(gst::ProgressType::Continue, &progress.to_string());
             }
         })
     }
 
     fn post_progress(&self, kind: gst::ProgressType, text: &str) {
-        let message = gst::message::Progress::builder(kind, TASK, text).src(&*self.obj()).build();
-        // Nobody may listen.
-        let _ = self.obj().post_message(message);
+        message::post_progress(&*self.obj(), kind, TASK, text);
     }
 }
 

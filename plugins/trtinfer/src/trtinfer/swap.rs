@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use gstsupport::lock;
+use gstsupport::{lock, message};
 
 use super::detector::Detector;
 use super::imp::{CAT, State, TrtInfer};
@@ -60,9 +60,8 @@ impl TrtInfer {
             .field("refused", refused)
             .field("pts", buffer.pts())
             .build();
-        let element = self.obj();
-        // Nobody may listen. How long frames stay here is another time now.
-        let _ = element.post_message(gst::message::Element::builder(structure).src(&*element).build());
-        let _ = element.post_message(gst::message::Latency::builder().src(&*element).build());
+        message::post(&*self.obj(), structure);
+        // How long frames stay here is another time now.
+        message::post_latency(&*self.obj());
     }
 }

@@ -9,7 +9,7 @@ use gst_base::subclass::base_transform::GenerateOutputSuccess;
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoInfo, VideoMeta};
 use gstsupport::flow::Upstream;
-use gstsupport::{copies, fault, lock};
+use gstsupport::{fault, lock, message};
 
 use super::convert::{ConvertError, Converter};
 use super::counters::Counters;
@@ -396,9 +396,7 @@ impl ZcBufferPool {
         if let Some(gpu) = lock(&self.state).as_ref().and_then(|state| state.gpu.clone()) {
             gpu.in_flight.wait();
         }
-        if !copies::post_totals(&*self.obj(), self.stats()) {
-            gst::debug!(CAT, imp = self, "no bus takes the message");
-        }
+        message::post(&*self.obj(), self.stats());
     }
 
     /// An error if `fail-on-copy` is set and an element upstream copied a frame.
