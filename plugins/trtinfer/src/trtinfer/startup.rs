@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use engine::EngineError;
 use engine::tensorrt::progress::Observer;
 use engine::tensorrt::{Prepared, Progress, Watch};
-use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstsupport::{lock, message};
 

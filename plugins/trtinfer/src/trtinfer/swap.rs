@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstsupport::{lock, message};
 
