@@ -3,6 +3,7 @@
 use gstsupport::samples::Summary;
 
 use super::Results;
+use super::counts::Counts;
 use super::figures::{Figures, PartFigures, Stage};
 use crate::style::{Tone, paint};
 
@@ -34,6 +35,7 @@ pub fn print(results: &Results) {
     }
     print_seed(&results.parts);
     print_memory(results);
+    print_copies(results);
 }
 
 fn title(text: &str) {
@@ -108,11 +110,61 @@ fn print_memory(results: &Results) {
             }
         }
     }
+    println!();
+}
+
+/// What each program copied, by the elements and by CUPTI.
+fn print_copies(results: &Results) {
+    if let Some(reason) = &results.pcie.why_not {
+        println!(
+            "between host and device: {:.0} bytes a frame by the elements' accounting",
+            results.pcie.counted_by_elements
+        );
+        println!("by CUPTI: {}", paint(&format!("not available: {reason}"), Tone::Doubtful));
+        return;
+    }
+    title(&format!(
+        "{:<62}{:>13}{:>13}{:>13}{:>11}{:>13}  {}",
+        "Copies, bytes a frame",
+        "by elements",
+        "by CUPTI",
+        "largest one",
+        "on device",
+        "bytes",
+        "both counts"
+    ));
+    for figures in &results.programs {
+        match (&figures.counts, &figures.not_counted) {
+            (Some(counts), _) => println!("{:<62}{}", figures.stage.title(), counts_row(counts)),
+            (None, Some(reason)) => {
+                println!(
+                    "{:<62} {}",
+                    figures.stage.title(),
+                    paint(&format!("not counted: {reason}"), Tone::Doubtful)
+                );
+            }
+            (None, None) => {}
+        }
+    }
     println!(
-        "\nbetween host and device: {:.0} bytes a frame by the elements' accounting",
-        results.pcie.counted_by_elements
+        "between host and device, but \"on device\": copies a frame within device memory and their bytes. Both counts agree\n\
+         if they differ by at most 1 % or by the coded video ({:.0} bytes a frame), which no element counts",
+        coded(results)
     );
-    println!("by the driver: {}", results.pcie.counted_by_cupti);
+}
+
+fn coded(results: &Results) -> f64 {
+    let counts = results.programs.iter().filter_map(|figures| figures.counts.as_ref());
+    counts.map(|counts| counts.coded_bytes_per_frame).fold(0.0, f64::max)
+}
+
+fn counts_row(counts: &Counts) -> String {
+    let Counts { elements_bytes_per_frame: own, cupti_bytes_per_frame: cupti, largest_bytes, lost, .. } =
+        counts;
+    let (copies, bytes) = (counts.device_copies_per_frame, counts.device_bytes_per_frame);
+    let agree = if counts.agree { paint("agree", Tone::Good) } else { paint("DIFFER", Tone::Bad) };
+    let lost = if *lost > 0 { format!(", {lost} records lost") } else { String::new() };
+    format!("{own:>13.0}{cupti:>13.0}{largest_bytes:>13}{copies:>11.2}{bytes:>13.0}  {agree}{lost}")
 }
 
 /// What the tracer costs: speed and CPU time without and with it.
