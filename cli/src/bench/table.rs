@@ -153,6 +153,15 @@ fn print_copies(results: &Results) {
     );
 }
 
+/// Flags copies of pictures between host and device.
+fn pictures(counts: &Counts) -> String {
+    let per_frame = counts.large as f64 / counts.frames.max(1) as f64;
+    match counts.large {
+        0 => String::new(),
+        _ => paint(&format!(", COPIES PICTURES: {per_frame:.2} copies of 1 MB and more a frame"), Tone::Bad),
+    }
+}
+
 fn coded(results: &Results) -> f64 {
     let counts = results.programs.iter().filter_map(|figures| figures.counts.as_ref());
     counts.map(|counts| counts.coded_bytes_per_frame).fold(0.0, f64::max)
@@ -164,7 +173,10 @@ fn counts_row(counts: &Counts) -> String {
     let (copies, bytes) = (counts.device_copies_per_frame, counts.device_bytes_per_frame);
     let agree = if counts.agree { paint("agree", Tone::Good) } else { paint("DIFFER", Tone::Bad) };
     let lost = if *lost > 0 { format!(", {lost} records lost") } else { String::new() };
-    format!("{own:>13.0}{cupti:>13.0}{largest_bytes:>13}{copies:>11.2}{bytes:>13.0}  {agree}{lost}")
+    format!(
+        "{own:>13.0}{cupti:>13.0}{largest_bytes:>13}{copies:>11.2}{bytes:>13.0}  {agree}{lost}{}",
+        pictures(counts)
+    )
 }
 
 /// What the tracer costs: speed and CPU time without and with it.
