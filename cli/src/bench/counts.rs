@@ -31,6 +31,8 @@ pub struct Counts {
     pub cupti_bytes_per_frame: f64,
     /// By CUPTI, the part that went to the device.
     pub to_device_bytes_per_frame: f64,
+    /// The part of the elements' count that `cudaupload` and `cudadownload` moved: whole pictures.
+    pub moved_bytes_per_frame: f64,
     /// Bytes of coded video per frame: a decoder on the GPU fetches them, which the elements do not count.
     pub coded_bytes_per_frame: f64,
     /// Whether both counts differ by at most 1 % of the larger, or by at most the coded video.
@@ -47,6 +49,13 @@ pub struct Counts {
     pub largest_device_bytes: u64,
     /// Copies of which CUPTI lost the record, or buffers of records that end too early.
     pub lost: u64,
+}
+
+impl Counts {
+    /// Whether pictures were copied between host and device.
+    pub fn has_pictures(&self) -> bool {
+        self.large > 0 || self.moved_bytes_per_frame > 0.0
+    }
 }
 
 /// Whether copies can be counted here.
@@ -87,6 +96,8 @@ pub struct Progress {
     pub frames: u64,
     /// Bytes between host and device by the elements' own accounting.
     pub bytes: u64,
+    /// Those of them that stock elements moved.
+    pub moved: u64,
     /// Bytes of coded video that decoders took.
     pub coded: u64,
 }
@@ -134,8 +145,12 @@ impl Counter {
         let both = self.first.zip(self.last).filter(|(first, last)| last.1.frames > first.1.frames);
         let ((begin, first), (end, last)) = both.context("too few frames to count copies in")?;
         let since = |count: fn(&Progress) -> u64| count(&last).saturating_sub(count(&first));
-        let progress =
-            Progress { frames: since(|p| p.frames), bytes: since(|p| p.bytes), coded: since(|p| p.coded) };
+        let progress = Progress {
+            frames: since(|p| p.frames),
+            bytes: since(|p| p.bytes),
+            moved: since(|p| p.moved),
+            coded: since(|p| p.coded),
+        };
         let lost = recording.dropped + recording.cut;
         Ok(Counts { lost, ..counts(&recording.during(begin..end).copied().collect::<Vec<_>>(), progress) })
     }
@@ -154,6 +169,7 @@ fn counts(transfers: &[Transfer], progress: Progress) -> Counts {
         elements_bytes_per_frame: own,
         cupti_bytes_per_frame: cupti,
         to_device_bytes_per_frame: per_frame(of(TransferKind::HostToDevice).bytes),
+        moved_bytes_per_frame: per_frame(progress.moved),
         coded_bytes_per_frame: coded,
         agree: agree(own, cupti, coded),
         largest_bytes: all.largest,
@@ -250,14 +266,18 @@ mod tests {
             transfer(TransferKind::DeviceToDevice, 1_000_000),
             transfer(TransferKind::HostToHost, 1 << 40),
         ];
-        let found = counts(&transfers, Progress { frames: 2, bytes: 3_001_000, coded: 40_000 });
+        let found =
+            counts(&transfers, Progress { frames: 2, bytes: 3_001_000, moved: 3_000_000, coded: 40_000 });
         assert_eq!((found.elements_bytes_per_frame, found.cupti_bytes_per_frame), (1_500_500.0, 1_500_500.0));
         assert_eq!((found.to_device_bytes_per_frame, found.coded_bytes_per_frame), (1_500_000.0, 20_000.0));
         assert_eq!((found.largest_bytes, found.large, found.agree), (3_000_000, 1, true));
+        assert!(found.has_pictures() && found.moved_bytes_per_frame == 1_500_000.0);
         assert_eq!((found.device_copies_per_frame, found.device_bytes_per_frame), (1.0, 1_500_000.0));
         assert_eq!(found.largest_device_bytes, 2_000_000);
-        let denied = counts(&transfers, Progress { frames: 2, bytes: 1000, coded: 40_000 });
-        assert!(!denied.agree, "a copy that the elements do not admit");
+        let denied = counts(&transfers, Progress { frames: 2, bytes: 1000, moved: 0, coded: 40_000 });
+        assert!(!denied.agree && denied.has_pictures(), "a copy that the elements do not admit");
+        let small = counts(&[], Progress { frames: 2, bytes: 900_000, moved: 900_000, coded: 0 });
+        assert!(small.has_pictures() && small.large == 0, "pictures may be small");
     }
 
     #[test]

@@ -83,3 +83,27 @@ pub fn post(pad: &gst::Pad, name: &str) {
         let _ = element.post_message(message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_reaches_decoders_that_come_later() {
+        gst::init().unwrap();
+        let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/site.mp4");
+        let line = format!("filesrc location={} ! decodebin3 ! fakesink sync=false", quoted(&clip).unwrap());
+        let pipeline = pipeline(&line).unwrap();
+        pipeline.set_context(&gst::Context::new("test.context", true));
+        pipeline.set_state(gst::State::Paused).unwrap();
+        pipeline.state(gst::ClockTime::from_seconds(30)).0.unwrap();
+        let elements: Vec<gst::Element> = pipeline.iterate_recurse().into_iter().flatten().collect();
+        let is_decoder = |element: &&gst::Element| {
+            let class = element.factory().and_then(|factory| factory.metadata("klass").map(str::to_owned));
+            class.is_some_and(|class| class.contains("Decoder/Video"))
+        };
+        let decoder = elements.iter().find(is_decoder).unwrap();
+        assert!(decoder.context("test.context").is_some(), "{}", decoder.name());
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+}

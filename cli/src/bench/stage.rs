@@ -331,8 +331,9 @@ impl Program {
 
     fn progress(&self) -> Progress {
         let frames = lock(&self.arrivals).all;
-        let bytes = Stats::of(&self.pipeline).pcie_bytes + self.traffic.moved();
-        Progress { frames, bytes, coded: self.traffic.coded() }
+        let moved = self.traffic.moved();
+        let bytes = Stats::of(&self.pipeline).pcie_bytes + moved;
+        Progress { frames, bytes, moved, coded: self.traffic.coded() }
     }
 }
 

@@ -155,11 +155,15 @@ fn print_copies(results: &Results) {
 
 /// Flags copies of pictures between host and device.
 fn pictures(counts: &Counts) -> String {
-    let per_frame = counts.large as f64 / counts.frames.max(1) as f64;
-    match counts.large {
-        0 => String::new(),
-        _ => paint(&format!(", COPIES PICTURES: {per_frame:.2} copies of 1 MB and more a frame"), Tone::Bad),
+    if !counts.has_pictures() {
+        return String::new();
     }
+    let per_frame = counts.large as f64 / counts.frames.max(1) as f64;
+    let moved = counts.moved_bytes_per_frame;
+    let text = format!(
+        "{per_frame:.2} copies of 1 MB and more a frame, {moved:.0} bytes by cudaupload and cudadownload"
+    );
+    format!(", {}", paint(&format!("COPIES PICTURES: {text}"), Tone::Bad))
 }
 
 fn coded(results: &Results) -> f64 {

@@ -262,18 +262,16 @@ fn counted(args: &Args, admits: bool) -> (bool, String) {
 }
 
 fn judged(counts: &Counts, admits: bool) -> (bool, String) {
-    let Counts { frames, largest_bytes, large, lost, cupti_bytes_per_frame, .. } = counts;
-    let found = match large {
-        0 => format!(
-            "no copy of 1 MB between host and device in {frames} frames, the largest has {largest_bytes} bytes"
-        ),
-        _ => format!(
-            "{large} copies of 1 MB and more between host and device in {frames} frames, the largest has {largest_bytes} bytes"
-        ),
-    };
-    let lost_text = if *lost > 0 { format!(", but {lost} records are lost") } else { String::new() };
-    let is_clean = *lost == 0 && (*large == 0 || (admits && counts.agree));
-    (is_clean, format!("by CUPTI: {found}, {cupti_bytes_per_frame:.0} bytes a frame{lost_text}"))
+    let Counts { frames, largest_bytes, large, lost, agree, .. } = counts;
+    let (own, cupti) = (counts.elements_bytes_per_frame, counts.cupti_bytes_per_frame);
+    let large = if *large == 0 { "no copy".to_owned() } else { format!("{large} copies") };
+    let both = if *agree { "agree" } else { "DIFFER" };
+    let lost_text = if *lost > 0 { format!("; {lost} records are lost") } else { String::new() };
+    let text = format!(
+        "by CUPTI: {large} of 1 MB and more between host and device in {frames} frames, the largest has {largest_bytes} \
+         bytes; {cupti:.0} bytes a frame, {own:.0} by the elements: they {both}{lost_text}"
+    );
+    (*lost == 0 && *agree && (admits || !counts.has_pictures()), text)
 }
 
 /// Plays `line`, which ends in a sink called `out`, and shows `each` what arrives until it returns false.
@@ -366,9 +364,10 @@ mod tests {
         let counts = |large, lost, agree| Counts { frames: 300, large, lost, agree, ..Counts::default() };
         assert!(judged(&counts(0, 0, true), false).0);
         let (is_clean, text) = judged(&counts(600, 0, true), false);
-        assert!(!is_clean && text.contains("600 copies of 1 MB"), "{text}");
+        assert!(!is_clean && text.contains("600 copies of 1 MB and more"), "{text}");
         assert!(judged(&counts(300, 0, true), true).0);
         assert!(!judged(&counts(600, 0, false), true).0, "more than what is admitted");
+        assert!(!judged(&counts(0, 0, false), false).0, "less than a picture, but nobody admits it");
         let (is_clean, text) = judged(&counts(0, 2, true), false);
         assert!(!is_clean && text.contains("2 records are lost"), "{text}");
     }
