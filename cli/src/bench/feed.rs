@@ -36,6 +36,8 @@ pub fn frames(stage: Stage, args: &Args) -> Result<Vec<gst::Sample>> {
     };
     let line = format!("{source} {detections} ! fakesink name=out sync=false enable-last-sample=false");
     let pipeline = launch::pipeline(&line)?;
+    // The frames go on into another pipeline, and nobody in this one would name the context that they must lie in.
+    launch::share_context(&pipeline);
     let pad = pipeline.by_name("out").and_then(|sink| sink.static_pad("sink")).context("no sink")?;
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keeping = Arc::clone(&kept);
@@ -44,7 +46,7 @@ pub fn frames(stage: Stage, args: &Args) -> Result<Vec<gst::Sample>> {
         if let (Some(buffer), true) = (info.buffer(), kept.len() < KEPT) {
             kept.push(sample(buffer, pad.current_caps().as_ref()));
             if kept.len() == KEPT {
-                launch::post_enough(pad);
+                launch::post(pad, launch::ENOUGH);
             }
         }
         gst::PadProbeReturn::Ok

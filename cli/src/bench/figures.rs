@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use gstsupport::samples::Summary;
 use serde::{Deserialize, Serialize};
 
+use super::counts::Counts;
+
 /// A program that is timed, in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -135,6 +137,12 @@ pub struct Figures {
     pub parts: BTreeMap<Part, Summary>,
     /// The network's input, width and height, where the program knows it.
     pub network: Option<(usize, usize)>,
+    /// What it copied, counted in a run of its own; `None` where that was not possible.
+    #[serde(default)]
+    pub counts: Option<Counts>,
+    /// Why it was not counted, where counting failed.
+    #[serde(default)]
+    pub not_counted: Option<String>,
 }
 
 /// One part of a frame's way, alone and beside the others.
@@ -191,6 +199,8 @@ mod tests {
             pcie_bytes_per_frame: 0.0,
             parts,
             network,
+            counts: None,
+            not_counted: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod clip;
+mod counts;
 mod feed;
 mod figures;
 mod launch;
@@ -67,6 +68,9 @@ pub struct Args {
     /// Run this program in this process and print its figures as JSON
     #[arg(long, hide = true)]
     stage: Option<Stage>,
+    /// Count what the program copies; its speed says nothing then
+    #[arg(long, hide = true)]
+    count: bool,
     /// The network's input
     #[arg(long, hide = true, value_parser = clip::size)]
     network: Option<(u32, u32)>,
@@ -115,13 +119,31 @@ struct Overlap {
     pipeline_ms: f64,
 }
 
-/// Frame bytes between host and device.
+/// Bytes between host and device per frame of the pipeline as given.
 #[derive(Serialize)]
 struct Pcie {
-    /// By the elements' own accounting.
+    /// By the elements' own accounting; without CUPTI its start is in there.
     counted_by_elements: f64,
-    /// By the driver.
-    counted_by_cupti: &'static str,
+    /// By CUPTI.
+    counted_by_cupti: Option<f64>,
+    /// Whether the two agree.
+    agree: Option<bool>,
+    /// Why CUPTI did not count.
+    why_not: Option<String>,
+}
+
+impl Pcie {
+    /// What `figures` say; `refused` is why nothing could be counted.
+    fn of(figures: &Figures, refused: Option<String>) -> Self {
+        let counts = figures.counts.as_ref();
+        Self {
+            counted_by_elements: counts
+                .map_or(figures.pcie_bytes_per_frame, |counts| counts.elements_bytes_per_frame),
+            counted_by_cupti: counts.map(|counts| counts.cupti_bytes_per_frame),
+            agree: counts.map(|counts| counts.agree),
+            why_not: refused.or_else(|| figures.not_counted.clone()),
+        }
+    }
 }
 
 /// Runs the benchmark.
@@ -181,11 +203,11 @@ fn measure(args: &Args) -> Result<Results> {
     let bandwidth = bandwidth::measure();
     progress("");
     programs.sort_by_key(|figures| figures.stage);
+    let refused = count_copies(&mut programs, args).err().map(|error| format!("{error:#}"));
     let find = |stage| programs.iter().find(|figures| figures.stage == stage);
     let whole = find(Stage::Encode).or(find(Stage::Annotate)).context("nothing was measured")?;
     let (parts, overlap) = (figures::parts(&programs, whole), overlap(&programs, whole));
-    let counted_by_elements =
-        find(Stage::Annotate).map(|figures| figures.pcie_bytes_per_frame).unwrap_or_default();
+    let pcie = Pcie::of(find(Stage::Annotate).context("the pipeline was not measured")?, refused);
     Ok(Results {
         schema: "gst-osha.bench/1",
         model: args.model.clone(),
@@ -199,9 +221,17 @@ fn measure(args: &Args) -> Result<Results> {
         parts,
         overlap,
         bandwidth,
-        pcie: Pcie { counted_by_elements, counted_by_cupti: "not counted: no CUPTI" },
+        pcie,
         programs,
     })
+}
+
+/// Counts by CUPTI what each program copies.
+fn count_copies(programs: &mut [Figures], args: &Args) -> Result<()> {
+    counts::available()?;
+    counts::count_each(programs, args, |stage| progress(&format!("{}, copies counted …", stage.title())));
+    progress("");
+    Ok(())
 }
 
 fn optional(stage: Stage, element: &str, args: &Args) -> Result<Figures> {

@@ -11,6 +11,7 @@ use gstsupport::lock;
 use gstsupport::samples::Summary;
 use vision::tensor::ElementsMut;
 
+use super::counts::{Counter, Counts, Progress, Traffic};
 use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
 use super::timing::{Key, Timing};
@@ -28,13 +29,15 @@ struct Measured {
     pcie_bytes: u64,
     parts: BTreeMap<Part, Summary>,
     network: Option<(usize, usize)>,
+    counts: Option<Counts>,
 }
 
 /// Runs `stage` and tells what it came to.
 pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
+    let counter = args.count.then(Counter::start).transpose()?;
     let measured = match stage {
         Stage::Bare => bare(args)?,
-        _ => pipeline(stage, args)?,
+        _ => pipeline(stage, args, counter)?,
     };
     let per_frame = |total: f64| total / measured.frames as f64;
     Ok(Figures {
@@ -46,6 +49,8 @@ pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
         pcie_bytes_per_frame: per_frame(measured.pcie_bytes as f64),
         parts: measured.parts,
         network: measured.network,
+        counts: measured.counts,
+        not_counted: None,
     })
 }
 
@@ -70,6 +75,7 @@ fn bare(args: &Args) -> Result<Measured> {
         pcie_bytes: 0,
         parts: BTreeMap::new(),
         network: network_size(&*engine),
+        counts: None,
     })
 }
 
@@ -107,6 +113,8 @@ struct Arrivals {
     first: Option<(Instant, f64)>,
     last: Option<(Instant, f64)>,
     frames: u64,
+    /// Those that came after the last that is wanted, too.
+    all: u64,
 }
 
 impl Arrivals {
@@ -129,31 +137,42 @@ impl Arrivals {
 /// Timings of the elements of a pipeline.
 type Timings = BTreeMap<Part, Timing>;
 
-fn pipeline(stage: Stage, args: &Args) -> Result<Measured> {
+/// A program under way.
+struct Program {
+    pipeline: gst::Pipeline,
+    arrivals: Arc<Mutex<Arrivals>>,
+    timings: Arc<Mutex<Timings>>,
+    traffic: Traffic,
+    counter: Option<Counter>,
+}
+
+fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measured> {
     plugins::init()?;
     let frames = if feed::is_fed(stage) { feed::frames(stage, args)? } else { Vec::new() };
     let pipeline = launch::pipeline(&description(stage, args)?)?;
     let arrivals = count_arrivals(&pipeline, args.frames)?;
-    let timings = Arc::new(Mutex::new(Timings::new()));
-    watch(&pipeline, &timings);
+    let (timings, traffic) = (Arc::new(Mutex::new(Timings::new())), Traffic::default());
+    watch(&pipeline, &timings, &traffic);
     let feeder = feed::start(&pipeline, &frames)?;
-    let outcome = play(&pipeline, &arrivals, &timings, feeder.is_some());
-    let stats = Stats::of(&pipeline);
-    pipeline.set_state(gst::State::Null)?;
+    let mut program = Program { pipeline, arrivals, timings, traffic, counter };
+    let outcome = program.play(feeder.is_some());
+    let stats = Stats::of(&program.pipeline);
+    program.pipeline.set_state(gst::State::Null)?;
     outcome?;
-    let arrivals = lock(&arrivals);
+    let arrivals = lock(&program.arrivals);
     let (Some((first, cpu)), Some((last, cpu_after))) = (arrivals.first, arrivals.last) else {
         bail!("'{}' holds fewer than {} frames", args.input_path().display(), WARM_UP + 1)
     };
-    let measured =
-        lock(&timings).iter().map(|(part, timing)| (*part, Summary::of(timing.milliseconds()))).collect();
+    let timings = lock(&program.timings);
+    let measured = timings.iter().map(|(part, timing)| (*part, Summary::of(timing.milliseconds())));
     Ok(Measured {
         frames: arrivals.frames - WARM_UP,
         elapsed: last - first,
         cpu_seconds: cpu_after - cpu,
-        pcie_bytes: stats.pcie_bytes,
-        parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured).collect(),
+        pcie_bytes: stats.pcie_bytes + program.traffic.moved(),
+        parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured.collect()).collect(),
         network: None,
+        counts: program.counter.map(Counter::finish).transpose()?,
     })
 }
 
@@ -195,11 +214,14 @@ fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arr
         let counted = Arc::clone(&arrivals);
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
             let mut arrivals = lock(&counted);
+            arrivals.all += 1;
             if arrivals.frames >= WARM_UP + wanted {
                 return gst::PadProbeReturn::Drop;
             }
             if arrivals.count(wanted) {
-                launch::post_enough(pad);
+                launch::post(pad, launch::ENOUGH);
+            } else if arrivals.frames == WARM_UP {
+                launch::post(pad, launch::WARM);
             }
             gst::PadProbeReturn::Ok
         });
@@ -207,14 +229,14 @@ fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arr
     Ok(arrivals)
 }
 
-/// Times the elements that are there, and those that a decoder bin adds later.
-fn watch(pipeline: &gst::Pipeline, timings: &Arc<Mutex<Timings>>) {
-    let later = Arc::clone(timings);
-    pipeline.connect_deep_element_added(move |_, _, element| time(element, &later));
-    pipeline.iterate_recurse().into_iter().flatten().for_each(|element| time(&element, timings));
+/// Watches the elements that are there, and those that a decoder bin adds later.
+fn watch(pipeline: &gst::Pipeline, timings: &Arc<Mutex<Timings>>, traffic: &Traffic) {
+    let (later, traffic_later) = (Arc::clone(timings), traffic.clone());
+    pipeline.connect_deep_element_added(move |_, _, element| time(element, &later, &traffic_later));
+    pipeline.iterate_recurse().into_iter().flatten().for_each(|element| time(&element, timings, traffic));
 }
 
-fn time(element: &gst::Element, timings: &Mutex<Timings>) {
+fn time(element: &gst::Element, timings: &Mutex<Timings>, traffic: &Traffic) {
     let Some(factory) = element.factory() else { return };
     let class = factory.metadata("klass").unwrap_or_default().to_owned();
     let part = match factory.name().as_str() {
@@ -225,6 +247,11 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>) {
         _ if class.contains("Encoder/Video") => Part::Encode,
         _ => return,
     };
+    match factory.name().as_str() {
+        "cudaupload" | "cudadownload" => traffic.watch_moves(element),
+        _ if part == Part::Decode => traffic.watch_coded(element),
+        _ => {}
+    }
     let key = if part == Part::Encode { Key::Order } else { Key::Time };
     lock(timings).entry(part).or_default().watch(element, key);
 }
@@ -237,14 +264,14 @@ struct Stats {
 }
 
 impl Stats {
-    /// Byte counts are the whole process's, so that one element of a kind speaks for all.
+    /// Byte counts are the whole process's, so that one element of a kind speaks for all; but each pool counts its own.
     fn of(pipeline: &gst::Pipeline) -> Self {
         let mut stats = Self::default();
         let mut seen = Vec::new();
         for element in pipeline.iterate_recurse().into_iter().flatten() {
             let kind = element.factory().map(|factory| factory.name().to_string()).unwrap_or_default();
-            if !["trtinfer", "oshaannotate", "zcbufferpool"].contains(&kind.as_str()) || seen.contains(&kind)
-            {
+            let is_known = kind != "zcbufferpool" && seen.contains(&kind);
+            if !["trtinfer", "oshaannotate", "zcbufferpool"].contains(&kind.as_str()) || is_known {
                 continue;
             }
             stats.add(&element.property::<gst::Structure>("stats"));
@@ -268,30 +295,46 @@ impl Stats {
     }
 }
 
-/// Plays the clip again and again until enough frames have arrived.
-fn play(
-    pipeline: &gst::Pipeline,
-    arrivals: &Mutex<Arrivals>,
-    timings: &Mutex<Timings>,
-    is_fed: bool,
-) -> Result<()> {
-    if is_fed {
-        pipeline.set_state(gst::State::Playing)?;
-        return launch::wait(pipeline).map(drop);
+impl Program {
+    /// Plays the clip again and again until enough frames have arrived.
+    fn play(&mut self, is_fed: bool) -> Result<()> {
+        if !is_fed {
+            self.preroll()?;
+        }
+        self.pipeline.set_state(gst::State::Playing)?;
+        loop {
+            match launch::wait(&self.pipeline)? {
+                End::Warm => {
+                    let progress = self.progress();
+                    self.counter.as_mut().map(|counter| counter.begin(progress)).transpose()?;
+                }
+                End::Segment => self.pipeline.seek_simple(gst::SeekFlags::SEGMENT, gst::ClockTime::ZERO)?,
+                End::Eos | End::Enough => break,
+            }
+        }
+        let progress = self.progress();
+        self.counter.as_mut().map_or(Ok(()), |counter| counter.end(progress))
     }
-    pipeline.set_state(gst::State::Paused).map_err(|_| reason(pipeline))?;
-    if pipeline.state(gst::ClockTime::from_seconds(30)).0.is_err() {
-        return Err(reason(pipeline));
+
+    /// Gets the first frame through, then starts at the beginning of a clip that tells when it ends.
+    fn preroll(&self) -> Result<()> {
+        let pipeline = &self.pipeline;
+        pipeline.set_state(gst::State::Paused).map_err(|_| reason(pipeline))?;
+        if pipeline.state(gst::ClockTime::from_seconds(30)).0.is_err() {
+            return Err(reason(pipeline));
+        }
+        *lock(&self.arrivals) = Arrivals::default();
+        lock(&self.timings).values().for_each(Timing::clear);
+        pipeline.seek_simple(gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
+        Ok(())
     }
-    *lock(arrivals) = Arrivals::default();
-    lock(timings).values().for_each(Timing::clear);
-    let again = gst::SeekFlags::SEGMENT;
-    pipeline.seek_simple(again | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
-    pipeline.set_state(gst::State::Playing)?;
-    while launch::wait(pipeline)? == End::Segment {
-        pipeline.seek_simple(again, gst::ClockTime::ZERO)?;
+
+    fn progress(&self) -> Progress {
+        let frames = lock(&self.arrivals).all;
+        let moved = self.traffic.moved();
+        let bytes = Stats::of(&self.pipeline).pcie_bytes + moved;
+        Progress { frames, bytes, moved, coded: self.traffic.coded() }
     }
-    Ok(())
 }
 
 /// Why a pipeline does not start.

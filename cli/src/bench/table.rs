@@ -3,6 +3,7 @@
 use gstsupport::samples::Summary;
 
 use super::Results;
+use super::counts::Counts;
 use super::figures::{Figures, PartFigures, Stage};
 use crate::style::{Tone, paint};
 
@@ -34,6 +35,7 @@ pub fn print(results: &Results) {
     }
     print_seed(&results.parts);
     print_memory(results);
+    print_copies(results);
 }
 
 fn title(text: &str) {
@@ -108,11 +110,75 @@ fn print_memory(results: &Results) {
             }
         }
     }
+    println!();
+}
+
+fn copies_heading() -> String {
+    let cells = ["elements", "CUPTI", "largest", "on device", "bytes"].map(|cell| format!("{cell:>10}"));
+    format!("{:<62}{}  both", "Copies, bytes a frame", cells.concat())
+}
+
+/// What each program copied, by the elements and by CUPTI.
+fn print_copies(results: &Results) {
+    let nothing = results.programs.iter().all(|figures| figures.counts.is_none());
+    if let (true, Some(reason)) = (nothing, &results.pcie.why_not) {
+        println!(
+            "between host and device: {:.0} bytes a frame by the elements' accounting",
+            results.pcie.counted_by_elements
+        );
+        println!("by CUPTI: {}", paint(&format!("not available: {reason}"), Tone::Doubtful));
+        return;
+    }
+    title(&copies_heading());
+    for figures in &results.programs {
+        match (&figures.counts, &figures.not_counted) {
+            (Some(counts), _) => println!("{:<62}{}", figures.stage.title(), counts_row(counts)),
+            (None, Some(reason)) => {
+                println!(
+                    "{:<62} {}",
+                    figures.stage.title(),
+                    paint(&format!("not counted: {reason}"), Tone::Doubtful)
+                );
+            }
+            (None, None) => {}
+        }
+    }
     println!(
-        "\nbetween host and device: {:.0} bytes a frame by the elements' accounting",
-        results.pcie.counted_by_elements
+        "elements, CUPTI: what each counts between host and device; largest: the largest single copy of these\n\
+         on device: copies a frame within device memory, and their bytes\n\
+         both counts agree if they differ by at most 1 % or the coded video ({:.0} bytes a frame), which no element counts",
+        coded(results)
     );
-    println!("by the driver: {}", results.pcie.counted_by_cupti);
+}
+
+/// Flags copies of pictures between host and device.
+fn pictures(counts: &Counts) -> String {
+    if !counts.has_pictures() {
+        return String::new();
+    }
+    let per_frame = counts.large as f64 / counts.frames.max(1) as f64;
+    let moved = counts.moved_bytes_per_frame;
+    let text = format!(
+        "{per_frame:.2} copies of 1 MB and more a frame, {moved:.0} bytes by cudaupload and cudadownload"
+    );
+    format!(", {}", paint(&format!("COPIES PICTURES: {text}"), Tone::Bad))
+}
+
+fn coded(results: &Results) -> f64 {
+    let counts = results.programs.iter().filter_map(|figures| figures.counts.as_ref());
+    counts.map(|counts| counts.coded_bytes_per_frame).fold(0.0, f64::max)
+}
+
+fn counts_row(counts: &Counts) -> String {
+    let Counts { elements_bytes_per_frame: own, cupti_bytes_per_frame: cupti, largest_bytes, lost, .. } =
+        counts;
+    let (copies, bytes) = (counts.device_copies_per_frame, counts.device_bytes_per_frame);
+    let agree = if counts.agree { paint("agree", Tone::Good) } else { paint("DIFFER", Tone::Bad) };
+    let lost = if *lost > 0 { format!(", {lost} records lost") } else { String::new() };
+    format!(
+        "{own:>10.0}{cupti:>10.0}{largest_bytes:>10}{copies:>10.2}{bytes:>10.0}  {agree}{lost}{}",
+        pictures(counts)
+    )
 }
 
 /// What the tracer costs: speed and CPU time without and with it.
@@ -128,5 +194,34 @@ pub fn print_overhead(rows: &[(&str, Figures, Figures)]) {
             off.cpu_ms_per_frame,
             on.cpu_ms_per_frame
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_stand_under_their_headings_and_pictures_are_flagged() {
+        let clean = Counts {
+            elements_bytes_per_frame: 242_000.4,
+            cupti_bytes_per_frame: 248_123.0,
+            largest_bytes: 241_920,
+            agree: true,
+            frames: 300,
+            ..Counts::default()
+        };
+        let row = counts_row(&clean);
+        let width = |text: &str, word: &str| text.find(word).map(|at| at + word.len());
+        for (heading, cell) in [("elements", "242000"), ("CUPTI", "248123"), ("largest", "241920")] {
+            assert_eq!(width(&copies_heading(), heading), width(&row, cell).map(|at| at + 62), "{row}");
+        }
+        assert!(row.ends_with("  agree"), "{row}");
+        let copying =
+            Counts { large: 600, agree: false, lost: 3, moved_bytes_per_frame: 6_220_800.0, ..clean };
+        let row = counts_row(&copying);
+        let expected = "DIFFER, 3 records lost, COPIES PICTURES: 2.00 copies of 1 MB and more a frame, \
+                        6220800 bytes by cudaupload and cudadownload";
+        assert!(row.ends_with(expected), "{row}");
     }
 }

@@ -55,6 +55,9 @@ fn run(stage: Stage, args: &Args, tracer: Option<&Path>) -> Result<Figures> {
     if let Some(elements) = &args.insert {
         command.args(["--insert", elements]);
     }
+    if args.count {
+        command.arg("--count");
+    }
     if let Some((width, height)) = args.network {
         command.args(["--network", &format!("{width}x{height}")]);
     }

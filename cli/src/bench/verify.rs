@@ -14,6 +14,7 @@ use gstsupport::flow::CopyReport;
 use gstsupport::lock;
 use serde::Serialize;
 
+use super::counts::{self, Counts};
 use super::figures::Stage;
 use super::launch::{self, quoted};
 use super::{Args, traced};
@@ -227,7 +228,7 @@ fn agreeing(ours: &[Detection], theirs: &[Detection]) -> usize {
     taken.count()
 }
 
-/// What the tracer sees in a process of its own. What an element of ours copies, it has to say so itself.
+/// What the tracer and CUPTI see in processes of their own. What an element of ours copies, it has to say so itself.
 fn copies(args: &Args) -> Result<(Outcome, String)> {
     let folder = tempfile::tempdir()?;
     let report = traced::report(Stage::Annotate, args, &folder.path().join("links.json"))?;
@@ -239,15 +240,38 @@ fn copies(args: &Args) -> Result<(Outcome, String)> {
     let is_admitted = |copy: &&CopyReport| admitted(copy).is_some_and(|frames| frames >= copy.frames);
     let (known, unexpected): (Vec<_>, Vec<_>) = report.copies.iter().partition(is_admitted);
     let links = report.links.iter().filter(|link| link.media == "video/x-raw").count();
-    if unexpected.is_empty() && links > 0 {
-        let known: Vec<String> = known
-            .iter()
-            .map(|copy| format!("; {} copied {} frames and says so", copy.element, copy.frames))
-            .collect();
-        return verdict(true, format!("none on {links} links of raw frames{}", known.concat()));
+    let (is_clean, by_driver) = counted(args, !known.is_empty());
+    if !unexpected.is_empty() || links == 0 {
+        let texts: Vec<String> = unexpected.iter().map(|copy| copy.text()).collect();
+        let text = if links == 0 { "no link carried raw frames".into() } else { texts.join("; ") };
+        return verdict(false, format!("{text}; {by_driver}"));
     }
-    let texts: Vec<String> = unexpected.iter().map(|copy| copy.text()).collect();
-    verdict(false, if links == 0 { "no link carried raw frames".into() } else { texts.join("; ") })
+    let known =
+        known.iter().map(|copy| format!("; {} copied {} frames and says so", copy.element, copy.frames));
+    let known = known.collect::<String>();
+    verdict(is_clean, format!("none on {links} links of raw frames{known}; {by_driver}"))
+}
+
+/// Whether CUPTI finds nothing unexpected, and what it finds. Pictures may be copied if an element `admits` it. Where
+/// CUPTI is missing or refuses, the tracer alone decides.
+fn counted(args: &Args, admits: bool) -> (bool, String) {
+    match counts::available().and_then(|()| counts::count(Stage::Annotate, args)) {
+        Ok(counts) => judged(&counts, admits),
+        Err(missing) => (true, format!("by CUPTI: not available: {missing:#}")),
+    }
+}
+
+fn judged(counts: &Counts, admits: bool) -> (bool, String) {
+    let Counts { frames, largest_bytes, large, lost, agree, .. } = counts;
+    let (own, cupti) = (counts.elements_bytes_per_frame, counts.cupti_bytes_per_frame);
+    let large = if *large == 0 { "no copy".to_owned() } else { format!("{large} copies") };
+    let both = if *agree { "agree" } else { "DIFFER" };
+    let lost_text = if *lost > 0 { format!("; {lost} records are lost") } else { String::new() };
+    let text = format!(
+        "by CUPTI: {large} of 1 MB and more between host and device in {frames} frames, the largest has {largest_bytes} \
+         bytes; {cupti:.0} bytes a frame, {own:.0} by the elements: they {both}{lost_text}"
+    );
+    (*lost == 0 && *agree && (admits || !counts.has_pictures()), text)
 }
 
 /// Plays `line`, which ends in a sink called `out`, and shows `each` what arrives until it returns false.
@@ -256,7 +280,7 @@ fn play(line: &str, each: impl Fn(&gst::Pad, &gst::BufferRef) -> bool + Send + S
     let pad = pipeline.by_name("out").and_then(|sink| sink.static_pad("sink")).context("no sink")?;
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if info.buffer().is_some_and(|buffer| !each(pad, buffer)) {
-            launch::post_enough(pad);
+            launch::post(pad, launch::ENOUGH);
         }
         gst::PadProbeReturn::Ok
     });
@@ -334,6 +358,19 @@ pub fn check_files(model: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_between_host_and_device_is_unexpected_unless_admitted() {
+        let counts = |large, lost, agree| Counts { frames: 300, large, lost, agree, ..Counts::default() };
+        assert!(judged(&counts(0, 0, true), false).0);
+        let (is_clean, text) = judged(&counts(600, 0, true), false);
+        assert!(!is_clean && text.contains("600 copies of 1 MB and more"), "{text}");
+        assert!(judged(&counts(300, 0, true), true).0);
+        assert!(!judged(&counts(600, 0, false), true).0, "more than what is admitted");
+        assert!(!judged(&counts(0, 0, false), false).0, "less than a picture, but nobody admits it");
+        let (is_clean, text) = judged(&counts(0, 2, true), false);
+        assert!(!is_clean && text.contains("2 records are lost"), "{text}");
+    }
 
     #[test]
     fn partners_are_taken_once() {

@@ -7,9 +7,14 @@ mod harness;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Answer, HostImage, answers, comparable, differences, info, infos, nothing, scene, specs};
-use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, Event, PinnedBuffer, Stream, copies, status};
+use gpu::cuda::copies::Direction;
+use gpu::cuda::cupti::{self, Recorder, Total, TransferKind};
+use gpu::cuda::{
+    Context, DeviceBuffer, DeviceImageBuf, Error, Event, Graph, PinnedBuffer, Stream, copies, status,
+};
 use gpu::kernels::{CandidateFinder, Painter, Preprocessor};
 use half::f16;
 use vision::head::{Candidate, DenseLayout};
@@ -202,6 +207,58 @@ fn more_candidates_than_are_brought_at_once_come_all_the_same() {
     assert_eq!(flat.expected().len(), 8400);
 }
 
+/// Copies of a size that nothing else has: plain ones, rows of a picture, and within a graph.
+fn cupti_counts_what_is_copied() {
+    const PURPOSE: &str = "test: cupti";
+    const BYTES: usize = 123_456;
+    let recorder = Recorder::start().unwrap();
+    // The device's clock and the host's agree to some microseconds.
+    let moment = || {
+        std::thread::sleep(Duration::from_millis(5));
+        let now = recorder.now().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        now
+    };
+    let (context, stream) = device();
+    let mut host = PinnedBuffer::new(&context, BYTES).unwrap();
+    let (mut first, mut second) =
+        (DeviceBuffer::new(&context, BYTES).unwrap(), DeviceBuffer::new(&context, BYTES).unwrap());
+    first.upload(0, &mut host, 0..BYTES, &stream, "test: before").unwrap();
+    stream.synchronize().unwrap();
+    let begin = moment();
+    for _ in 0..3 {
+        first.upload(0, &mut host, 0..BYTES, &stream, PURPOSE).unwrap();
+        second.copy_from(0, &first, BYTES, &stream, PURPOSE).unwrap();
+    }
+    second.download(0..BYTES, &mut host, &stream, PURPOSE).unwrap();
+    stream.synchronize().unwrap();
+    let end = moment();
+    // Recording counts nothing as copied; launching does.
+    let mut graph =
+        Graph::record(&stream, || second.copy_from(0, &first, BYTES, &stream, "test: graph")).unwrap();
+    graph.launch(&stream).unwrap();
+    graph.launch(&stream).unwrap();
+    stream.synchronize().unwrap();
+    let last = moment();
+    let recording = recorder.finish().unwrap();
+    assert!(recording.is_complete(), "{} dropped, {} cut", recording.dropped, recording.cut);
+    let ours = |period, kind| -> Total {
+        let ours = recording.during(period);
+        ours.filter(|transfer| transfer.kind == kind && transfer.bytes == BYTES as u64).collect()
+    };
+    for (direction, kind) in [
+        (Direction::HostToDevice, TransferKind::HostToDevice),
+        (Direction::DeviceToDevice, TransferKind::DeviceToDevice),
+        (Direction::DeviceToHost, TransferKind::DeviceToHost),
+    ] {
+        let counted =
+            copies::all().into_iter().find(|c| c.direction == direction && c.purpose == PURPOSE).unwrap();
+        let seen = ours(begin..end, kind);
+        assert_eq!((seen.calls, seen.bytes, seen.largest), (counted.calls, counted.bytes, BYTES as u64));
+    }
+    assert_eq!(ours(end..last, TransferKind::DeviceToDevice).calls, 2, "copies within graphs");
+}
+
 fn what_does_not_fit_is_refused() {
     let (context, stream) = device();
     let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
@@ -227,9 +284,21 @@ fn the_primary_context_is_one_per_process() {
     assert!(free <= total && total <= context.device().memory);
 }
 
+/// What needs CUPTI, where it is installed.
+fn with_cupti() -> &'static [harness::Test] {
+    match cupti::load_library() {
+        Ok(()) => tests![cupti_counts_what_is_copied],
+        Err(reason) => {
+            println!("SKIPPED: cupti_counts_what_is_copied ({reason})");
+            &[]
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    harness::run_on_device(
-        missing(),
+    // First what needs CUPTI, so that it is there before the context.
+    let on_device = [
+        with_cupti(),
         tests![
             preprocessing_equals_the_cpu_bit_by_bit,
             every_element_type_equals_the_cpu,
@@ -243,6 +312,7 @@ fn main() -> ExitCode {
             what_does_not_fit_is_refused,
             the_primary_context_is_one_per_process
         ],
-        &[],
-    )
+    ]
+    .concat();
+    harness::run_on_device(missing(), &on_device, &[])
 }

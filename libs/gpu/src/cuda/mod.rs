@@ -5,6 +5,7 @@
 //! goes through one funnel ([`Error`]). The default stream belongs to others: nothing here uses it unless a frame does.
 
 pub mod copies;
+pub mod cupti;
 
 mod attributes;
 mod context;
