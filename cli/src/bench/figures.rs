@@ -32,6 +32,8 @@ pub enum Stage {
     RoundTrip,
     /// GStreamer's own element; no boxes come of it.
     StockOnnx,
+    /// Frames that come one by one, as from a camera: for the time that one takes.
+    Live,
 }
 
 impl Stage {
@@ -48,6 +50,7 @@ impl Stage {
             Self::EncodeAlone => "frames from memory ! x264enc",
             Self::RoundTrip => "decode ! cudadownload ! cudaupload ! trtinfer ! oshaannotate",
             Self::StockOnnx => "decode ! videoconvertscale ! onnxinference (no boxes)",
+            Self::Live => "live: decode ! trtinfer optimize-for=latency ! oshaannotate",
         }
     }
 
@@ -135,6 +138,9 @@ pub struct Figures {
     pub pcie_bytes_per_frame: f64,
     /// Milliseconds per part.
     pub parts: BTreeMap<Part, Summary>,
+    /// Milliseconds from the decoder to the sink, of [`Stage::Live`].
+    #[serde(default)]
+    pub latency: Option<Summary>,
     /// The network's input, width and height, where the program knows it.
     pub network: Option<(usize, usize)>,
     /// What it copied, counted in a run of its own; `None` where that was not possible.
@@ -198,6 +204,7 @@ mod tests {
             cpu_ms_per_frame: 0.0,
             pcie_bytes_per_frame: 0.0,
             parts,
+            latency: None,
             network,
             counts: None,
             not_counted: None,

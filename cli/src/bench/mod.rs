@@ -6,6 +6,7 @@ mod counts;
 mod feed;
 mod figures;
 mod launch;
+mod live;
 mod plot;
 mod process;
 mod stage;
@@ -100,6 +101,10 @@ struct Results {
     /// The parts of a frame's way.
     parts: Vec<PartFigures>,
     overlap: Option<Overlap>,
+    /// Milliseconds from the decoder to the sink where frames come one at a time.
+    latency: Option<Summary>,
+    /// Milliseconds of one core per frame for everything behind the decoder.
+    cpu_ms_after_decoder: f64,
     bandwidth: Vec<Bandwidth>,
     pcie: Pcie,
 }
@@ -199,6 +204,13 @@ fn measure(args: &Args) -> Result<Results> {
             Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
         }
     }
+    let latency = match live(args) {
+        Ok(figures) => figures.latency,
+        Err(error) => {
+            left_out.push(LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") });
+            None
+        }
+    };
     progress("copies of memory …");
     let bandwidth = bandwidth::measure();
     progress("");
@@ -207,7 +219,9 @@ fn measure(args: &Args) -> Result<Results> {
     let find = |stage| programs.iter().find(|figures| figures.stage == stage);
     let whole = find(Stage::Encode).or(find(Stage::Annotate)).context("nothing was measured")?;
     let (parts, overlap) = (figures::parts(&programs, whole), overlap(&programs, whole));
-    let pcie = Pcie::of(find(Stage::Annotate).context("the pipeline was not measured")?, refused);
+    let annotate = find(Stage::Annotate).context("the pipeline was not measured")?;
+    let pcie = Pcie::of(annotate, refused);
+    let decode_ms = find(Stage::Decode).map_or(0.0, |figures| figures.cpu_ms_per_frame);
     Ok(Results {
         schema: "gst-osha.bench/1",
         model: args.model.clone(),
@@ -220,10 +234,17 @@ fn measure(args: &Args) -> Result<Results> {
         left_out,
         parts,
         overlap,
+        latency,
+        cpu_ms_after_decoder: (annotate.cpu_ms_per_frame - decode_ms).max(0.0),
         bandwidth,
         pcie,
         programs,
     })
+}
+
+/// One round that keeps to the clip's clock takes long enough.
+fn live(args: &Args) -> Result<Figures> {
+    rounds(Stage::Live, &Args { frames: args.frames.min(live::FRAMES), rounds: 1, ..args.clone() })
 }
 
 /// Counts by CUPTI what each program copies.

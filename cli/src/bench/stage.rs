@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use engine::{Goal, InferenceEngine, InputTensor, Options};
+use engine::{Device, Goal, InferenceEngine, InputTensor, Options};
 use gst::prelude::*;
 use gstsupport::lock;
 use gstsupport::samples::Summary;
@@ -15,7 +15,7 @@ use super::counts::{Counter, Counts, Progress, Traffic};
 use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
 use super::timing::{Key, Timing};
-use super::{Args, feed, process};
+use super::{Args, feed, live, process, verify};
 use crate::plugins;
 
 /// Inferences and frames that come before the clock starts.
@@ -28,6 +28,7 @@ struct Measured {
     cpu_seconds: f64,
     pcie_bytes: u64,
     parts: BTreeMap<Part, Summary>,
+    latency: Option<Summary>,
     network: Option<(usize, usize)>,
     counts: Option<Counts>,
 }
@@ -48,6 +49,7 @@ pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
         cpu_ms_per_frame: per_frame(measured.cpu_seconds * 1e3),
         pcie_bytes_per_frame: per_frame(measured.pcie_bytes as f64),
         parts: measured.parts,
+        latency: measured.latency,
         network: measured.network,
         counts: measured.counts,
         not_counted: None,
@@ -56,10 +58,7 @@ pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
 
 /// The network alone at its best: nothing else needs the cores, so its threads may spin.
 fn bare(args: &Args) -> Result<Measured> {
-    let folders = plugins::folders();
-    let options =
-        Options { threads: args.threads as usize, folders, goal: Goal::Latency, ..Options::default() };
-    let engine = engine::shared::load(&args.model, &options)?;
+    let engine = bare_engine(args)?;
     let mut inputs = grey_inputs(&*engine)?;
     for _ in 0..WARM_UP {
         inputs = infer(&*engine, inputs)?;
@@ -74,9 +73,20 @@ fn bare(args: &Args) -> Result<Measured> {
         cpu_seconds: process::cpu_seconds()? - cpu,
         pcie_bytes: 0,
         parts: BTreeMap::new(),
+        latency: None,
         network: network_size(&*engine),
         counts: None,
     })
+}
+
+/// On the GPU where there is one and ONNX Runtime can use it, as `trtinfer` does.
+fn bare_engine(args: &Args) -> Result<Arc<dyn InferenceEngine>> {
+    let folders = plugins::folders();
+    let on_cpu =
+        Options { threads: args.threads as usize, folders, goal: Goal::Latency, ..Options::default() };
+    let on_gpu = Options { device: Device::Cuda(0), ..on_cpu.clone() };
+    let engine = gpu::cuda::status().ok().and_then(|_| engine::shared::load(&args.model, &on_gpu).ok());
+    Ok(engine.map_or_else(|| engine::shared::load(&args.model, &on_cpu), Ok)?)
 }
 
 /// Width and height of an input of the usual layout: batch, channels, height, width.
@@ -153,6 +163,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     let arrivals = count_arrivals(&pipeline, args.frames)?;
     let (timings, traffic) = (Arc::new(Mutex::new(Timings::new())), Traffic::default());
     watch(&pipeline, &timings, &traffic);
+    let latency = (stage == Stage::Live).then(|| live::watch(&pipeline)).transpose()?;
     let feeder = feed::start(&pipeline, &frames)?;
     let mut program = Program { pipeline, arrivals, timings, traffic, counter };
     let outcome = program.play(feeder.is_some());
@@ -171,6 +182,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
         cpu_seconds: cpu_after - cpu,
         pcie_bytes: stats.pcie_bytes + program.traffic.moved(),
         parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured.collect()).collect(),
+        latency: latency.map(|timing| Summary::of(timing.milliseconds())),
         network: None,
         counts: program.counter.map(Counter::finish).transpose()?,
     })
@@ -180,11 +192,15 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
     let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
     let source = format!("filesrc location={} ! decodebin3 {between}", quoted(&args.input_path())?);
     let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
-    let encode = "videoconvert ! x264enc speed-preset=veryfast tune=zerolatency";
+    let download = if verify::has_gpu() { "cudadownload ! " } else { "" };
+    let encode = format!("{download}videoconvert ! x264enc speed-preset=veryfast tune=zerolatency");
     let elements = match stage {
         Stage::Bare | Stage::Decode => source,
         Stage::Infer => format!("{source} ! {infer}"),
         Stage::Annotate => format!("{source} ! {infer} ! oshaannotate"),
+        Stage::Live => {
+            format!("{source} ! {infer} name=infer optimize-for=latency in-flight=1 ! oshaannotate")
+        }
         Stage::Encode => format!("{source} ! {infer} ! oshaannotate ! {encode}"),
         Stage::RoundTrip => format!("{source} ! cudadownload ! cudaupload ! {infer} ! oshaannotate"),
         Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),

@@ -24,6 +24,7 @@ pub fn print(results: &Results) {
         input.display()
     );
     print_programs(results);
+    print_latency(results);
     print_parts(&results.parts);
     if let Some(overlap) = &results.overlap {
         println!(
@@ -64,6 +65,13 @@ fn print_programs(results: &Results) {
         );
     }
     println!();
+}
+
+fn print_latency(results: &Results) {
+    if let Some(Summary { p50, p95, p99, .. }) = results.latency {
+        println!("a frame of a live stream, decoder to sink: p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2} ms");
+    }
+    println!("behind the decoder: {:.3} ms of one core a frame\n", results.cpu_ms_after_decoder);
 }
 
 fn print_parts(parts: &[PartFigures]) {

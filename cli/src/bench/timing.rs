@@ -32,9 +32,15 @@ pub struct Timing(Arc<Mutex<Passages>>);
 impl Timing {
     /// Times `element`, which has one pad `sink` and one pad `src`.
     pub fn watch(&self, element: &gst::Element, key: Key) {
-        for name in ["sink", "src"] {
-            let (passages, enters) = (Arc::clone(&self.0), name == "sink");
-            let Some(pad) = element.static_pad(name) else { continue };
+        if let (Some(sink), Some(src)) = (element.static_pad("sink"), element.static_pad("src")) {
+            self.between(&sink, &src, key);
+        }
+    }
+
+    /// Times the way from pad `from` to pad `to`.
+    pub fn between(&self, from: &gst::Pad, to: &gst::Pad, key: Key) {
+        for (pad, enters) in [(from, true), (to, false)] {
+            let passages = Arc::clone(&self.0);
             pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 if let Some(buffer) = info.buffer() {
                     let mut passages = lock(&passages);

@@ -193,7 +193,7 @@ fn determinism(args: &Args) -> Result<(Outcome, String)> {
     verdict(equal == first.len() && first.len() == second.len(), text)
 }
 
-fn has_gpu() -> bool {
+pub fn has_gpu() -> bool {
     gpu::gstcuda::status().is_ok()
 }
 

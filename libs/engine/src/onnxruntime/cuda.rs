@@ -84,6 +84,7 @@ impl Source {
             .with_device_id(self.device_id())
             .with_tf32(false)
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+            .with_fuse_conv_bias(true)
             .with_cuda_graph(graphs);
         // SAFETY: the stream lives as long as the session and what it returns.
         #[allow(unsafe_code)]
