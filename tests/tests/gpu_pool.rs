@@ -162,7 +162,11 @@ fn an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it() {
     drop(held);
     for frame in 0..20 {
         let time = pull(&out).unwrap().buffer().unwrap().pts();
-        assert_eq!(time, Some(gst::ClockTime::from_mseconds(frame * 40)), "from the start, and no frame is lost");
+        assert_eq!(
+            time,
+            Some(gst::ClockTime::from_mseconds(frame * 40)),
+            "from the start, and no frame is lost"
+        );
     }
     assert!(stat(&pool, "buffers-high-water") <= 8, "four here and four upstream");
 }
