@@ -117,17 +117,17 @@ pub fn without_nvdec_frames_are_seen_alike() {
 }
 
 /// Without hardware decoders, whatever takes their place.
-fn assert_seen_in_child(environment: &[(&str, &str)]) {
+fn assert_seen_in_child(what: &str, environment: &[(&str, &str)]) {
     let expected = expected();
     for decoder in ["avdec_h264", "avdec_h264 ! zcbufferpool"] {
         let outcome = in_child(&whole(&start_of_clip(FRAMES), decoder, ""), environment).remove(0);
         assert!(outcome.engine.contains("CPU"), "{outcome:?}");
-        assert_seen(&format!("{decoder} with {environment:?}"), &expected, outcome);
+        assert_seen(&format!("{decoder}, {what}"), &expected, outcome);
     }
 }
 
 pub fn without_devices_frames_are_seen_alike() {
-    assert_seen_in_child(&[("CUDA_VISIBLE_DEVICES", "")]);
+    assert_seen_in_child("no device", &[("CUDA_VISIBLE_DEVICES", "")]);
 }
 
 pub fn without_a_driver_frames_are_seen_alike() {
@@ -138,7 +138,7 @@ pub fn without_a_driver_frames_are_seen_alike() {
     }
     let path = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
     let path = format!("{}:{path}", folder.path().display());
-    assert_seen_in_child(&[("LD_LIBRARY_PATH", path.as_str())]);
+    assert_seen_in_child("no driver", &[("LD_LIBRARY_PATH", path.as_str())]);
 }
 
 /// GStreamer may remember hardware decoders of another day: then they fail or make way.
@@ -172,25 +172,31 @@ pub fn without_a_cuda_build_of_the_runtime_frames_are_seen_alike() {
 /// What our own errors advise when memory is short.
 const REMEDIES: [&str; 4] = ["use fewer streams", "free memory on the device", "raise ", "set "];
 
-pub fn a_full_card_is_an_error_or_no_matter() {
+/// What was seen, or an error that says what to do if it is one of ours.
+fn assert_seen_or_told(what: &str, expected: &[Vec<Object>], outcome: Outcome) {
+    let Some((element, text)) = &outcome.error else { return assert_seen(what, expected, outcome) };
+    println!("FALLBACK: {what}: {element}: {text}");
+    let is_ours = ["pool", "infer", "annotate"].contains(&element.as_str());
+    assert!(!is_ours || REMEDIES.iter().any(|remedy| text.contains(remedy)), "{what}: {element}: {text}");
+}
+
+pub fn a_card_that_is_full_is_an_error_or_no_matter() {
     let expected = expected();
     for left in ["20", "50", "200", "600", "1500"] {
         for infer in ["", ON_DEVICE] {
             let line = whole(&start_of_clip(FRAMES), HARDWARE, infer);
             let mut outcomes = in_child(&line, &[(LEFT, left)]);
-            let (full, alone) = (outcomes.remove(0), outcomes.remove(0));
-            match &full.error {
-                None => assert_seen(&format!("{left} MiB free, {infer}"), &expected, full),
-                Some((element, text)) => {
-                    println!("FALLBACK: {left} MiB free, {infer}: {element}: {text}");
-                    let is_ours = ["pool", "infer", "annotate"].contains(&element.as_str());
-                    assert!(
-                        !is_ours || REMEDIES.iter().any(|remedy| text.contains(remedy)),
-                        "{element}: {text}"
-                    );
-                }
-            }
-            assert_seen(&format!("after {left} MiB free, {infer}"), &expected, alone);
+            assert_seen_or_told(&format!("{left} MiB free, {infer}"), &expected, outcomes.remove(0));
+            assert_seen(&format!("after {left} MiB free, {infer}"), &expected, outcomes.remove(0));
         }
     }
+}
+
+pub fn a_card_that_others_filled_is_an_error_or_no_matter() {
+    let (expected, line) = (expected(), whole(&start_of_clip(FRAMES), HARDWARE, ""));
+    let full = fill(50 * MIB);
+    let outcome = in_child(&line, &[]).remove(0);
+    drop(full);
+    assert_seen_or_told("another process has the card", &expected, outcome);
+    assert_seen("the card is free again", &expected, in_child(&line, &[]).remove(0));
 }
