@@ -1,6 +1,7 @@
 //! What is missing costs speed or is an error that says what to do, and never a crash. What a process loads once is hidden
 //! from a process of its own: this program again, which plays a line and writes down what came of it.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use gpu::cuda::{Context, DeviceBuffer};
@@ -10,7 +11,7 @@ use gst_osha_tests::{Pipeline, file};
 use serde::{Deserialize, Serialize};
 
 use super::player::seen;
-use super::{HARDWARE, ON_DEVICE, ON_HOST, start_of_clip, whole};
+use super::{AUTOMATIC, ON_DEVICE, ON_HOST, start_of_clip, whole};
 
 /// Names a folder with an ONNX Runtime that knows no CUDA.
 pub const CPU_LIBRARY: &str = "GST_OSHA_TEST_ONNXRUNTIME_CPU";
@@ -74,13 +75,29 @@ fn fill(left: usize) -> Vec<DeviceBuffer> {
     taken
 }
 
+/// Where GStreamer remembers its plugins.
+fn registry_in_use() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let file = format!("gstreamer-1.0/registry.{}.bin", std::env::consts::ARCH);
+    variable("GST_REGISTRY").or_else(|| Some(cache()?.join(file)))
+}
+
 /// Plays `line` in a process with `environment`, which must not crash or hang.
 fn in_child(line: &str, environment: &[(&str, &str)]) -> Vec<Outcome> {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("outcomes.json");
+    let (file, registry) = (folder.path().join("outcomes.json"), folder.path().join("registry.bin"));
+    // What the child finds missing must not be remembered here.
+    if let Some(known) = registry_in_use() {
+        let _ = std::fs::copy(known, &registry);
+    }
     let mut command = Command::new("timeout");
     command.arg("150").arg(std::env::current_exe().unwrap());
-    command.env(LINE, line).env(OUTCOMES, &file).envs(environment.iter().copied());
+    command
+        .env(LINE, line)
+        .env(OUTCOMES, &file)
+        .env("GST_REGISTRY", &registry)
+        .envs(environment.iter().copied());
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, errors) = (text(&output.stdout), text(&output.stderr));
@@ -161,7 +178,7 @@ pub fn a_decoder_bin_without_devices_ends_well() {
 pub fn without_a_cuda_build_of_the_runtime_frames_are_seen_alike() {
     let folder = std::env::var(CPU_LIBRARY).unwrap();
     let expected = expected();
-    for decoder in [HARDWARE, "nvh264dec", "avdec_h264 ! zcbufferpool"] {
+    for decoder in [AUTOMATIC, "nvh264dec", "avdec_h264 ! zcbufferpool"] {
         let line = whole(&start_of_clip(FRAMES), decoder, "");
         let outcome = in_child(&line, &[("GST_OSHA_ONNXRUNTIME", folder.as_str())]).remove(0);
         assert!(outcome.engine.contains("CPU"), "{outcome:?}");
@@ -182,9 +199,9 @@ fn assert_seen_or_told(what: &str, expected: &[Vec<Object>], outcome: Outcome) {
 
 pub fn a_card_that_is_full_is_an_error_or_no_matter() {
     let expected = expected();
-    for left in ["20", "50", "200", "600", "1500"] {
+    for left in ["50", "300", "1200"] {
         for infer in ["", ON_DEVICE] {
-            let line = whole(&start_of_clip(FRAMES), HARDWARE, infer);
+            let line = whole(&start_of_clip(FRAMES), AUTOMATIC, infer);
             let mut outcomes = in_child(&line, &[(LEFT, left)]);
             assert_seen_or_told(&format!("{left} MiB free, {infer}"), &expected, outcomes.remove(0));
             assert_seen(&format!("after {left} MiB free, {infer}"), &expected, outcomes.remove(0));
@@ -193,7 +210,7 @@ pub fn a_card_that_is_full_is_an_error_or_no_matter() {
 }
 
 pub fn a_card_that_others_filled_is_an_error_or_no_matter() {
-    let (expected, line) = (expected(), whole(&start_of_clip(FRAMES), HARDWARE, ""));
+    let (expected, line) = (expected(), whole(&start_of_clip(FRAMES), AUTOMATIC, ""));
     let full = fill(50 * MIB);
     let outcome = in_child(&line, &[]).remove(0);
     drop(full);

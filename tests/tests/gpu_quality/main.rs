@@ -7,6 +7,7 @@ mod harness;
 
 mod decoding;
 mod fallback;
+mod looped;
 mod memory;
 mod pictures;
 mod player;
@@ -17,7 +18,11 @@ use std::process::ExitCode;
 use gst_osha_tests::{file, init};
 
 /// From coded frames to frames in device memory.
-const HARDWARE: &str = "nvh264dec ! zcbufferpool name=pool";
+const HARDWARE: &str = "nvh264dec ! zcbufferpool name=pool ! video/x-raw(memory:CUDAMemory)";
+/// The same by way of the software decoder.
+const UPLOADED: &str = "avdec_h264 ! zcbufferpool name=pool ! video/x-raw(memory:CUDAMemory)";
+/// From coded frames to frames in whatever memory the network takes.
+const AUTOMATIC: &str = "nvh264dec ! zcbufferpool name=pool";
 /// From coded frames to frames in host memory, whatever the machine has.
 const SOFTWARE: &str = "avdec_h264 ! zcbufferpool name=pool memory=system";
 /// The network runs on the device.
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
             two_runs_are_the_same_to_the_bit,
             annotated_pixels_are_those_of_the_cpu,
             seeks_lose_no_frame,
+            a_flush_is_forgotten,
             frames_of_every_size_come_out,
             decoder_surfaces_never_run_out,
             a_small_pool_on_the_device_serves_or_says_so,
@@ -77,6 +83,7 @@ fn main() -> ExitCode {
             values_of_ten_bits_are_read_from_either_layout,
             pictures_are_compared_pixel_by_pixel,
             seeks_on_the_cpu_lose_no_frame,
+            a_flush_on_the_cpu_is_forgotten,
             frames_of_every_size_come_out_on_the_cpu,
             a_small_pool_in_host_memory_serves_or_says_so,
             without_devices_frames_are_seen_alike,

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use gpu::gstcuda::CudaContext;
 use gst::prelude::*;
-use gst_osha_tests::{Pipeline, collect, eventually};
+use gst_osha_tests::{Pipeline, eventually};
 
-use super::{HARDWARE, ON_DEVICE, ON_HOST, SOFTWARE, clip, start_of_clip, whole};
+use super::looped::{self, Clip};
+use super::{HARDWARE, ON_DEVICE, ON_HOST, SOFTWARE, UPLOADED, clip, start_of_clip, whole};
 
 /// Names the number of frames of the long run.
 pub const LONG: &str = "GST_OSHA_LONG_FRAMES";
@@ -65,7 +66,7 @@ fn counted(pipeline: &Pipeline, each: impl Fn(u64) + Send + Sync + 'static) -> A
 }
 
 pub fn cycles_give_the_device_its_memory_back() {
-    for decoder in [HARDWARE, "avdec_h264 ! zcbufferpool"] {
+    for decoder in [HARDWARE, UPLOADED] {
         let used = cycle(decoder, ON_DEVICE, 30, device_used);
         println!("CYCLES: {decoder}: MiB in use after each: {used:?}");
         // The first loads libraries and kernels, which stay.
@@ -77,33 +78,6 @@ pub fn cycles_run_on_the_cpu() {
     assert_eq!(cycle(SOFTWARE, &format!("{ON_HOST} interval=30"), 3, || 0).len(), 3);
 }
 
-/// The coded frames of `source`, which can be shown again and again, and how long they take.
-fn coded(source: &str) -> (Vec<gst::Sample>, gst::ClockTime) {
-    let delivered = collect(&format!(
-        "{source} ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out"
-    ))
-    .unwrap();
-    assert_eq!(delivered.error, None);
-    let duration = |sample: &gst::Sample| sample.buffer().unwrap().duration().unwrap();
-    let length = delivered.samples.iter().map(duration).sum();
-    (delivered.samples, length)
-}
-
-/// Pushes `count` coded frames, the clip again and again, until nobody takes them.
-fn push(input: &gst_app::AppSrc, (clip, length): &(Vec<gst::Sample>, gst::ClockTime), count: usize) {
-    for index in 0..count {
-        let mut buffer = clip[index % clip.len()].buffer_owned().unwrap();
-        let later = *length * (index / clip.len()) as u64;
-        let frame = buffer.make_mut();
-        frame.set_pts(frame.pts().map(|time| time + later));
-        frame.set_dts(frame.dts().map(|time| time + later));
-        if input.push_buffer(buffer).is_err() {
-            return;
-        }
-    }
-    let _ = input.end_of_stream();
-}
-
 /// Plays `count` frames, those of `source` again and again, and tells `each` of every one that comes out. All must.
 fn play_looped(
     source: &str,
@@ -111,15 +85,15 @@ fn play_looped(
     count: usize,
     each: impl Fn(u64) + Send + Sync + 'static,
 ) {
-    let clip = coded(source);
-    let input = "appsrc name=in format=time block=true max-bytes=0 max-time=0 max-buffers=30 ! h264parse";
-    let pipeline = Pipeline::new(&format!("{} ! fakesink name=out", whole(input, decoder, infer))).unwrap();
-    let input = pipeline.element("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
-    input.set_caps(clip.0[0].caps_owned().as_ref());
-    let frames = counted(&pipeline, each);
-    let pushing = std::thread::spawn(move || push(&input, &clip, count));
-    let deadline = gst::ClockTime::from_seconds(60 + count as u64 / 200);
-    let played = pipeline.play_for(deadline);
+    let line = whole(looped::INPUT, decoder, infer);
+    let (clip, pipeline) =
+        (Clip::new(source), Pipeline::new(&format!("{line} ! fakesink name=out")).unwrap());
+    let (input, frames) = (clip.input(&pipeline), counted(&pipeline, each));
+    let pushing = std::thread::spawn(move || {
+        clip.push(&input, count);
+        let _ = input.end_of_stream();
+    });
+    let played = pipeline.play_for(gst::ClockTime::from_seconds(60 + count as u64 / 200));
     pipeline.0.set_state(gst::State::Null).unwrap();
     pushing.join().unwrap();
     assert_eq!(played.unwrap(), Ok(()));

@@ -5,8 +5,13 @@ use gst_osha_tests::Pipeline;
 use gst_osha_tests::objects::{self, Object};
 use gst_video::VideoInfo;
 
+use super::looped::{self, Clip};
 use super::player::{Player, seen};
-use super::{CLIP_FRAMES, HARDWARE, ON_DEVICE, ON_HOST, SOFTWARE, clip, start_of_clip, whole};
+use super::{
+    AUTOMATIC, CLIP_FRAMES, HARDWARE, ON_DEVICE, ON_HOST, SOFTWARE, UPLOADED, clip, start_of_clip, whole,
+};
+
+const CUDA: &str = "video/x-raw(memory:CUDAMemory)";
 
 /// A frame's place in the stream, and what is seen on it.
 fn frame(sample: &gst::Sample) -> (gst::ClockTime, Vec<Object>) {
@@ -48,7 +53,8 @@ fn seek(source: &str, decoder: &str, infer: &str, frames: usize) {
 }
 
 pub fn seeks_lose_no_frame() {
-    for decoder in [HARDWARE, "nvh264dec num-output-surfaces=0", "avdec_h264 ! zcbufferpool"] {
+    let surfaces = format!("nvh264dec num-output-surfaces=0 ! {CUDA}");
+    for decoder in [HARDWARE, &surfaces, UPLOADED] {
         seek(&clip(), decoder, ON_DEVICE, CLIP_FRAMES);
     }
 }
@@ -67,6 +73,41 @@ fn small_clip(folder: &tempfile::TempDir, frames: usize) -> String {
 pub fn seeks_on_the_cpu_lose_no_frame() {
     let folder = tempfile::tempdir().unwrap();
     seek(&small_clip(&folder, 12), SOFTWARE, ON_HOST, 12);
+}
+
+/// Part of the clip, a flush, and the whole clip: that comes out entire, as if nothing had been before.
+fn flush(clip: &Clip, decoder: &str, infer: &str) {
+    let player = Player::new(&whole(looped::INPUT, decoder, infer));
+    let input = clip.input(player.pipeline());
+    for part in [1, clip.len() / 3, clip.len() / 2] {
+        clip.push(&input, part);
+        // A decoder may keep the first frames to itself.
+        if part > 1 {
+            assert!(player.next().is_some());
+        }
+        assert!(input.send_event(gst::event::FlushStart::new()));
+        assert!(input.send_event(gst::event::FlushStop::new(true)));
+    }
+    let found = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            clip.push(&input, clip.len());
+            let _ = input.end_of_stream();
+        });
+        player.rest().map(|sample| frame(&sample)).collect::<Vec<_>>()
+    });
+    assert_eq!(found.len(), clip.len(), "{decoder}: frames after the flush");
+    assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0), "{decoder}: the order");
+}
+
+pub fn a_flush_is_forgotten() {
+    let clip = Clip::new(&clip());
+    for decoder in [HARDWARE, UPLOADED] {
+        flush(&clip, decoder, ON_DEVICE);
+    }
+}
+
+pub fn a_flush_on_the_cpu_is_forgotten() {
+    flush(&Clip::new(&start_of_clip(20)), SOFTWARE, ON_HOST);
 }
 
 const SIZES: [(u32, u32); 4] = [(642, 362), (320, 240), (1280, 720), (642, 362)];
@@ -101,16 +142,12 @@ fn change_size(decoder: &str, infer: &str, frames: usize) {
 }
 
 pub fn frames_of_every_size_come_out() {
-    let decoders = [
-        HARDWARE,
-        "nvh264dec",
-        "nvh264dec num-output-surfaces=0",
-        "nvh264dec num-output-surfaces=0 ! zcbufferpool",
-        "avdec_h264 ! zcbufferpool",
-        "avdec_h264 ! zcbufferpool memory=mapped",
-        "avdec_h264",
-    ];
-    for decoder in decoders {
+    let on_device =
+        ["nvh264dec", "nvh264dec num-output-surfaces=0", "nvh264dec num-output-surfaces=0 ! zcbufferpool"]
+            .map(|decoder| format!("{decoder} ! {CUDA}"));
+    let mapped = format!("avdec_h264 ! zcbufferpool memory=mapped ! {CUDA}");
+    let others = [HARDWARE, UPLOADED, &mapped, "avdec_h264"].map(str::to_owned);
+    for decoder in on_device.iter().chain(&others) {
         change_size(decoder, &format!("{ON_DEVICE} in-flight=4"), 30);
     }
 }
@@ -130,7 +167,7 @@ fn count(line: &str) -> Result<usize, gst_osha_tests::BusError> {
 pub fn decoder_surfaces_never_run_out() {
     for in_flight in [1, 2, 4, 8] {
         for pool in ["", " ! zcbufferpool"] {
-            let decoder = format!("nvh264dec num-output-surfaces=0{pool}");
+            let decoder = format!("nvh264dec num-output-surfaces=0{pool} ! {CUDA}");
             let started = std::time::Instant::now();
             let line = whole(&clip(), &decoder, &format!("{ON_DEVICE} in-flight={in_flight}"));
             assert_eq!(count(&line), Ok(CLIP_FRAMES), "{line}");
@@ -160,7 +197,7 @@ fn with_pools(source: &str, decoder: &str, infer: &str, frames: usize, served: u
 }
 
 pub fn a_small_pool_on_the_device_serves_or_says_so() {
-    for decoder in [HARDWARE, "avdec_h264 ! zcbufferpool name=pool memory=device"] {
+    for decoder in [AUTOMATIC, "avdec_h264 ! zcbufferpool name=pool memory=device"] {
         with_pools(&clip(), decoder, &format!("{ON_DEVICE} in-flight=4"), CLIP_FRAMES, 2);
     }
 }
