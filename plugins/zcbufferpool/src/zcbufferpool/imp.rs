@@ -300,7 +300,10 @@ impl ZcBufferPool {
         let pools: Vec<gst::BufferPool> =
             lock(&self.pools).iter().filter_map(|pool| pool.upgrade()).collect();
         for pool in pools.iter().filter(|pool| pool.is_active()) {
-            pool.set_flushing(flushing);
+            match pool.downcast_ref::<FramePool>() {
+                Some(ours) => ours.refuse_waiting(flushing),
+                None => pool.set_flushing(flushing),
+            }
         }
     }
 
