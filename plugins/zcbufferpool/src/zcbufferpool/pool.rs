@@ -67,6 +67,12 @@ impl FramePool {
     }
 }
 
+/// Whether every buffer of `pool` is in use.
+pub(super) fn is_exhausted(pool: &gst::BufferPool) -> bool {
+    let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+    pool.acquire_buffer(Some(&at_once)) == Err(gst::FlowError::Eos)
+}
+
 /// Owns pinned memory on behalf of a `gst::Memory`.
 struct Bytes(PinnedBuffer);
 
@@ -319,5 +325,26 @@ impl Imp {
         }
         gst::info!(CAT, imp = self, "waiting: {message}");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_exhausted_while_all_is_held() {
+        gst::init().unwrap();
+        let pool = gst::BufferPool::new();
+        let mut config = pool.config();
+        config.set_params(None, 16, 0, 1);
+        pool.set_config(config).unwrap();
+        pool.set_active(true).unwrap();
+        assert!(!is_exhausted(&pool));
+        let held = pool.acquire_buffer(None).unwrap();
+        assert!(is_exhausted(&pool));
+        drop(held);
+        assert!(!is_exhausted(&pool));
+        pool.set_active(false).unwrap();
     }
 }
