@@ -56,7 +56,8 @@ fn seek(source: &str, decoder: &str, infer: &str, frames: usize) {
 
 pub fn seeks_lose_no_frame() {
     let surfaces = format!("nvh264dec num-output-surfaces=0 ! {CUDA}");
-    for decoder in [HARDWARE, &surfaces, UPLOADED] {
+    let short = HARDWARE.replace("zcbufferpool", "zcbufferpool max-buffers=12");
+    for decoder in [HARDWARE, &surfaces, &short, UPLOADED] {
         seek(&clip(), decoder, ON_DEVICE, CLIP_FRAMES);
     }
 }
@@ -197,7 +198,9 @@ fn with_pools(source: &str, decoder: &str, infer: &str, frames: usize, served: u
 }
 
 pub fn a_small_pool_on_the_device_serves_or_says_so() {
-    for decoder in [AUTOMATIC, "avdec_h264 ! zcbufferpool name=pool memory=device"] {
+    let uploaded =
+        ["device", "mapped"].map(|memory| format!("avdec_h264 ! zcbufferpool name=pool memory={memory}"));
+    for decoder in [AUTOMATIC, &uploaded[0], &uploaded[1]] {
         with_pools(&clip(), decoder, &format!("{ON_DEVICE} in-flight=4"), CLIP_FRAMES, 2);
     }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use gstsupport::lock;
 
 /// The device gives frames back without a word: how often to look.
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// In a flush downstream drops its frames: how long they have to come back. Decoders take a refusal for an error, so that
 /// only those are refused whose buffer somebody keeps.
-const GRACE: Duration = Duration::from_millis(200);
+pub(super) const GRACE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Default)]
 struct State {
@@ -51,7 +51,6 @@ impl Gate {
         if state.flushing_since.is_some_and(|since| since.elapsed() >= GRACE) {
             return false;
         }
-        // Whoever panicked with the lock held has counted before.
         drop(self.changed.wait_timeout_while(state, POLL, |state| state.changes == seen));
         true
     }

@@ -15,7 +15,7 @@ use super::convert::{ConvertError, Converter};
 use super::counters::Counters;
 use super::negotiation::{self, Route};
 use super::plan::{Gpu, Plan, PlanError, Target};
-use super::pool::{FramePool, Parts, is_exhausted};
+use super::pool::{FramePool, Parts, stays_exhausted};
 use super::settings::{self, Settings};
 use super::{CAT, Memory};
 
@@ -309,7 +309,7 @@ impl ZcBufferPool {
         for pool in pools.iter().filter(|pool| pool.is_active()) {
             match pool.downcast_ref::<FramePool>() {
                 Some(ours) => ours.refuse_waiting(flushing),
-                None if flushing && !is_exhausted(pool) => {}
+                None if flushing && !stays_exhausted(pool) => {}
                 None => pool.set_flushing(flushing),
             }
         }

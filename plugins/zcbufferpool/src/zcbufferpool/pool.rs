@@ -1,6 +1,7 @@
 //! A bounded pool of frames in memory of any kind, which counts what it does.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use gpu::cuda::{Context, PinnedBuffer};
 use gpu::gstcuda;
@@ -11,7 +12,7 @@ use gst_video::prelude::*;
 use gst_video::{VideoAlignment, VideoFrameFlags, VideoInfo, VideoMeta};
 
 use super::counters::Counters;
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::plan::{Gpu, Target};
 use super::settings::Bounds;
 use super::{CAT, Exhaustion, layout};
@@ -67,10 +68,17 @@ impl FramePool {
     }
 }
 
-/// Whether every buffer of `pool` is in use.
-pub(super) fn is_exhausted(pool: &gst::BufferPool) -> bool {
+/// Whether every buffer of `pool` is in use and none comes back soon, in a flush. For pools that are not ours.
+pub(super) fn stays_exhausted(pool: &gst::BufferPool) -> bool {
     let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
-    pool.acquire_buffer(Some(&at_once)) == Err(gst::FlowError::Eos)
+    let started = Instant::now();
+    while pool.acquire_buffer(Some(&at_once)) == Err(gst::FlowError::Eos) {
+        if started.elapsed() >= gate::GRACE {
+            return true;
+        }
+        std::thread::sleep(gate::POLL);
+    }
+    false
 }
 
 /// Owns pinned memory on behalf of a `gst::Memory`.
@@ -333,18 +341,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_is_exhausted_while_all_is_held() {
+    fn a_pool_stays_exhausted_while_all_is_held() {
         gst::init().unwrap();
         let pool = gst::BufferPool::new();
         let mut config = pool.config();
         config.set_params(None, 16, 0, 1);
         pool.set_config(config).unwrap();
         pool.set_active(true).unwrap();
-        assert!(!is_exhausted(&pool));
+        assert!(!stays_exhausted(&pool));
         let held = pool.acquire_buffer(None).unwrap();
-        assert!(is_exhausted(&pool));
-        drop(held);
-        assert!(!is_exhausted(&pool));
+        assert!(stays_exhausted(&pool));
+        let freeing = std::thread::spawn(|| {
+            std::thread::sleep(gate::POLL * 3);
+            drop(held);
+        });
+        assert!(!stays_exhausted(&pool));
+        freeing.join().unwrap();
         pool.set_active(false).unwrap();
     }
 }
