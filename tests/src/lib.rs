@@ -143,7 +143,7 @@ impl Pipeline {
     }
 }
 
-/// What a pipeline whose appsink is called `out` delivered before it ended.
+/// What a pipeline delivered before it ended.
 pub struct Delivered {
     /// Samples in order.
     pub samples: Vec<gst::Sample>,
@@ -156,9 +156,28 @@ pub struct Delivered {
 /// # Errors
 /// When the line is wrong or the pipeline hangs.
 pub fn collect(line: &str) -> Result<Delivered> {
-    let pipeline = Pipeline::new(line)?;
-    let sink =
-        pipeline.element("out")?.downcast::<gst_app::AppSink>().map_err(|_| anyhow!("out is no appsink"))?;
+    let (mut samples, error) = collect_from(&Pipeline::new(line)?, &["out"])?;
+    Ok(Delivered { samples: samples.remove(0), error })
+}
+
+/// Plays `pipeline` to its end and keeps what each of its appsinks called `sinks` got; with it the error that ended it.
+///
+/// # Errors
+/// When one is no appsink or the pipeline hangs.
+pub fn collect_from(
+    pipeline: &Pipeline,
+    sinks: &[&str],
+) -> Result<(Vec<Vec<gst::Sample>>, Option<BusError>)> {
+    let received: Vec<_> = sinks.iter().map(|name| receive(pipeline, name)).collect::<Result<_>>()?;
+    let error = pipeline.play()?.err();
+    let _ = pipeline.0.set_state(gst::State::Null);
+    Ok((received.iter().map(|samples| samples.try_iter().collect()).collect(), error))
+}
+
+/// What the appsink `name` gets, as fast as it comes.
+fn receive(pipeline: &Pipeline, name: &str) -> Result<std::sync::mpsc::Receiver<gst::Sample>> {
+    let sink = pipeline.element(name)?.downcast::<gst_app::AppSink>();
+    let sink = sink.map_err(|_| anyhow!("{name} is no appsink"))?;
     sink.set_property("sync", false);
     let (sender, receiver) = std::sync::mpsc::channel();
     sink.set_callbacks(
@@ -170,7 +189,5 @@ pub fn collect(line: &str) -> Result<Delivered> {
             })
             .build(),
     );
-    let error = pipeline.play()?.err();
-    drop(pipeline);
-    Ok(Delivered { samples: receiver.try_iter().collect(), error })
+    Ok(receiver)
 }

@@ -2,10 +2,11 @@
 
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsODMtd, AnalyticsRelationMeta};
+use serde::{Deserialize, Serialize};
 use vision::geometry::Rect;
 
 /// One detection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Object {
     /// Class name.
     pub class: String,
@@ -58,4 +59,15 @@ pub fn matched(expected: &[Object], found: &[Object], pixels: f32, score: f32) -
             partner.map(|index| free.swap_remove(index)).is_some()
         })
         .count()
+}
+
+/// Matched and all detections of two runs over the same frames, as [`matched`] counts them: within one pixel and 0.01.
+///
+/// # Panics
+/// When one run has more frames than the other.
+pub fn agreement(expected: &[Vec<Object>], found: &[Vec<Object>]) -> (usize, usize) {
+    assert_eq!(expected.len(), found.len(), "frames");
+    let pairs = || expected.iter().zip(found);
+    let matched = pairs().map(|(a, b)| matched(a, b, 1.0, 0.01)).sum();
+    (matched, pairs().map(|(a, b)| a.len().max(b.len())).sum())
 }

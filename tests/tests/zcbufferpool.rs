@@ -213,6 +213,49 @@ fn a_flush_wakes_who_waits_for_a_buffer() {
     assert_eq!(sample(&pipeline).unwrap().buffer().unwrap().pts(), Some(gst::ClockTime::ZERO));
 }
 
+/// Coded frames in a file that can be jumped in.
+fn clip(folder: &tempfile::TempDir) -> String {
+    let path = folder.path().join("clip.mp4").display().to_string();
+    let line = format!(
+        "videotestsrc num-buffers=100 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! \
+         x264enc bframes=2 key-int-max=10 ! mp4mux ! filesink location={path}"
+    );
+    assert_eq!(Pipeline::new(&line).unwrap().play().unwrap(), Ok(()));
+    format!("filesrc location={path} ! qtdemux ! h264parse ! avdec_h264")
+}
+
+#[test]
+fn a_decoder_makes_no_error_of_a_flush() {
+    let folder = tempfile::tempdir().unwrap();
+    for bound in ["", "max-buffers=3"] {
+        let line = format!("{} ! zcbufferpool memory=system {bound} ! fakesink", clip(&folder));
+        let pipeline = Pipeline::new(&line).unwrap();
+        pipeline.0.set_state(gst::State::Playing).unwrap();
+        assert_eq!(pipeline.0.state(gst::ClockTime::from_seconds(10)).1, gst::State::Playing);
+        for jump in 0..150 {
+            let time = gst::ClockTime::from_mseconds(jump * 37 % 3000);
+            pipeline.0.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, time).unwrap();
+            std::thread::sleep(std::time::Duration::from_micros(jump * 300 % 4000));
+        }
+        assert_eq!(pipeline.play().unwrap(), Ok(()), "{bound}");
+    }
+}
+
+#[test]
+fn a_decoder_makes_no_error_of_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("{} ! zcbufferpool memory=system max-buffers=3 ! fakesink", clip(&folder));
+    for stop in 0..30 {
+        let pipeline = Pipeline::new(&line).unwrap();
+        pipeline.0.set_state(gst::State::Playing).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(stop % 10 * 3));
+        // The bus forgets its messages only in NULL.
+        pipeline.0.set_state(gst::State::Ready).unwrap();
+        let error = pipeline.0.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+        assert!(error.is_none(), "{error:?}");
+    }
+}
+
 #[test]
 fn stopping_wakes_who_waits_for_a_buffer() {
     let (pipeline, pool, held) = blocked();

@@ -8,22 +8,42 @@ use libtest_mimic::{Arguments, Trial, run};
 pub type Test = (&'static str, fn());
 
 /// Runs the tests `on_device`, which are ignored if `missing` says what is not there, and those that hold `everywhere`.
-/// One at a time, unless asked otherwise: some measure the device's memory and the process's copies.
+#[allow(dead_code, reason = "one of the two is used")]
 pub fn run_on_device(missing: Option<String>, on_device: &[Test], everywhere: &[Test]) -> ExitCode {
+    run_on_device_with(missing, on_device, everywhere, &[])
+}
+
+/// The same, and those `on_request`, which also need a device, and are ignored unless their environment variable is set.
+/// One at a time, unless asked otherwise: some measure the device's memory and the process's copies.
+pub fn run_on_device_with(
+    missing: Option<String>,
+    on_device: &[Test],
+    everywhere: &[Test],
+    on_request: &[(&str, &[Test])],
+) -> ExitCode {
     if let Some(reason) = &missing {
         println!("SKIPPED: no CUDA device ({reason})");
     }
-    let trial = |&(name, body): &Test| {
-        Trial::test(name, move || {
-            body();
-            Ok(())
-        })
-    };
-    let on_device = on_device.iter().map(|test| trial(test).with_ignored_flag(missing.is_some()));
-    let trials = on_device.chain(everywhere.iter().map(trial)).collect();
+    let mut all = trials(on_device, missing.is_none());
+    all.extend(trials(everywhere, true));
+    for (variable, tests) in on_request {
+        all.extend(trials(tests, missing.is_none() && std::env::var_os(variable).is_some()));
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(1);
-    run(&arguments, trials).exit_code()
+    run(&arguments, all).exit_code()
+}
+
+/// `tests` as trials, which are ignored if they are not `possible` here.
+fn trials(tests: &[Test], possible: bool) -> Vec<Trial> {
+    let trial = |&(name, body): &Test| {
+        let run = move || {
+            body();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(!possible)
+    };
+    tests.iter().map(trial).collect()
 }
 
 /// The names and bodies of the functions given.

@@ -15,7 +15,7 @@ use super::convert::{ConvertError, Converter};
 use super::counters::Counters;
 use super::negotiation::{self, Route};
 use super::plan::{Gpu, Plan, PlanError, Target};
-use super::pool::{FramePool, Parts};
+use super::pool::{FramePool, Parts, stays_exhausted};
 use super::settings::{self, Settings};
 use super::{CAT, Memory};
 
@@ -207,7 +207,12 @@ impl BaseTransformImpl for ZcBufferPool {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
-            gst::EventView::FlushStart(_) => self.set_flushing(true),
+            gst::EventView::FlushStart(_) => {
+                // Downstream lets its frames go first.
+                let forwarded = self.parent_sink_event(event);
+                self.set_flushing(true);
+                return forwarded;
+            }
             gst::EventView::FlushStop(_) => self.set_flushing(false),
             gst::EventView::Caps(_) if lock(&self.settings).fail_on_copy => {
                 self.upstream.watch(self.obj().sink_pad());
@@ -296,11 +301,17 @@ impl ZcBufferPool {
         pools.push(pool.upcast_ref::<gst::BufferPool>().downgrade());
     }
 
+    /// Lets nobody wait for a buffer any more, or anybody again. Who need not wait is left alone: decoders take a refusal
+    /// for an error.
     fn set_flushing(&self, flushing: bool) {
         let pools: Vec<gst::BufferPool> =
             lock(&self.pools).iter().filter_map(|pool| pool.upgrade()).collect();
         for pool in pools.iter().filter(|pool| pool.is_active()) {
-            pool.set_flushing(flushing);
+            match pool.downcast_ref::<FramePool>() {
+                Some(ours) => ours.refuse_waiting(flushing),
+                None if flushing && !stays_exhausted(pool) => {}
+                None => pool.set_flushing(flushing),
+            }
         }
     }
 

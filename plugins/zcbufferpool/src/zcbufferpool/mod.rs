@@ -2,6 +2,7 @@
 
 mod convert;
 mod counters;
+mod gate;
 mod imp;
 mod layout;
 mod negotiation;

@@ -1,6 +1,7 @@
 //! A bounded pool of frames in memory of any kind, which counts what it does.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use gpu::cuda::{Context, PinnedBuffer};
 use gpu::gstcuda;
@@ -11,6 +12,7 @@ use gst_video::prelude::*;
 use gst_video::{VideoAlignment, VideoFrameFlags, VideoInfo, VideoMeta};
 
 use super::counters::Counters;
+use super::gate::{self, Gate};
 use super::plan::{Gpu, Target};
 use super::settings::Bounds;
 use super::{CAT, Exhaustion, layout};
@@ -58,6 +60,25 @@ impl FramePool {
         pool.set_config(config)?;
         Ok(pool)
     }
+
+    /// Refuses those who wait for a buffer that does not come back soon; others get theirs as ever, since decoders take a
+    /// refusal for an error.
+    pub(super) fn refuse_waiting(&self, refuse: bool) {
+        self.imp().gate.set_flushing(refuse);
+    }
+}
+
+/// Whether every buffer of `pool` is in use and none comes back soon, in a flush. For pools that are not ours.
+pub(super) fn stays_exhausted(pool: &gst::BufferPool) -> bool {
+    let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+    let started = Instant::now();
+    while pool.acquire_buffer(Some(&at_once)) == Err(gst::FlowError::Eos) {
+        if started.elapsed() >= gate::GRACE {
+            return true;
+        }
+        std::thread::sleep(gate::POLL);
+    }
+    false
 }
 
 /// Owns pinned memory on behalf of a `gst::Memory`.
@@ -74,6 +95,7 @@ impl AsMut<[u8]> for Bytes {
 pub struct Imp {
     parts: OnceLock<Parts>,
     frames: Mutex<Option<Frames>>,
+    gate: Gate,
 }
 
 #[glib::object_subclass]
@@ -138,6 +160,16 @@ impl BufferPoolImpl for Imp {
         let buffer = self.acquire(params)?;
         self.count(Counters::acquired);
         Ok(buffer)
+    }
+
+    fn release_buffer(&self, buffer: gst::Buffer) {
+        self.parent_release_buffer(buffer);
+        self.gate.notify();
+    }
+
+    fn flush_start(&self) {
+        self.parent_flush_start();
+        self.gate.notify();
     }
 
     fn reset_buffer(&self, buffer: &mut gst::BufferRef) {
@@ -251,26 +283,45 @@ impl Imp {
     /// A free buffer; if there is none, first those that the device is done with, then as `exhaustion` says.
     fn acquire(&self, params: Option<&gst::BufferPoolAcquireParams>) -> Result<gst::Buffer, gst::FlowError> {
         let parts = self.parts.get().ok_or(gst::FlowError::Error)?;
-        let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
         if let Some(gpu) = &parts.gpu {
             gpu.in_flight.retire();
         }
-        match self.parent_acquire_buffer(Some(&at_once)) {
-            Err(gst::FlowError::Eos) => {}
-            result => return result,
+        if let Some(result) = self.acquire_at_once() {
+            return result;
         }
-        if let Some(gpu) = &parts.gpu {
-            gpu.in_flight.wait();
-        }
-        match self.parent_acquire_buffer(Some(&at_once)) {
-            Err(gst::FlowError::Eos) => {}
-            result => return result,
+        if let Some(result) = self.acquire_from_device(parts) {
+            return result;
         }
         if params.is_some_and(|params| params.flags().contains(gst::BufferPoolAcquireFlags::DONTWAIT)) {
             return Err(gst::FlowError::Eos);
         }
         self.exhausted(parts)?;
-        self.parent_acquire_buffer(params)
+        loop {
+            let seen = self.gate.changes();
+            if let Some(result) = self.acquire_from_device(parts) {
+                return result;
+            }
+            if !self.gate.wait(seen) {
+                return Err(gst::FlowError::Flushing);
+            }
+        }
+    }
+
+    /// A free buffer; `None` if every one is in use.
+    fn acquire_at_once(&self) -> Option<Result<gst::Buffer, gst::FlowError>> {
+        let at_once = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+        match self.parent_acquire_buffer(Some(&at_once)) {
+            Err(gst::FlowError::Eos) => None,
+            result => Some(result),
+        }
+    }
+
+    /// The same, once the device is done with all that it was given.
+    fn acquire_from_device(&self, parts: &Parts) -> Option<Result<gst::Buffer, gst::FlowError>> {
+        if let Some(gpu) = &parts.gpu {
+            gpu.in_flight.wait();
+        }
+        self.acquire_at_once()
     }
 
     fn exhausted(&self, parts: &Parts) -> Result<(), gst::FlowError> {
@@ -282,5 +333,30 @@ impl Imp {
         }
         gst::info!(CAT, imp = self, "waiting: {message}");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_stays_exhausted_while_all_is_held() {
+        gst::init().unwrap();
+        let pool = gst::BufferPool::new();
+        let mut config = pool.config();
+        config.set_params(None, 16, 0, 1);
+        pool.set_config(config).unwrap();
+        pool.set_active(true).unwrap();
+        assert!(!stays_exhausted(&pool));
+        let held = pool.acquire_buffer(None).unwrap();
+        assert!(stays_exhausted(&pool));
+        let freeing = std::thread::spawn(|| {
+            std::thread::sleep(gate::POLL * 3);
+            drop(held);
+        });
+        assert!(!stays_exhausted(&pool));
+        freeing.join().unwrap();
+        pool.set_active(false).unwrap();
     }
 }

@@ -53,7 +53,7 @@ impl Settings {
         if max >= needed {
             return Ok(Bounds { min: self.min_buffers, max, bytes });
         }
-        let (limit, remedy) = if max == self.max_buffers {
+        let (limit, remedy) = if self.max_buffers != 0 && max == self.max_buffers {
             (format!("max-buffers={max}"), "raise max-buffers".to_owned())
         } else if bytes == free {
             (format!("{} MiB of free memory", free >> 20), "free memory on the device".to_owned())
@@ -174,7 +174,9 @@ mod tests {
         let mut settings = Settings { pool_size_mb: 10, ..Settings::default() };
         let error = |settings: Settings, free| settings.bounds(MIB, 12, free).unwrap_err();
         assert!(error(settings, usize::MAX).ends_with("set pool-size-mb to 12 or more"));
-        assert!(error(settings, 5 * MIB).ends_with("free memory on the device"));
+        for free in [0, 5 * MIB] {
+            assert!(error(settings, free).ends_with("free memory on the device"));
+        }
         settings.max_buffers = 3;
         assert!(error(settings, usize::MAX).ends_with("raise max-buffers"));
     }
