@@ -4,28 +4,10 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Event, PinnedBuffer, Stream};
-use ort::memory::Allocator;
-use ort::value::DynTensor;
 use vision::tensor::DataType;
 
 use crate::EngineError;
-use crate::tensor::{element_size, element_type, is_addressable};
-
-/// Who allocated a tensor's memory.
-#[derive(Debug)]
-enum Memory {
-    OnnxRuntime(DynTensor),
-    Driver(DeviceBuffer),
-}
-
-impl Memory {
-    fn address(&self) -> u64 {
-        match self {
-            Self::OnnxRuntime(tensor) => tensor.data_ptr() as u64,
-            Self::Driver(buffer) => buffer.address(),
-        }
-    }
-}
+use crate::tensor::{element_size, is_addressable};
 
 /// Bytes of a tensor.
 fn bytes(data_type: DataType, shape: &[usize]) -> Result<usize, EngineError> {
@@ -38,7 +20,7 @@ fn bytes(data_type: DataType, shape: &[usize]) -> Result<usize, EngineError> {
 /// A tensor on a device.
 #[derive(Debug)]
 pub(crate) struct DeviceTensor {
-    memory: Memory,
+    buffer: DeviceBuffer,
     data_type: DataType,
     length: usize,
     context: Arc<Context>,
@@ -52,39 +34,13 @@ pub(crate) struct DeviceTensor {
 }
 
 impl DeviceTensor {
-    /// A zeroed tensor in memory of ONNX Runtime's.
-    ///
-    /// # Errors
-    /// When the device's memory is short.
-    pub fn of_onnxruntime(
-        allocator: &Allocator,
-        context: &Arc<Context>,
-        data_type: DataType,
-        shape: &[usize],
-    ) -> Result<Self, EngineError> {
-        let length = bytes(data_type, shape)?;
-        let tensor = DynTensor::new(allocator, element_type(data_type), shape.to_vec())
-            .map_err(|_| context.shortage(length as u64))?;
-        Self::zeroed(Memory::OnnxRuntime(tensor), context, data_type, shape)
-    }
-
-    /// A zeroed tensor in memory of the driver's.
+    /// A zeroed tensor.
     ///
     /// # Errors
     /// When the device's memory is short.
     pub fn new(context: &Arc<Context>, data_type: DataType, shape: &[usize]) -> Result<Self, EngineError> {
-        let buffer = DeviceBuffer::new(context, bytes(data_type, shape)?)?;
-        Self::zeroed(Memory::Driver(buffer), context, data_type, shape)
-    }
-
-    fn zeroed(
-        memory: Memory,
-        context: &Arc<Context>,
-        data_type: DataType,
-        shape: &[usize],
-    ) -> Result<Self, EngineError> {
         let mut this = Self {
-            memory,
+            buffer: DeviceBuffer::new(context, bytes(data_type, shape)?)?,
             data_type,
             length: shape.iter().product(),
             context: Arc::clone(context),
@@ -94,22 +50,14 @@ impl DeviceTensor {
             alive: Arc::new(()),
         };
         let stream = Stream::new(context)?;
-        this.elements().zero(&stream)?;
+        this.elements()?.zero(&stream)?;
         stream.synchronize()?;
         Ok(this)
     }
 
-    /// As ONNX Runtime takes it, if it is ONNX Runtime's.
-    pub fn value(&self) -> Option<&DynTensor> {
-        match &self.memory {
-            Memory::OnnxRuntime(tensor) => Some(tensor),
-            Memory::Driver(_) => None,
-        }
-    }
-
     /// Where it lies on the device.
     pub fn address(&self) -> u64 {
-        self.memory.address()
+        self.buffer.address()
     }
 
     /// Tells whether the tensor is still there.
@@ -117,13 +65,8 @@ impl DeviceTensor {
         Arc::downgrade(&self.alive)
     }
 
-    fn elements(&mut self) -> DeviceElementsMut<'_> {
-        let address = self.memory.address();
-        // SAFETY: the tensor's own memory, borrowed; the engine gives the tensor back when it is done with it.
-        #[allow(unsafe_code)]
-        unsafe {
-            DeviceElementsMut::new(address, self.data_type, self.length)
-        }
+    fn elements(&mut self) -> Result<DeviceElementsMut<'_>, Error> {
+        self.buffer.elements_mut(self.data_type, 0..self.length)
     }
 
     /// Host memory that is uploaded before the tensor is used.
@@ -145,7 +88,7 @@ impl DeviceTensor {
         work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.staged = false;
-        work(&mut self.elements().get(range)?)?;
+        work(&mut self.elements()?.get(range)?)?;
         self.written.record(stream)
     }
 
@@ -155,7 +98,8 @@ impl DeviceTensor {
             return stream.wait(&self.written);
         };
         self.staged = false;
-        let uploaded = self.elements().upload(&mut staging, stream, "inference: input tensor");
+        let uploaded =
+            self.elements().and_then(|mut to| to.upload(&mut staging, stream, "inference: input tensor"));
         self.staging = Some(staging);
         uploaded
     }

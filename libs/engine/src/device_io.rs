@@ -11,14 +11,61 @@ use crate::tensor::{CopiedOutput, element_size};
 use crate::worker::Answer;
 use crate::{EngineError, InputTensor, Outputs, Search};
 
-/// Where the inputs lie: what a runtime binds or records holds for these alone.
-pub(crate) fn addresses(inputs: &mut [InputTensor]) -> Vec<u64> {
-    inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.address()).collect()
+/// What belongs to a set of input tensors. What is bound or recorded names their addresses, so it holds for these alone.
+struct Bound<T> {
+    addresses: Vec<u64>,
+    /// Whether the tensors are still there.
+    alive: Vec<Weak<()>>,
+    item: T,
 }
 
-/// Tells whether the inputs are still there.
-pub(crate) fn alive(inputs: &mut [InputTensor]) -> Vec<Weak<()>> {
-    inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive()).collect()
+/// What belongs to each set of input tensors, for as long as these are there.
+pub(crate) struct Bindings<T>(Vec<Bound<T>>);
+
+impl<T> Default for Bindings<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Bindings<T> {
+    /// The place of what belongs to `inputs`; `None` if they come for the first time. What belonged to tensors that were
+    /// dropped is dropped once nothing of it runs any more.
+    ///
+    /// # Errors
+    /// When some do not lie on the device, or the device fails.
+    pub fn find(
+        &mut self,
+        inputs: &mut [InputTensor],
+        stream: &Stream,
+    ) -> Result<Option<usize>, EngineError> {
+        let is_gone = |bound: &Bound<T>| bound.alive.iter().any(|alive| alive.strong_count() == 0);
+        if self.0.iter().any(is_gone) {
+            stream.synchronize()?;
+            self.0.retain(|bound| !is_gone(bound));
+        }
+        let addresses = addresses(inputs)?;
+        Ok(self.0.iter().position(|bound| bound.addresses == addresses))
+    }
+
+    /// Adds what belongs to `inputs`. Returns its place.
+    pub fn add(&mut self, inputs: &mut [InputTensor], item: T) -> Result<usize, EngineError> {
+        let addresses = addresses(inputs)?;
+        let alive = inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive());
+        self.0.push(Bound { addresses, alive: alive.collect(), item });
+        Ok(self.0.len() - 1)
+    }
+
+    /// What lies at `place`.
+    pub fn get(&mut self, place: usize) -> &mut T {
+        &mut self.0[place].item
+    }
+}
+
+/// Where the inputs lie on the device.
+pub(crate) fn addresses(inputs: &mut [InputTensor]) -> Result<Vec<u64>, EngineError> {
+    let address = |input: &mut InputTensor| Some(input.as_device()?.address());
+    inputs.iter_mut().map(address).collect::<Option<_>>().ok_or(EngineError::ForeignTensor)
 }
 
 /// An output that a runtime writes to the device's memory.

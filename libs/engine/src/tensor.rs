@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use gpu::MemoryKind;
-use gpu::cuda::{self, DeviceElementsMut, PinnedBuffer, Stream};
+use gpu::cuda::{self, Context, DeviceElementsMut, PinnedBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, TensorElementType};
 use vision::head::Candidate;
@@ -30,9 +30,14 @@ enum Memory {
 }
 
 impl InputTensor {
-    /// A tensor in device memory.
-    pub(crate) fn device(data_type: DataType, shape: &[usize], tensor: DeviceTensor) -> Self {
-        Self { data_type, shape: shape.to_vec(), memory: Memory::Cuda(tensor) }
+    /// A zeroed tensor in device memory.
+    pub(crate) fn on_device(
+        context: &Arc<Context>,
+        data_type: DataType,
+        shape: &[usize],
+    ) -> Result<Self, EngineError> {
+        let tensor = DeviceTensor::new(context, data_type, shape)?;
+        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Cuda(tensor) })
     }
 
     /// A zeroed tensor in host memory. ONNX Runtime must have been loaded.
@@ -123,13 +128,12 @@ impl InputTensor {
     /// The tensor as ONNX Runtime takes it.
     ///
     /// # Errors
-    /// When another backend allocated it.
+    /// When it lies on a device.
     pub(crate) fn value(&self) -> Result<&DynTensor, EngineError> {
         match &self.memory {
-            Memory::Host(tensor) => Some(tensor),
-            Memory::Cuda(tensor) => tensor.value(),
+            Memory::Host(tensor) => Ok(tensor),
+            Memory::Cuda(_) => Err(EngineError::ForeignTensor),
         }
-        .ok_or(EngineError::ForeignTensor)
     }
 
     /// The tensor if it lies in device memory.

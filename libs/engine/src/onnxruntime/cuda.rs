@@ -1,43 +1,30 @@
 //! Sessions on a CUDA device: inputs and outputs stay in device memory, everything runs on one stream of ours, and
 //! where the shapes are fixed the runtime records a CUDA graph for each set of tensors.
 
+use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
-use gpu::cuda::{Context, Stream};
+use gpu::cuda::{Context, Graph, Stream};
+use half::f16;
+use ort::AsPointer;
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
-use ort::value::DynTensor;
-use vision::tensor::TensorInfo;
+use ort::value::{DynTensor, PrimitiveTensorElementType, Shape, TensorRefMut};
+use vision::tensor::{DataType, TensorInfo};
 
 use super::library::{self, Library};
 use super::{session, tensorrt};
-use crate::device_io::{self, DeviceOutput, Results};
+use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
 use crate::options::Backend;
 use crate::tensor::element_type;
 use crate::worker::{Answer, DeviceSession, Running};
-use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, lock, model_file};
+use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, model_file};
 
-/// Tells the runtime to record no graph for a run.
-const NO_GRAPH: &str = "-1";
-
-/// Gives input tensors in the device's memory.
-pub(super) struct DeviceMemory {
-    allocator: Mutex<Allocator>,
-    context: Arc<Context>,
-}
-
-impl DeviceMemory {
-    /// A zeroed tensor for `input`.
-    pub fn allocate(&self, input: &TensorInfo, shape: &[usize]) -> Result<InputTensor, EngineError> {
-        let allocator = lock(&self.allocator);
-        let tensor =
-            crate::device::DeviceTensor::of_onnxruntime(&allocator, &self.context, input.data_type, shape)?;
-        Ok(InputTensor::device(input.data_type, shape, tensor))
-    }
-}
+/// Plain runs after which the runtime has got all the memory that it needs: what comes then can be recorded.
+const RUNS_BEFORE_GRAPHS: usize = 2;
 
 /// What a session was opened from, to open it anew.
 struct Source {
@@ -51,13 +38,15 @@ struct Source {
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
 pub(super) struct CudaSession {
-    bound: Vec<Bound>,
+    bound: Bindings<Bound>,
     session: Session,
     source: Source,
     model: Arc<ModelInfo>,
     context: Arc<Context>,
+    /// Whether everything runs on the device and can be recorded; cleared when a recording fails.
     graphs: bool,
-    graph_count: usize,
+    /// Plain runs so far.
+    runs: usize,
     results: Results,
     /// After everything that works on it.
     stream: Arc<Stream>,
@@ -77,15 +66,13 @@ impl Source {
         i32::try_from(self.ordinal).unwrap_or(i32::MAX)
     }
 
-    /// Opens a session on `stream`. With `graphs` everything must run on the device; without, operators that the
-    /// device lacks run on the CPU.
-    fn open(&self, stream: &Stream, graphs: bool) -> Result<Session, ort::Error> {
+    /// Opens a session on `stream`. With `wholly` everything must run on the device; without, operators that the device
+    /// lacks run on the CPU.
+    fn open(&self, stream: &Stream, wholly: bool) -> Result<Session, ort::Error> {
         let provider = ep::CUDA::default()
             .with_device_id(self.device_id())
             .with_tf32(false)
-            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
-            .with_fuse_conv_bias(true)
-            .with_cuda_graph(graphs);
+            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
         // SAFETY: the stream lives as long as the session and what it returns.
         #[allow(unsafe_code)]
         let provider = unsafe { provider.with_compute_stream(stream.raw().cast()) };
@@ -97,7 +84,7 @@ impl Source {
         let providers: Vec<_> = tensorrt.into_iter().chain([provider.build().error_on_failure()]).collect();
         let builder = session::builder(&self.library, &self.options, self.options.thread_count())?;
         let mut builder = builder.with_execution_providers(providers)?;
-        if graphs {
+        if wholly {
             builder = builder.with_disable_cpu_fallback()?;
         }
         builder.commit_from_file(&self.path)
@@ -105,7 +92,8 @@ impl Source {
 }
 
 impl Source {
-    /// As [`Source::open`], with graphs if the model can be recorded. The TensorRT provider would need graphs of its own.
+    /// As [`Source::open`], and whether the network can be recorded: it runs on the device wholly. The TensorRT provider
+    /// would need graphs of its own.
     fn open_best(&self, stream: &Stream) -> Result<(Session, bool), EngineError> {
         match self.tensorrt.is_none().then(|| self.open(stream, true)) {
             Some(Ok(session)) => return Ok((session, true)),
@@ -166,8 +154,8 @@ impl CudaSession {
         let stream = Arc::new(Stream::new(&context)?);
         let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, path)?);
-        let (bound, results) = (Vec::new(), Results::new(&context));
-        Ok(Self { bound, session, source, model, context, graphs, graph_count: 0, results, stream })
+        let (bound, results) = (Bindings::default(), Results::new(&context));
+        Ok(Self { bound, session, source, model, context, graphs, runs: 0, results, stream })
     }
 
     /// What the model says of itself.
@@ -182,11 +170,9 @@ impl CudaSession {
         format!("{provider}, {}, {graphs}, no TF32", self.context.device())
     }
 
-    /// Where input tensors come from.
-    pub fn memory(&self) -> Result<DeviceMemory, EngineError> {
-        let allocator = Allocator::new(&self.session, self.memory_info(AllocationDevice::CUDA)?);
-        let allocator = Mutex::new(allocator.map_err(|error| failed(&error))?);
-        Ok(DeviceMemory { allocator, context: Arc::clone(&self.context) })
+    /// Where input tensors lie. Not in the runtime's memory: what is recorded uses that again and again.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
     }
 
     fn memory_info(&self, device: AllocationDevice<'_>) -> Result<MemoryInfo<'static>, EngineError> {
@@ -195,51 +181,75 @@ impl CudaSession {
             .map_err(|error| failed(&error))
     }
 
-    /// A stream whose recording failed cannot be used any more.
-    fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
-        let stream = Arc::new(Stream::new(&self.context)?);
-        let session = self.source.open(&stream, false);
-        self.bound.clear();
-        self.session = session.map_err(|error| session::refused(&self.source.path, &error))?;
-        self.stream = stream;
-        self.graphs = false;
+    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
+        let place = match self.bound.find(inputs, &self.stream)? {
+            Some(place) => place,
+            None => {
+                let bound = self.bind(inputs)?;
+                self.bound.add(inputs, bound)?
+            }
+        };
+        device_io::settle(inputs, &self.stream)?;
+        if self.bound.get(place).outputs.is_none() {
+            return self.run_to_host(place);
+        }
+        self.launch(place)?;
+        let outputs = self.bound.get(place).outputs.iter().flatten();
+        self.results.bring(outputs, search, &self.stream)
+    }
+
+    /// Runs a network whose outputs the runtime brings to the host.
+    fn run_to_host(&mut self, place: usize) -> Result<Answer, EngineError> {
+        let Bound { binding, options, .. } = self.bound.get(place);
+        let values = self.session.run_binding_with_options(binding, options);
+        let values = values.map_err(|error| device_failure(&self.context, &error))?;
+        let values = values.into_iter().map(|(_, value)| value).collect();
+        Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
+    }
+
+    /// Puts the network's work into the stream.
+    fn launch(&mut self, place: usize) -> Result<(), EngineError> {
+        if let Some(graph) = &mut self.bound.get(place).graph {
+            return Ok(graph.launch(&self.stream)?);
+        }
+        self.enqueue(place)?;
+        self.runs += 1;
+        while self.graphs && self.runs < RUNS_BEFORE_GRAPHS {
+            self.enqueue(place)?;
+            self.runs += 1;
+        }
+        if self.graphs {
+            self.record(place);
+        }
         Ok(())
     }
 
-    /// A run that fails because the device does says so; the runtime's words would not tell.
-    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
-        let index = self.bound_to(inputs)?;
-        device_io::settle(inputs, &self.stream)?;
-        let bound = &self.bound[index];
-        let values = self
-            .session
-            .run_binding_with_options(&bound.binding, &bound.options)
-            .map_err(|error| self.context.memory().map_or_else(EngineError::from, |_| failed(&error)))?;
-        match &bound.outputs {
-            Some(outputs) => self.results.bring(outputs.iter(), search, &self.stream),
-            None => {
-                let values = values.into_iter().map(|(_, value)| value).collect();
-                Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
+    fn enqueue(&mut self, place: usize) -> Result<(), EngineError> {
+        let Self { bound, session, context, .. } = self;
+        enqueue(session, bound.get(place)).map_err(|error| device_failure(context, &error))
+    }
+
+    /// Records the work for the runs to come. Without it they are slower, and that is all.
+    fn record(&mut self, place: usize) {
+        let Self { bound, session, stream, .. } = self;
+        let bound = bound.get(place);
+        let recorded = Graph::record(stream, || enqueue(session, bound).map_err(|error| failed(&error)));
+        match recorded {
+            Ok(graph) => bound.graph = Some(graph),
+            Err(error) => {
+                self.graphs = false;
+                let text = format!("{}: no CUDA graph: {error}", self.source.path.display());
+                log::emit(Severity::Warning, &text);
             }
         }
     }
 
-    /// The binding of `inputs`, made when they come for the first time.
-    fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
-        let key = device_io::addresses(inputs);
-        self.bound.retain(|bound| bound.alive.iter().all(|alive| alive.strong_count() > 0));
-        if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
-            return Ok(index);
-        }
-        let bound = self.bind(key, inputs)?;
-        self.bound.push(bound);
-        Ok(self.bound.len() - 1)
-    }
-
-    fn bind(&mut self, key: Vec<u64>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    fn bind(&mut self, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
         let mut binding = self.session.create_binding().map_err(|error| failed(&error))?;
-        for (info, input) in self.model.inputs.iter().zip(inputs.iter()) {
-            binding.bind_input(info.name.as_str(), input.value()?).map_err(|error| failed(&error))?;
+        let addresses = device_io::addresses(inputs)?;
+        for ((info, input), address) in self.model.inputs.iter().zip(inputs.iter()).zip(addresses) {
+            let memory = self.memory_info(AllocationDevice::CUDA)?;
+            bind_input(&mut binding, info, input.shape(), address, memory).map_err(|error| failed(&error))?;
         }
         let batch = inputs.first().and_then(|input| input.shape().first().copied());
         let shapes: Option<Vec<_>> =
@@ -251,9 +261,8 @@ impl CudaSession {
                 None
             }
         };
-        let options = self.run_options(outputs.is_some()).map_err(|error| failed(&error))?;
-        let alive = device_io::alive(inputs);
-        Ok(Bound { key, alive, binding, options, outputs })
+        let options = run_options(outputs.is_some()).map_err(|error| failed(&error))?;
+        Ok(Bound { binding, options, outputs, graph: None })
     }
 
     /// Outputs of known shapes lie at a fixed place on the device.
@@ -282,32 +291,75 @@ impl CudaSession {
         }
         Ok(())
     }
+}
 
-    fn run_options(&mut self, fixed: bool) -> Result<RunOptions<NoSelectedOutputs>, ort::Error> {
-        let mut options = RunOptions::new()?;
-        if fixed {
-            options.disable_device_sync()?;
-        }
-        if self.graphs {
-            self.graph_count += 1;
-            let graph = if fixed { self.graph_count.to_string() } else { NO_GRAPH.to_owned() };
-            options.set("gpu_graph_id", graph)?;
-        }
-        Ok(options)
+impl Drop for CudaSession {
+    fn drop(&mut self) {
+        // A device that fails here does not use the memory any more.
+        let _ = self.stream.synchronize();
+    }
+}
+
+/// Where the outputs stay on the device, nobody waits for it.
+fn run_options(stay: bool) -> Result<RunOptions<NoSelectedOutputs>, ort::Error> {
+    let mut options = RunOptions::new()?;
+    if stay {
+        options.disable_device_sync()?;
+    }
+    Ok(options)
+}
+
+/// Puts the work of a network whose outputs stay on the device into the session's stream.
+fn enqueue(session: &mut Session, bound: &Bound) -> Result<(), ort::Error> {
+    session.run_binding_with_options(&bound.binding, &bound.options).map(drop)
+}
+
+/// A run that fails because the device does says so; the runtime's words would not tell.
+fn device_failure(context: &Context, error: &ort::Error) -> EngineError {
+    context.memory().map_or_else(EngineError::from, |_| failed(error))
+}
+
+/// Lets the network read its input `info` at `address` on the device, in memory of the kind `memory`.
+fn bind_input(
+    binding: &mut IoBinding,
+    info: &TensorInfo,
+    shape: &[usize],
+    address: u64,
+    memory: MemoryInfo<'static>,
+) -> Result<(), ort::Error> {
+    let bind = match info.data_type {
+        DataType::F32 => bind_elements::<f32>,
+        DataType::F16 => bind_elements::<f16>,
+        DataType::U8 => bind_elements::<u8>,
+        DataType::I32 => bind_elements::<i32>,
+        DataType::I64 => bind_elements::<i64>,
+    };
+    bind(binding, &info.name, shape, address, memory)
+}
+
+/// As [`bind_input`]. The crate's own function would copy the elements.
+fn bind_elements<T: PrimitiveTensorElementType + std::fmt::Debug>(
+    binding: &mut IoBinding,
+    name: &str,
+    shape: &[usize],
+    address: u64,
+    memory: MemoryInfo<'static>,
+) -> Result<(), ort::Error> {
+    let name = CString::new(name).map_err(|_| ort::Error::new("an input's name holds a zero byte"))?;
+    let shape = Shape::new(shape.iter().map(|&size| size as i64));
+    // SAFETY: the elements lie there as long as the input tensor lives, and what is bound to it is dropped when it is gone.
+    // The runtime keeps what it needs of the tensor and copies the name.
+    #[allow(unsafe_code)]
+    unsafe {
+        let tensor = TensorRefMut::<T>::from_raw(memory, address as *mut c_void, shape)?;
+        let bind = ort::api().BindInput;
+        ort::Error::result_from_status(bind(binding.ptr_mut(), name.as_ptr(), tensor.ptr()))
     }
 }
 
 impl DeviceSession for CudaSession {
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError> {
-        let answer = match self.run(inputs, search) {
-            Err(EngineError::Inference { reason }) if self.graphs => {
-                let text = format!("{}: no CUDA graph: {reason}", self.source.path.display());
-                log::emit(Severity::Warning, &text);
-                self.reopen_without_graphs()?;
-                self.run(inputs, search)
-            }
-            other => other,
-        }?;
+        let answer = self.run(inputs, search)?;
         Running::new(answer, &self.stream)
     }
 }
@@ -330,12 +382,10 @@ fn fixed_shape(output: &TensorInfo, batch: Option<usize>) -> Option<Vec<usize>> 
     (!shape.contains(&0)).then_some(shape)
 }
 
-/// Tensors of a batch as the runtime knows them.
+/// A batch's tensors as the runtime knows them.
 struct Bound {
-    /// Addresses of the inputs.
-    key: Vec<u64>,
-    /// Whether the inputs are still there.
-    alive: Vec<Weak<()>>,
+    /// Names the addresses of the others.
+    graph: Option<Graph>,
     binding: IoBinding,
     options: RunOptions<NoSelectedOutputs>,
     /// `None` if the runtime brings them to the host.

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gpu::MemoryKind;
+use gpu::cuda::Context;
 
+use self::cuda::CudaSession;
 pub use self::cuda::check_cuda;
-use self::cuda::{CudaSession, DeviceMemory};
 use self::library::Library;
 use crate::batch;
 use crate::options::{Device, Options, Precision};
@@ -24,8 +25,8 @@ use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Se
 struct Engine {
     model: Arc<ModelInfo>,
     description: String,
-    /// `None` for the host's.
-    memory: Option<DeviceMemory>,
+    /// Of the device that tensors lie on; `None` if they lie in host memory.
+    context: Option<Arc<Context>>,
     concurrency: usize,
     worker: Worker,
 }
@@ -54,7 +55,7 @@ fn on_cpu(
     let (description, concurrency) = (describe(library, options), sessions.len());
     let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
     let worker = Worker::start(Runner::Host(sessions), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, memory: None, concurrency, worker }))
+    Ok(Arc::new(Engine { model, description, context: None, concurrency, worker }))
 }
 
 fn on_cuda(
@@ -66,9 +67,9 @@ fn on_cuda(
     let session = CudaSession::open(library, path, options, ordinal)?;
     let model = Arc::clone(session.model());
     let description = format!("ONNX Runtime {}, {}", library.version(), session.description());
-    let memory = Some(session.memory()?);
+    let context = Some(Arc::clone(session.context()));
     let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, memory, concurrency: 1, worker }))
+    Ok(Arc::new(Engine { model, description, context, concurrency: 1, worker }))
 }
 
 /// A precision that would change results is refused, never replaced.
@@ -102,7 +103,7 @@ impl InferenceEngine for Engine {
     }
 
     fn memory(&self) -> MemoryKind {
-        if self.memory.is_some() { MemoryKind::Cuda } else { MemoryKind::Host }
+        if self.context.is_some() { MemoryKind::Cuda } else { MemoryKind::Host }
     }
 
     fn concurrency(&self) -> usize {
@@ -111,8 +112,8 @@ impl InferenceEngine for Engine {
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let input = batch::input(&self.model, index, shape)?;
-        match &self.memory {
-            Some(memory) => memory.allocate(input, shape),
+        match &self.context {
+            Some(context) => InputTensor::on_device(context, input.data_type, shape),
             None => InputTensor::host(input.data_type, shape),
         }
     }

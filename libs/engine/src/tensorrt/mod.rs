@@ -28,7 +28,6 @@ use self::runtime::{Engine as Network, Runtime};
 use self::session::{Session, Signature};
 use crate::batch;
 use crate::cache::{self, Cache, Cached, Key, Lookup};
-use crate::device::DeviceTensor;
 use crate::log::{self, Severity};
 use crate::model_file::ModelFile;
 use crate::options::{Device, Options};
@@ -256,8 +255,7 @@ impl InferenceEngine for Engine {
 
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let input = batch::input(&self.model, index, shape)?;
-        let tensor = DeviceTensor::new(&self.context, input.data_type, shape)?;
-        Ok(InputTensor::device(input.data_type, shape, tensor))
+        InputTensor::on_device(&self.context, input.data_type, shape)
     }
 
     fn submit_for(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {

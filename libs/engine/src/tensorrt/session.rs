@@ -3,13 +3,13 @@
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gpu::cuda::{Context, DeviceBuffer, Graph, Stream};
 use vision::tensor::{DataType, TensorInfo};
 
 use super::runtime::{Engine, Execution, IoTensor};
-use crate::device_io::{self, DeviceOutput, Results};
+use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
 use crate::tensor::element_size;
 use crate::worker::{Answer, DeviceSession, Running};
@@ -73,7 +73,7 @@ fn data_type_of(number: i32) -> Option<DataType> {
 /// Runs batches on a device.
 pub(super) struct Session {
     /// Before what they use.
-    bound: Vec<Bound>,
+    bound: Bindings<Bound>,
     engine: Arc<Engine>,
     signature: Signature,
     path: PathBuf,
@@ -86,10 +86,6 @@ pub(super) struct Session {
 
 /// All that belongs to one set of input tensors. What is recorded or runs names its addresses, so it stays whole.
 struct Bound {
-    /// Addresses of the inputs.
-    key: Vec<u64>,
-    /// Whether the inputs are still there.
-    alive: Vec<Weak<()>>,
     graph: Option<Graph>,
     execution: Execution,
     outputs: Vec<(DeviceOutput, DeviceBuffer)>,
@@ -100,40 +96,19 @@ impl Session {
     pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
         let context = Arc::clone(engine.runtime().context());
         let stream = Stream::new(&context)?;
-        let (bound, results, path) = (Vec::new(), Results::new(&context), path.to_owned());
+        let (bound, results, path) = (Bindings::default(), Results::new(&context), path.to_owned());
         Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
     }
 
-    /// The place of what belongs to `inputs`, made when they come for the first time.
-    fn bound_to(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
-        let key = device_io::addresses(inputs);
-        self.forget_what_is_gone()?;
-        if let Some(index) = self.bound.iter().position(|bound| bound.key == key) {
-            return Ok(index);
-        }
-        let bound = self.bind(key, inputs)?;
-        self.bound.push(bound);
-        Ok(self.bound.len() - 1)
-    }
-
-    /// Drops what belongs to tensors that were dropped, once nothing of it runs any more.
-    fn forget_what_is_gone(&mut self) -> Result<(), EngineError> {
-        let is_gone = |bound: &Bound| bound.alive.iter().any(|alive| alive.strong_count() == 0);
-        if self.bound.iter().any(is_gone) {
-            self.stream.synchronize()?;
-            self.bound.retain(|bound| !is_gone(bound));
-        }
-        Ok(())
-    }
-
-    fn bind(&self, key: Vec<u64>, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    fn bind(&self, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
         let mut execution = Execution::new(&self.engine)?;
-        for ((named, input), address) in self.signature.inputs.iter().zip(inputs.iter()).zip(&key) {
-            execution.set_input(&named.name, input.shape(), *address)?;
+        let addresses = device_io::addresses(inputs)?;
+        for ((named, input), address) in self.signature.inputs.iter().zip(inputs.iter()).zip(addresses) {
+            execution.set_input(&named.name, input.shape(), address)?;
         }
         let outputs = self.signature.outputs.iter().map(|named| self.bind_output(&mut execution, named));
         let outputs = outputs.collect::<Result<_, _>>()?;
-        Ok(Bound { key, alive: device_io::alive(inputs), graph: None, execution, outputs })
+        Ok(Bound { graph: None, execution, outputs })
     }
 
     /// An output lies at a fixed place, as a CUDA graph demands.
@@ -158,22 +133,22 @@ impl Session {
     }
 
     /// Puts the network's work into the stream.
-    fn launch(&mut self, index: usize) -> Result<(), EngineError> {
-        let bound = &mut self.bound[index];
+    fn launch(&mut self, place: usize) -> Result<(), EngineError> {
+        let bound = self.bound.get(place);
         if let Some(graph) = &mut bound.graph {
             return Ok(graph.launch(&self.stream)?);
         }
         // The library allocates and chooses in the first run, which cannot be recorded; the next ones can.
         bound.execution.enqueue(&self.stream)?;
         if self.graphs {
-            self.record(index);
+            self.record(place);
         }
         Ok(())
     }
 
     /// Records the work for the runs to come. Without it they are slower, and that is all.
-    fn record(&mut self, index: usize) {
-        let Bound { execution, graph, .. } = &mut self.bound[index];
+    fn record(&mut self, place: usize) {
+        let Bound { execution, graph, .. } = self.bound.get(place);
         match Graph::record(&self.stream, || execution.enqueue(&self.stream)) {
             Ok(recorded) => *graph = Some(recorded),
             Err(error) => {
@@ -184,13 +159,16 @@ impl Session {
     }
 
     fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
-        if inputs.iter_mut().any(|input| input.as_device().is_none()) {
-            return Err(EngineError::ForeignTensor);
-        }
-        let index = self.bound_to(inputs)?;
+        let place = match self.bound.find(inputs, &self.stream)? {
+            Some(place) => place,
+            None => {
+                let bound = self.bind(inputs)?;
+                self.bound.add(inputs, bound)?
+            }
+        };
         device_io::settle(inputs, &self.stream)?;
-        self.launch(index)?;
-        let outputs = self.bound[index].outputs.iter().map(|(output, _)| output);
+        self.launch(place)?;
+        let outputs = self.bound.get(place).outputs.iter().map(|(output, _)| output);
         self.results.bring(outputs, search, &self.stream)
     }
 }
