@@ -202,7 +202,11 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
             format!("{source} ! {infer} name=infer optimize-for=latency in-flight=1 ! oshaannotate")
         }
         Stage::Encode => format!("{source} ! {infer} ! oshaannotate ! {encode}"),
-        Stage::RoundTrip => format!("{source} ! cudadownload ! cudaupload ! {infer} ! oshaannotate"),
+        Stage::RoundTrip => {
+            // Without the caps both would let frames pass in device memory.
+            let round_trip = "cudadownload ! video/x-raw ! cudaupload ! video/x-raw(memory:CUDAMemory)";
+            format!("{source} ! {round_trip} ! {infer} ! oshaannotate")
+        }
         Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),
         Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),
         Stage::EncodeAlone => format!("{} ! {encode}", feed::SOURCE),

@@ -1,6 +1,8 @@
 //! How long a network alone takes on the first CUDA device: batches of one image, one at a time and several under way.
 //!
-//!     cargo run --release -p gst-osha-engine --example latency -- MODEL [FRAMES]
+//!     cargo run --release -p gst-osha-engine --example latency -- MODEL [FRAMES [REQUESTS [BATCH]]]
+//!
+//! REQUESTS batches are computed side by side; BATCH images are in each, where the model leaves that open.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -21,14 +23,15 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().ok_or("name an ONNX file")?;
-    let frames = arguments.next().map_or(Ok(1000), |text| text.parse())?;
-    let options = Options { device: Device::Cuda(0), ..Options::default() };
+    let mut number = |usual| arguments.next().map_or(Ok(usual), |text| text.parse());
+    let (frames, requests, batch) = (number(1000)?, number(1)?, number(1)?);
+    let options = Options { device: Device::Cuda(0), requests, ..Options::default() };
     let engine = shared::load(Path::new(&model), &options)?;
     println!("{}", engine.description());
     let search = engine.model().outputs.first().and_then(|output| search(&output.shape));
     for (name, search) in [("all outputs", None), ("candidates alone", search)] {
-        one_at_a_time(&*engine, name, search, frames)?;
-        several(&*engine, name, search, frames)?;
+        one_at_a_time(&*engine, name, search, frames, batch)?;
+        several(&*engine, name, search, frames, batch)?;
     }
     Ok(())
 }
@@ -41,9 +44,9 @@ fn search(shape: &[Dim]) -> Option<Search> {
     Some(Search { layout, confidence: 0.25 })
 }
 
-fn inputs(engine: &dyn InferenceEngine) -> Result<Vec<InputTensor>> {
+fn inputs(engine: &dyn InferenceEngine, batch: usize) -> Result<Vec<InputTensor>> {
     let tensor = |(index, info): (usize, &TensorInfo)| {
-        let shape: Vec<usize> = info.shape.iter().map(|dim| dim.unwrap_or(1)).collect();
+        let shape: Vec<usize> = info.shape.iter().map(|dim| dim.unwrap_or(batch)).collect();
         engine.allocate(index, &shape)
     };
     Ok(engine.model().inputs.iter().enumerate().map(tensor).collect::<std::result::Result<_, _>>()?)
@@ -54,8 +57,9 @@ fn one_at_a_time(
     name: &str,
     search: Option<Search>,
     frames: usize,
+    batch: usize,
 ) -> Result<()> {
-    let (mut tensors, mut times) = (inputs(engine)?, Vec::new());
+    let (mut tensors, mut times) = (inputs(engine, batch)?, Vec::new());
     for _ in 0..WARM_UP + frames {
         let started = Instant::now();
         let outcome = engine.submit_for(tensors, search).wait();
@@ -70,8 +74,14 @@ fn one_at_a_time(
     Ok(())
 }
 
-fn several(engine: &dyn InferenceEngine, name: &str, search: Option<Search>, frames: usize) -> Result<()> {
-    let sets = (0..DEPTH).map(|_| inputs(engine)).collect::<Result<Vec<_>>>()?;
+fn several(
+    engine: &dyn InferenceEngine,
+    name: &str,
+    search: Option<Search>,
+    frames: usize,
+    batch: usize,
+) -> Result<()> {
+    let sets = (0..DEPTH).map(|_| inputs(engine, batch)).collect::<Result<Vec<_>>>()?;
     let mut running: VecDeque<Completion> =
         sets.into_iter().map(|tensors| engine.submit_for(tensors, search)).collect();
     let mut started = Instant::now();
@@ -83,7 +93,7 @@ fn several(engine: &dyn InferenceEngine, name: &str, search: Option<Search>, fra
         outcome.outputs?;
         running.push_back(engine.submit_for(outcome.inputs, search));
     }
-    let each = started.elapsed().as_secs_f64() * 1e3 / frames as f64;
+    let each = started.elapsed().as_secs_f64() * 1e3 / (frames * batch) as f64;
     println!("{name}, {DEPTH} under way: {each:.3} ms a frame");
     Ok(())
 }

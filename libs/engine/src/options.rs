@@ -87,9 +87,9 @@ pub struct Options {
     pub precision: Precision,
     /// CPU threads; 0 for as many as there are cores that the process may use.
     pub threads: usize,
-    /// Batches that a CPU computes side by side, each with its share of the threads; 0 for one after the other. More than
-    /// one cost memory and make a single batch slower, but no thread waits for another one: more frames a second, above
-    /// all beside other work.
+    /// Batches that are computed side by side; 0 for one after the other. More than one cost memory and make a single batch
+    /// slower. But on a CPU, each with its share of the threads, none waits for another one's, and on a GPU, each in a
+    /// stream of its own, one fills what another leaves idle: more frames a second. TensorRT runs one after the other.
     pub requests: usize,
     /// What the CPU's threads are tuned for.
     pub goal: Goal,
@@ -105,6 +105,14 @@ impl Options {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
+        }
+    }
+
+    /// Batches that are computed side by side on the device.
+    pub fn concurrency(&self) -> usize {
+        match self.device {
+            Device::Cpu => self.shares().len(),
+            Device::Cuda(_) => self.requests.max(1),
         }
     }
 

@@ -36,7 +36,7 @@ impl Key {
                 library: None,
                 folders: Vec::new(),
                 threads: options.thread_count(),
-                requests: options.shares().len(),
+                requests: options.concurrency(),
                 ..options.clone()
             },
         })

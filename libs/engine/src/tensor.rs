@@ -21,6 +21,8 @@ pub struct InputTensor {
     data_type: DataType,
     shape: Vec<usize>,
     memory: Memory,
+    /// Of the lanes of an engine that computes several batches at a time, the one for the batch that it comes first in.
+    lane: usize,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl InputTensor {
         shape: &[usize],
     ) -> Result<Self, EngineError> {
         let tensor = DeviceTensor::new(context, data_type, shape)?;
-        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Cuda(tensor) })
+        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Cuda(tensor), lane: 0 })
     }
 
     /// A zeroed tensor in host memory. ONNX Runtime must have been loaded.
@@ -48,7 +50,16 @@ impl InputTensor {
         }
         let tensor = DynTensor::new(&Allocator::default(), element_type(data_type), shape.to_vec())
             .map_err(|_| out_of_memory())?;
-        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Host(tensor) })
+        Ok(Self { data_type, shape: shape.to_vec(), memory: Memory::Host(tensor), lane: 0 })
+    }
+
+    /// The same, for lane `lane`.
+    pub(crate) fn in_lane(self, lane: usize) -> Self {
+        Self { lane, ..self }
+    }
+
+    pub(crate) fn lane(&self) -> usize {
+        self.lane
     }
 
     /// Element type.

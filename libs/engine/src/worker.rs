@@ -60,8 +60,8 @@ impl Running {
 pub(crate) enum Runner {
     /// As many at a time as there are sessions.
     Host(Vec<Box<dyn HostSession>>),
-    /// One behind the other.
-    Device(Box<dyn DeviceSession>),
+    /// Those of a lane one behind the other, in a stream of its session's.
+    Device(Vec<Box<dyn DeviceSession>>),
 }
 
 struct Job {
@@ -72,28 +72,31 @@ struct Job {
 
 /// Owns the threads. Dropping it finishes what is queued and joins them.
 pub(crate) struct Worker {
-    jobs: Option<Sender<Job>>,
+    /// One for all sessions of a host, one for each of a device.
+    lanes: Vec<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     /// Starts the threads, which own `runner` from here on.
     pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
-        let (jobs, queue) = mpsc::channel();
+        let lanes = if let Runner::Device(sessions) = &runner { sessions.len() } else { 1 };
+        let (lanes, queues) = (0..lanes).map(|_| mpsc::channel()).unzip();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
-            .spawn(move || serve(runner, &model, queue))
+            .spawn(move || serve(runner, &model, queues))
             .map_err(|error| EngineError::Unavailable {
                 backend: "the inference engine".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
             })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { lanes, thread: Some(thread) })
     }
 
     /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
     pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
         let (promise, completion) = completion::pair();
-        if let Some(jobs) = &self.jobs {
+        let lane = inputs.first().map_or(0, InputTensor::lane);
+        if let Some(jobs) = self.lanes.get(lane % self.lanes.len().max(1)) {
             let _ = jobs.send(Job { inputs, search, promise });
         }
         completion
@@ -102,32 +105,29 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        drop(self.jobs.take());
+        self.lanes.clear();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(runner: Runner, model: &ModelInfo, queue: Receiver<Job>) {
-    match runner {
+fn serve(runner: Runner, model: &ModelInfo, queues: Vec<Receiver<Job>>) {
+    let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
+    thread::scope(|scope| match runner {
         Runner::Host(sessions) => {
-            let queue = Mutex::new(queue);
-            thread::scope(|scope| {
-                for session in sessions {
-                    scope.spawn(|| serve_on_host(session, model, &queue));
-                }
-            });
+            for session in sessions {
+                scope.spawn(|| serve_on_host(session, model, &queues[0]));
+            }
         }
-        Runner::Device(session) => {
-            let (started, running) = mpsc::channel();
-            thread::scope(|scope| {
+        Runner::Device(sessions) => {
+            for (session, queue) in sessions.into_iter().zip(&queues) {
+                let (started, running) = mpsc::channel();
                 scope.spawn(move || finish(&running));
-                serve_on_device(session, model, &queue, &started);
-                drop(started);
-            });
+                scope.spawn(move || serve_on_device(session, model, queue, &started));
+            }
         }
-    }
+    });
 }
 
 fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
@@ -149,10 +149,10 @@ struct Started {
 fn serve_on_device(
     mut session: Box<dyn DeviceSession>,
     model: &ModelInfo,
-    queue: &Receiver<Job>,
+    queue: &Mutex<Receiver<Job>>,
     started: &Sender<Started>,
 ) {
-    for mut job in queue {
+    for mut job in lock(queue).iter() {
         let at = Instant::now();
         let running = check_batch(model, &job.inputs)
             .and_then(|()| session.start(&mut job.inputs, job.search.as_ref()));

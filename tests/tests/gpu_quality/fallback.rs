@@ -37,7 +37,13 @@ struct Outcome {
 }
 
 fn outcome(line: &str) -> Outcome {
-    let pipeline = Pipeline::new(&format!("{line} ! fakesink name=out")).unwrap();
+    let pipeline = match Pipeline::new(&format!("{line} ! fakesink name=out")) {
+        Ok(pipeline) => pipeline,
+        Err(error) => {
+            let error = Some(("GStreamer".to_owned(), format!("{error:#}")));
+            return Outcome { frames: Vec::new(), error, engine: String::new() };
+        }
+    };
     let seen = seen(&pipeline, "out", "sink");
     let error = pipeline.play().unwrap().err().map(|error| (error.element.clone(), error.text()));
     let stats: gst::Structure = pipeline.element("infer").unwrap().property("stats");
@@ -51,6 +57,8 @@ pub fn child() -> Option<ExitCode> {
     let (line, file) = (std::env::var(LINE).ok()?, std::env::var(OUTCOMES).ok()?);
     let mut outcomes = Vec::new();
     if let Some(left) = std::env::var(LEFT).ok().and_then(|left| left.parse::<usize>().ok()) {
+        // On a full card GStreamer's plugin would not even know its decoders.
+        drop(Pipeline::new(&format!("{line} ! fakesink name=out")).unwrap());
         let full = fill(left * MIB);
         outcomes.push(outcome(&line));
         drop(full);
@@ -210,10 +218,13 @@ pub fn a_card_that_is_full_is_an_error_or_no_matter() {
 }
 
 pub fn a_card_that_others_filled_is_an_error_or_no_matter() {
-    let (expected, line) = (expected(), whole(&start_of_clip(FRAMES), AUTOMATIC, ""));
-    let full = fill(50 * MIB);
-    let outcome = in_child(&line, &[]).remove(0);
-    drop(full);
-    assert_seen_or_told("another process has the card", &expected, outcome);
-    assert_seen("the card is free again", &expected, in_child(&line, &[]).remove(0));
+    let expected = expected();
+    for decoder in [AUTOMATIC, "avdec_h264 ! zcbufferpool"] {
+        let line = whole(&start_of_clip(FRAMES), decoder, "");
+        let full = fill(50 * MIB);
+        let outcome = in_child(&line, &[]).remove(0);
+        drop(full);
+        assert_seen_or_told(&format!("{decoder}, another process has the card"), &expected, outcome);
+        assert_seen(&format!("{decoder}, the card is free again"), &expected, in_child(&line, &[]).remove(0));
+    }
 }

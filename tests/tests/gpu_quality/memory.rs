@@ -69,8 +69,9 @@ pub fn cycles_give_the_device_its_memory_back() {
     for decoder in [HARDWARE, UPLOADED] {
         let used = cycle(decoder, ON_DEVICE, 30, device_used);
         println!("CYCLES: {decoder}: MiB in use after each: {used:?}");
-        // The first loads libraries and kernels, which stay.
-        assert!(used[1..].iter().all(|used_then| (used_then - used[0]).abs() <= DEVICE_MIB), "{used:?}");
+        // The first ones load libraries and kernels, which stay; what is given back late is still there in the next one.
+        let most = |cycles: &[i64]| cycles.iter().copied().max().unwrap();
+        assert!(most(&used[4..]) <= most(&used[..4]) + DEVICE_MIB, "{used:?}");
     }
 }
 

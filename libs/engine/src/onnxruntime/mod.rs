@@ -9,6 +9,7 @@ mod tensorrt;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gpu::MemoryKind;
 use gpu::cuda::Context;
@@ -28,6 +29,8 @@ struct Engine {
     /// Of the device that tensors lie on; `None` if they lie in host memory.
     context: Option<Arc<Context>>,
     concurrency: usize,
+    /// First inputs that were allocated: each set of inputs belongs to one session.
+    sets: AtomicUsize,
     worker: Worker,
 }
 
@@ -55,7 +58,7 @@ fn on_cpu(
     let (description, concurrency) = (describe(library, options), sessions.len());
     let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
     let worker = Worker::start(Runner::Host(sessions), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, context: None, concurrency, worker }))
+    Ok(Arc::new(Engine { model, description, context: None, concurrency, sets: AtomicUsize::new(0), worker }))
 }
 
 fn on_cuda(
@@ -64,12 +67,16 @@ fn on_cuda(
     options: &Options,
     ordinal: u32,
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-    let session = CudaSession::open(library, path, options, ordinal)?;
-    let model = Arc::clone(session.model());
-    let description = format!("ONNX Runtime {}, {}", library.version(), session.description());
-    let context = Some(Arc::clone(session.context()));
-    let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
-    Ok(Arc::new(Engine { model, description, context, concurrency: 1, worker }))
+    let open = |_| CudaSession::open(library, path, options, ordinal);
+    let sessions = (0..options.concurrency()).map(open).collect::<Result<Vec<_>, _>>()?;
+    let (first, concurrency) = (&sessions[0], sessions.len());
+    let (model, context) = (Arc::clone(first.model()), Some(Arc::clone(first.context())));
+    let side_by_side =
+        if concurrency > 1 { format!(", {concurrency} batches at a time") } else { String::new() };
+    let description = format!("ONNX Runtime {}, {}{side_by_side}", library.version(), first.description());
+    let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
+    let worker = Worker::start(Runner::Device(sessions), Arc::clone(&model))?;
+    Ok(Arc::new(Engine { model, description, context, concurrency, sets: AtomicUsize::new(0), worker }))
 }
 
 /// A precision that would change results is refused, never replaced.
@@ -113,7 +120,11 @@ impl InferenceEngine for Engine {
     fn allocate(&self, index: usize, shape: &[usize]) -> Result<InputTensor, EngineError> {
         let input = batch::input(&self.model, index, shape)?;
         match &self.context {
-            Some(context) => InputTensor::on_device(context, input.data_type, shape),
+            Some(context) => {
+                let tensor = InputTensor::on_device(context, input.data_type, shape)?;
+                let set = if index == 0 { self.sets.fetch_add(1, Ordering::Relaxed) } else { 0 };
+                Ok(tensor.in_lane(set))
+            }
             None => InputTensor::host(input.data_type, shape),
         }
     }

@@ -215,7 +215,7 @@ impl Prepared {
         });
         let description = describe(&plan, &network);
         let session = Session::new(network, signature, path)?;
-        let worker = Worker::start(Runner::Device(Box::new(session)), Arc::clone(&model))?;
+        let worker = Worker::start(Runner::Device(vec![Box::new(session)]), Arc::clone(&model))?;
         Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
     }
 }

@@ -10,6 +10,8 @@ use super::error::{Error, call, check, create};
 
 /// `CU_STREAM_NON_BLOCKING`: no implicit order with the default stream.
 const NON_BLOCKING: u32 = 1;
+/// `CU_EVENT_BLOCKING_SYNC`: who waits sleeps, instead of asking again and again.
+const BLOCKING: u32 = 1;
 /// `CU_EVENT_DISABLE_TIMING`.
 const NO_TIMING: u32 = 2;
 /// `CUDA_ERROR_NOT_READY`.
@@ -129,7 +131,7 @@ impl Event {
     /// # Errors
     /// When the driver cannot make one.
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
-        Self::with_flags(context, NO_TIMING)
+        Self::with_flags(context, BLOCKING | NO_TIMING)
     }
 
     fn with_flags(context: &Arc<Context>, flags: u32) -> Result<Self, Error> {

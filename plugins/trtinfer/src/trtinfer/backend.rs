@@ -152,7 +152,7 @@ fn options(settings: &Settings, attempt: Attempt) -> Options {
         library: settings.library.clone(),
         folders: engine::own_folder().into_iter().collect(),
         threads: settings.threads as usize,
-        requests: settings.requests(),
+        requests: settings.requests(attempt.device),
         device,
         precision,
         backend,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::TensorRtOptions;
+use engine::{Device, TensorRtOptions};
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
 use gstsupport::copies;
@@ -14,6 +14,8 @@ use super::{Backend, OptimizeFor, Output, Precision, WarmStart};
 
 /// Without being asked, a CPU computes at most so many batches side by side: each costs memory.
 const MOST_REQUESTS: usize = 4;
+/// As many fill a GPU.
+const MOST_ON_GPU: usize = 2;
 
 /// What the user asked for. `Settings::default()` is the one source of defaults.
 #[derive(Clone, Debug)]
@@ -75,13 +77,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Batches that a CPU computes side by side: no more than `in_flight` lets in.
-    pub fn requests(&self) -> usize {
+    /// Batches that `device` computes side by side: no more than `in_flight` lets in.
+    pub fn requests(&self, device: Device) -> usize {
+        let most = if device == Device::Cpu { MOST_REQUESTS } else { MOST_ON_GPU };
         match (self.requests, self.optimize_for, self.in_flight) {
             (0, OptimizeFor::Latency, _) => 1,
-            (0, OptimizeFor::Throughput, 0) => MOST_REQUESTS,
+            (0, OptimizeFor::Throughput, 0) => most,
             (0, OptimizeFor::Throughput, frames) => {
-                (frames.div_ceil(self.batch_size.max(1)) as usize).min(MOST_REQUESTS)
+                (frames.div_ceil(self.batch_size.max(1)) as usize).min(most)
             }
             (asked, ..) => asked as usize,
         }
@@ -243,8 +246,8 @@ fn model_properties() -> Vec<ParamSpec> {
         glib::ParamSpecUInt::builder("requests")
             .nick("Requests")
             .blurb(
-                "Batches that a CPU computes side by side, each with its share of the threads (0 = automatic: one for \
-                 latency, up to four for throughput)",
+                "Batches that ONNX Runtime computes side by side: on a CPU each with its share of the threads, on a GPU each \
+                 in a stream of its own (0 = automatic: one for latency; for throughput up to four on a CPU, two on a GPU)",
             )
             .maximum(1024)
             .default_value(defaults.requests)
