@@ -1,7 +1,7 @@
 //! Copies between host and device, counted twice: by the elements, and by CUPTI, which sees what the driver does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use gpu::MemoryKind;
@@ -197,9 +197,17 @@ impl Traffic {
     /// Counts frames that leave `element`, such as `cudaupload`, in another kind of memory than they came in.
     pub fn watch_moves(&self, element: &gst::Element) {
         let (Some(sink), Some(src)) = (element.static_pad("sink"), element.static_pad("src")) else { return };
-        let bytes = Arc::clone(&self.moved);
-        src.add_probe(gst::PadProbeType::BUFFER, move |src, _| {
-            let moved = sink.current_caps().zip(src.current_caps()).and_then(|(from, to)| moved(&from, &to));
+        let (bytes, on_device) = (Arc::clone(&self.moved), Arc::new(AtomicBool::new(false)));
+        let came = Arc::clone(&on_device);
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            came.store(info.buffer().is_some_and(|buffer| lies_on_device(buffer)), Ordering::Relaxed);
+            gst::PadProbeReturn::Ok
+        });
+        src.add_probe(gst::PadProbeType::BUFFER, move |src, info| {
+            let stays = on_device.load(Ordering::Relaxed)
+                && info.buffer().is_some_and(|buffer| lies_on_device(buffer));
+            let caps = sink.current_caps().zip(src.current_caps()).filter(|_| !stays);
+            let moved = caps.and_then(|(from, to)| moved(&from, &to));
             bytes.fetch_add(moved.unwrap_or(0), Ordering::Relaxed);
             gst::PadProbeReturn::Ok
         });
@@ -225,6 +233,11 @@ impl Traffic {
     pub fn coded(&self) -> u64 {
         self.coded.load(Ordering::Relaxed)
     }
+}
+
+/// Whether the device has what the host has not: also under caps of host memory.
+fn lies_on_device(buffer: &gst::BufferRef) -> bool {
+    buffer.n_memory() > 0 && gpu::gstcuda::is_device_only(buffer.peek_memory(0))
 }
 
 /// Bytes of a frame that comes as `from` and leaves as `to`: 0 if it stays in its kind of memory.

@@ -51,7 +51,7 @@ pub struct Args {
     /// CPU threads of the network (0 = all cores)
     #[arg(long, default_value_t = 0)]
     threads: u32,
-    /// Elements to put behind the decoder, such as "cudadownload ! cudaupload"
+    /// Elements to put behind the decoder, such as "identity"
     #[arg(long, value_name = "ELEMENTS")]
     insert: Option<String>,
     /// Check the quality guarantees instead; the exit status is 1 if one does not hold

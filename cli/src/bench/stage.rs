@@ -203,9 +203,10 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
         }
         Stage::Encode => format!("{source} ! {infer} ! oshaannotate ! {encode}"),
         Stage::RoundTrip => {
-            // Without the caps both would let frames pass in device memory.
-            let round_trip = "cudadownload ! video/x-raw ! cudaupload ! video/x-raw(memory:CUDAMemory)";
-            format!("{source} ! {round_trip} ! {infer} ! oshaannotate")
+            // Otherwise both agree on device memory, under either caps.
+            let host = "video/x-raw ! identity drop-allocation=true";
+            let device = "video/x-raw(memory:CUDAMemory)";
+            format!("{source} ! cudadownload ! {host} ! cudaupload ! {device} ! {infer} ! oshaannotate")
         }
         Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),
         Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),

@@ -78,6 +78,16 @@ impl Bench {
         })
     }
 
+    /// From pinned memory, as `zcbufferpool` does it.
+    fn upload(&self, format: PixelFormat) -> Result<(f32, f32)> {
+        let mut frames = self.frames(format)?;
+        let info = *frames[0].image()?.info();
+        let mut staging = (0..FRAMES)
+            .map(|_| PinnedBuffer::for_image(&self.context, &info))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        self.time(|index| frames[index].upload(&mut staging[index], &self.stream, "bench: upload"))
+    }
+
     fn draw(&self, format: PixelFormat, list: &DisplayList) -> Result<(f32, f32)> {
         let (mut frames, mut painter) = (self.frames(format)?, Painter::new(&self.context)?);
         self.time(|index| painter.draw(list, &mut frames[index].image_mut()?, &self.stream))
@@ -137,6 +147,7 @@ fn main() -> Result<()> {
         ("draw 20 labelled boxes on P010", bench.draw(PixelFormat::P010, &list)?),
         ("draw 20 labelled boxes on RGBA", bench.draw(PixelFormat::Rgba, &list)?),
         ("copy and draw the same on NV12", bench.copy_and_draw(PixelFormat::Nv12, &list)?),
+        ("upload NV12 from pinned memory", bench.upload(PixelFormat::Nv12)?),
         ("copy and draw nothing on NV12", bench.copy_and_draw(PixelFormat::Nv12, &DisplayList::default())?),
     ];
     copies::all().iter().for_each(|copies| println!("{copies}"));

@@ -195,7 +195,7 @@ pub fn without_a_cuda_build_of_the_runtime_frames_are_seen_alike() {
 }
 
 /// What our own errors advise when memory is short.
-const REMEDIES: [&str; 4] = ["use fewer streams", "free memory on the device", "raise ", "set "];
+const REMEDIES: [&str; 4] = ["fewer streams", "free memory on the device", "raise ", "set "];
 
 /// What was seen, or an error that says what to do if it is one of ours.
 fn assert_seen_or_told(what: &str, expected: &[Vec<Object>], outcome: Outcome) {

@@ -47,7 +47,9 @@ impl CudaContext {
             return Err(refused("wrap the primary context"));
         }
         // SAFETY: a new reference to a `GstCudaContext`, which is a `GstObject`.
-        let object = unsafe { from_glib_full(object) };
+        let object: gst::Object = unsafe { from_glib_full(object) };
+        // It stays for the life of the process.
+        object.set_object_flags(gst::ObjectFlags::MAY_BE_LEAKED);
         Ok(Self { object, context })
     }
 
