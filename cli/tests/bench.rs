@@ -140,6 +140,19 @@ fn a_copy_in_between_is_found_and_named() {
     assert!(outcome == "failed" && text.starts_with("culprit (videoconvert)"), "{text}");
 }
 
+/// `cargo test -p gst-osha-cli --test bench -- --ignored`, on a machine that has them.
+#[test]
+#[ignore = "needs a CUDA device, the elements cudadownload and cudaupload, and CUPTI"]
+fn a_round_trip_to_the_host_is_found_and_counted_twice() {
+    let between = "cudadownload ! cudaupload";
+    let output = run(&["bench", "--verify", "--json", "--frames", "20", "--insert", between]);
+    assert_eq!(output.status.code(), Some(1));
+    let verdicts = json(&output);
+    let (outcome, text) = verdict(&verdicts, "no unexpected copies");
+    assert!(outcome == "failed" && text.contains("(cudadownload)"), "{text}");
+    assert!(text.contains("by CUPTI: ") && text.contains("they agree"), "{text}");
+}
+
 #[test]
 fn a_smaller_picture_is_found() {
     let between = "videoscale ! video/x-raw,width=320,height=180";

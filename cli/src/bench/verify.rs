@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsODMtd, AnalyticsRelationMeta};
 use gst_video::{VideoFrameExt, VideoFrameRef, VideoInfo};
-use gstsupport::flow::CopyReport;
+use gstsupport::flow::{Change, CopyReport};
 use gstsupport::lock;
 use serde::Serialize;
 
@@ -242,7 +242,7 @@ fn copies(args: &Args) -> Result<(Outcome, String)> {
     let is_admitted = |copy: &&CopyReport| admitted(copy).is_some_and(|frames| frames >= copy.frames);
     let (known, unexpected): (Vec<_>, Vec<_>) = report.copies.iter().partition(is_admitted);
     let links = report.links.iter().filter(|link| link.media == "video/x-raw").count();
-    let (is_clean, by_driver) = counted(args, !known.is_empty());
+    let (is_clean, by_driver) = counted(args, known.iter().any(|copy| copy.change != Change::NewMemory));
     if !unexpected.is_empty() || links == 0 {
         let texts: Vec<String> = unexpected.iter().map(|copy| copy.text()).collect();
         let text = if links == 0 { "no link carried raw frames".into() } else { texts.join("; ") };
