@@ -144,7 +144,9 @@ fn a_copy_in_between_is_found_and_named() {
 #[test]
 #[ignore = "needs a CUDA device, the elements cudadownload and cudaupload, and CUPTI"]
 fn a_round_trip_to_the_host_is_found_and_counted_twice() {
-    let between = "cudadownload ! cudaupload";
+    // Otherwise both agree on device memory, under caps of host memory.
+    let between = "cudadownload ! video/x-raw ! identity drop-allocation=true ! cudaupload ! \
+                   video/x-raw(memory:CUDAMemory)";
     let output = run(&["bench", "--verify", "--json", "--frames", "20", "--insert", between]);
     assert_eq!(output.status.code(), Some(1));
     let verdicts = json(&output);
