@@ -23,6 +23,9 @@ use crate::tensor::element_type;
 use crate::worker::{Answer, DeviceSession, Running};
 use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, model_file};
 
+/// Tells the runtime to record nothing by itself.
+const NO_GRAPH: &str = "-1";
+
 /// Plain runs after which the runtime has got all the memory that it needs: what comes then can be recorded.
 const RUNS_BEFORE_GRAPHS: usize = 2;
 
@@ -72,7 +75,10 @@ impl Source {
         let provider = ep::CUDA::default()
             .with_device_id(self.device_id())
             .with_tf32(false)
-            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
+            .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
+            // So that it leaves nothing to be done once by the device's callbacks: they are recorded, too. What has to be
+            // done then cannot be recorded.
+            .with_cuda_graph(wholly);
         // SAFETY: the stream lives as long as the session and what it returns.
         #[allow(unsafe_code)]
         let provider = unsafe { provider.with_compute_stream(stream.raw().cast()) };
@@ -193,9 +199,13 @@ impl CudaSession {
         if self.bound.get(place).outputs.is_none() {
             return self.run_to_host(place);
         }
-        self.launch(place)?;
+        let is_recorded = self.launch(place)?;
         let outputs = self.bound.get(place).outputs.iter().flatten();
-        self.results.bring(outputs, search, &self.stream)
+        let answer = self.results.bring(outputs, search, &self.stream)?;
+        if self.graphs && !is_recorded {
+            self.record(place)?;
+        }
+        Ok(answer)
     }
 
     /// Runs a network whose outputs the runtime brings to the host.
@@ -207,10 +217,11 @@ impl CudaSession {
         Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
     }
 
-    /// Puts the network's work into the stream.
-    fn launch(&mut self, place: usize) -> Result<(), EngineError> {
+    /// Puts the network's work into the stream. Returns whether it was recorded before.
+    fn launch(&mut self, place: usize) -> Result<bool, EngineError> {
         if let Some(graph) = &mut self.bound.get(place).graph {
-            return Ok(graph.launch(&self.stream)?);
+            graph.launch(&self.stream)?;
+            return Ok(true);
         }
         self.enqueue(place)?;
         self.runs += 1;
@@ -218,10 +229,7 @@ impl CudaSession {
             self.enqueue(place)?;
             self.runs += 1;
         }
-        if self.graphs {
-            self.record(place);
-        }
-        Ok(())
+        Ok(false)
     }
 
     fn enqueue(&mut self, place: usize) -> Result<(), EngineError> {
@@ -229,19 +237,34 @@ impl CudaSession {
         enqueue(session, bound.get(place)).map_err(|error| device_failure(context, &error))
     }
 
-    /// Records the work for the runs to come. Without it they are slower, and that is all.
-    fn record(&mut self, place: usize) {
+    /// Records the work for the runs to come. A network that cannot be recorded is opened anew: what the runtime holds of
+    /// a failed recording is not to be relied on.
+    fn record(&mut self, place: usize) -> Result<(), EngineError> {
         let Self { bound, session, stream, .. } = self;
         let bound = bound.get(place);
         let recorded = Graph::record(stream, || enqueue(session, bound).map_err(|error| failed(&error)));
         match recorded {
-            Ok(graph) => bound.graph = Some(graph),
+            Ok(graph) => {
+                bound.graph = Some(graph);
+                Ok(())
+            }
             Err(error) => {
-                self.graphs = false;
                 let text = format!("{}: no CUDA graph: {error}", self.source.path.display());
                 log::emit(Severity::Warning, &text);
+                self.reopen_without_graphs()
             }
         }
+    }
+
+    fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
+        self.stream.synchronize()?;
+        let stream = Arc::new(Stream::new(&self.context)?);
+        let session = self.source.open(&stream, false);
+        self.bound = Bindings::default();
+        self.session = session.map_err(|error| session::refused(&self.source.path, &error))?;
+        self.stream = stream;
+        self.graphs = false;
+        Ok(())
     }
 
     fn bind(&mut self, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
@@ -261,7 +284,7 @@ impl CudaSession {
                 None
             }
         };
-        let options = run_options(outputs.is_some()).map_err(|error| failed(&error))?;
+        let options = run_options(outputs.is_some(), self.graphs).map_err(|error| failed(&error))?;
         Ok(Bound { binding, options, outputs, graph: None })
     }
 
@@ -300,11 +323,14 @@ impl Drop for CudaSession {
     }
 }
 
-/// Where the outputs stay on the device, nobody waits for it.
-fn run_options(stay: bool) -> Result<RunOptions<NoSelectedOutputs>, ort::Error> {
+/// Where the outputs stay on the device, nobody waits for it. What can be recorded is recorded by us alone.
+fn run_options(stay: bool, graphs: bool) -> Result<RunOptions<NoSelectedOutputs>, ort::Error> {
     let mut options = RunOptions::new()?;
     if stay {
         options.disable_device_sync()?;
+    }
+    if graphs {
+        options.set("gpu_graph_id", NO_GRAPH)?;
     }
     Ok(options)
 }
@@ -314,8 +340,14 @@ fn enqueue(session: &mut Session, bound: &Bound) -> Result<(), ort::Error> {
     session.run_binding_with_options(&bound.binding, &bound.options).map(drop)
 }
 
-/// A run that fails because the device does says so; the runtime's words would not tell.
+/// A run that fails because the device does, or its memory is short, says so; the runtime's words would not tell.
 fn device_failure(context: &Context, error: &ort::Error) -> EngineError {
+    const SHORTAGE: [&str; 4] =
+        ["out of memory", "Failed to allocate memory", "resource allocation failed", "ALLOC_FAILED"];
+    if SHORTAGE.iter().any(|words| error.message().contains(words)) {
+        // How much the runtime wanted it does not say.
+        return context.shortage(1).into();
+    }
     context.memory().map_or_else(EngineError::from, |_| failed(error))
 }
 

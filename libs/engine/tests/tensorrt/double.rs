@@ -45,7 +45,14 @@ fn build(folder: &Path) {
     }
     headers(&folder.join("include"));
     let driver = folder.join("driver/libcuda.so.1");
-    compile(folder, "cuda.c", &driver, &["-Wl,-soname,libcuda.so.1"]);
+    let kernels = folder.join("driver/libkernels-double.so");
+    compile(
+        folder,
+        "kernels.cpp",
+        &kernels,
+        &["-Wl,-soname,libkernels-double.so", "-Wno-unknown-pragmas", "-Wno-unused-function"],
+    );
+    compile(folder, "cuda.c", &driver, &["-Wl,-soname,libcuda.so.1", kernels.to_str().unwrap()]);
     let link = driver.to_str().unwrap();
     let nvinfer = |file: &str, flags: &[&str]| {
         compile(folder, "nvinfer.cpp", &folder.join(file), &[flags, &[link]].concat());

@@ -202,6 +202,19 @@ impl BaseTransformImpl for OshaAnnotate {
             || BaseTransformImplExt::parent_query(self, direction, query)
     }
 
+    /// Frames on the device are drawn on in place or into memory of our own. What downstream offers for them may be of
+    /// another kind: stock elements hand on the pools for host memory of those behind them.
+    fn decide_allocation(&self, query: &mut gst::query::Allocation) -> Result<(), gst::LoggableError> {
+        let memory = query.get().0.and_then(|caps| MemoryKind::of(caps.features(0)));
+        if memory != Some(MemoryKind::Cuda) {
+            return self.parent_decide_allocation(query);
+        }
+        while query.allocation_pools().next().is_some() {
+            query.remove_nth_allocation_pool(0);
+        }
+        Ok(())
+    }
+
     fn propose_allocation(
         &self,
         decide_query: Option<&gst::query::Allocation>,
