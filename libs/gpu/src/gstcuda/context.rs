@@ -1,10 +1,11 @@
 //! Contexts and streams as elements share them.
 
 use std::collections::HashMap;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gst::glib::translate::{ToGlibPtr, from_glib_full};
+use gst::glib;
+use gst::glib::translate::{IntoGlib, IntoGlibPtr, ToGlibPtr, from_glib_full, from_glib_none};
 use gst::prelude::*;
 
 use super::library::{RawStream, library};
@@ -50,6 +51,7 @@ impl CudaContext {
         let object: gst::Object = unsafe { from_glib_full(object) };
         // It stays for the life of the process.
         object.set_object_flags(gst::ObjectFlags::MAY_BE_LEAKED);
+        let object = shared(&format!("gst-osha-cuda-context-{}", context.device().ordinal), object);
         Ok(Self { object, context })
     }
 
@@ -105,6 +107,52 @@ impl CudaContext {
 
     pub(super) fn raw(&self) -> *mut gst::ffi::GstObject {
         self.object.to_glib_none().0
+    }
+}
+
+/// Gives a reference to `object`, a `GObject`, back.
+unsafe extern "C" fn unref(object: glib::ffi::gpointer) {
+    // SAFETY: as the caller promises.
+    unsafe { glib::gobject_ffi::g_object_unref(object.cast()) };
+}
+
+/// The object that was shared first as `name` in this process; `own` if none was. Every plugin holds this code, and elements
+/// of all of them must name the same object: GStreamer compares the objects, not the contexts in them.
+fn shared(name: &str, own: gst::Object) -> gst::Object {
+    let quark = glib::Quark::from_str(name).into_glib();
+    // SAFETY: the registry lives as long as GStreamer does. What is stored is a reference of its own to a `GObject`, which is
+    // never replaced; it is given back if another one was there before.
+    unsafe {
+        let registry = gst::ffi::gst_registry_get().cast();
+        let own: *mut gst::ffi::GstObject = own.into_glib_ptr();
+        let is_first = glib::gobject_ffi::g_object_replace_qdata(
+            registry,
+            quark,
+            null_mut(),
+            own.cast(),
+            Some(unref),
+            null_mut(),
+        );
+        if is_first == 0 {
+            glib::gobject_ffi::g_object_unref(own.cast());
+        }
+        from_glib_none(glib::gobject_ffi::g_object_get_qdata(registry, quark).cast::<gst::ffi::GstObject>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_object_is_shared() {
+        gst::init().unwrap();
+        let object = |name| gst::Bin::with_name(name).upcast::<gst::Object>();
+        let (first, second) = (object("first"), object("second"));
+        assert_eq!(shared("test-shared", first.clone()), first);
+        assert_eq!(shared("test-shared", second.clone()), first);
+        assert_eq!((first.ref_count(), second.ref_count()), (2, 1));
+        assert_eq!(shared("test-other", second.clone()), second);
     }
 }
 
