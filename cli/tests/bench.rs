@@ -156,6 +156,16 @@ fn a_round_trip_to_the_host_is_found_and_counted_twice() {
 }
 
 #[test]
+fn the_decoder_can_be_named() {
+    let verify = |decoder| run(&["bench", "--verify", "--json", "--frames", "2", "--decoder", decoder]);
+    let verdicts = json(&verify("avdec_h264 max-threads=2"));
+    assert_eq!(verdict(&verdicts, "bit-exact decode").0, "ok", "{verdicts}");
+    let verdicts = json(&verify("nosuchdecoder"));
+    let (outcome, text) = verdict(&verdicts, "bit-exact decode");
+    assert!(outcome == "failed" && text.contains("nosuchdecoder"), "{text}");
+}
+
+#[test]
 fn a_smaller_picture_is_found() {
     let between = "videoscale ! video/x-raw,width=320,height=180";
     let output = run(&["bench", "--verify", "--json", "--frames", "2", "--insert", between]);

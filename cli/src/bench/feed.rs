@@ -29,7 +29,7 @@ pub fn is_fed(stage: Stage) -> bool {
 /// # Errors
 /// When the clip cannot be decoded.
 pub fn frames(stage: Stage, args: &Args) -> Result<Vec<gst::Sample>> {
-    let source = format!("filesrc location={} ! decodebin3", quoted(&args.input_path())?);
+    let source = args.decoded()?;
     let detections = match stage {
         Stage::AnnotateAlone => format!("! trtinfer model={} threads={}", quoted(&args.model)?, args.threads),
         _ => String::new(),

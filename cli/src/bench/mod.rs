@@ -51,6 +51,9 @@ pub struct Args {
     /// CPU threads of the network (0 = all cores)
     #[arg(long, default_value_t = 0)]
     threads: u32,
+    /// Decoder to take instead of the one that decodebin3 chooses, such as "nvh264dec num-output-surfaces=0"
+    #[arg(long, value_name = "ELEMENT")]
+    decoder: Option<String>,
     /// Elements to put behind the decoder, such as "identity"
     #[arg(long, value_name = "ELEMENTS")]
     insert: Option<String>,
@@ -80,6 +83,13 @@ pub struct Args {
 impl Args {
     fn input_path(&self) -> PathBuf {
         self.input.clone().unwrap_or_default()
+    }
+
+    /// The start of a launch line: the decoded video.
+    fn decoded(&self) -> Result<String> {
+        let decoder =
+            self.decoder.as_ref().map_or("decodebin3".to_owned(), |decoder| format!("parsebin ! {decoder}"));
+        Ok(format!("filesrc location={} ! {decoder}", launch::quoted(&self.input_path())?))
     }
 }
 

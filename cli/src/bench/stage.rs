@@ -190,7 +190,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
 
 fn description(stage: Stage, args: &Args) -> Result<String> {
     let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
-    let source = format!("filesrc location={} ! decodebin3 {between}", quoted(&args.input_path())?);
+    let source = format!("{} {between}", args.decoded()?);
     let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
     let download = if verify::has_gpu() { "cudadownload ! " } else { "" };
     let encode = format!("{download}videoconvert ! x264enc speed-preset=veryfast tune=zerolatency");

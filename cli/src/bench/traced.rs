@@ -52,6 +52,9 @@ fn run(stage: Stage, args: &Args, tracer: Option<&Path>) -> Result<Figures> {
         .env_remove("GST_TRACERS")
         .env("GST_PLUGIN_PATH", std::env::join_paths(plugins::folders())?)
         .stderr(Stdio::piped());
+    if let Some(decoder) = &args.decoder {
+        command.args(["--decoder", decoder]);
+    }
     if let Some(elements) = &args.insert {
         command.args(["--insert", elements]);
     }

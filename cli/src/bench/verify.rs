@@ -116,7 +116,7 @@ fn decode(args: &Args) -> Result<(Outcome, String)> {
         return Ok((Outcome::Skipped, format!("{reference} is not installed (gstreamer1.0-libav)")));
     }
     let download = if has_gpu() { "cudadownload !" } else { "" };
-    let ours = collect(&format!("{source} ! decodebin3 ! {download} {to_i420}"), args.frames)?;
+    let ours = collect(&format!("{} ! {download} {to_i420}", args.decoded()?), args.frames)?;
     let expected =
         collect(&format!("{source} ! parsebin ! {reference} max-threads=1 ! {to_i420}"), args.frames)?;
     let equal = ours.iter().zip(&expected).filter(|(a, b)| a == b).count();
@@ -157,8 +157,8 @@ fn coded(args: &Args) -> Result<(String, Vec<gst::ClockTime>)> {
 fn whole(args: &Args) -> Result<String> {
     let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
     Ok(format!(
-        "filesrc location={} ! decodebin3 {between} ! trtinfer model={} threads={} ! oshaannotate {}",
-        quoted(&args.input_path())?,
+        "{} {between} ! trtinfer model={} threads={} ! oshaannotate {}",
+        args.decoded()?,
         quoted(&args.model)?,
         args.threads,
         if has_gpu() { "! cudadownload" } else { "" },
@@ -176,7 +176,7 @@ fn drops(args: &Args) -> Result<(Outcome, String)> {
 }
 
 fn resolution(args: &Args) -> Result<(Outcome, String)> {
-    let source = format!("filesrc location={} ! decodebin3", quoted(&args.input_path())?);
+    let source = args.decoded()?;
     let (before, after) = (collect(&source, 1)?, collect(&whole(args)?, 1)?);
     let size = |frames: &[Arrived]| frames.first().map(|frame| frame.size).context("no frame");
     let ((width, height), (out_width, out_height)) = (size(&before)?, size(&after)?);

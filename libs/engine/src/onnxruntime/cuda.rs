@@ -1,5 +1,5 @@
 //! Sessions on a CUDA device: inputs and outputs stay in device memory, everything runs on one stream of ours, and
-//! where the shapes are fixed the runtime records a CUDA graph for each set of tensors.
+//! where the shapes are fixed a CUDA graph is recorded for each set of tensors.
 
 use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
@@ -95,9 +95,7 @@ impl Source {
         }
         builder.commit_from_file(&self.path)
     }
-}
 
-impl Source {
     /// As [`Source::open`], and whether the network can be recorded: it runs on the device wholly. The TensorRT provider
     /// would need graphs of its own.
     fn open_best(&self, stream: &Stream) -> Result<(Session, bool), EngineError> {
@@ -106,8 +104,14 @@ impl Source {
             Some(Err(error)) => warn_of_no_graph(&self.path, &error),
             None => {}
         }
-        let session = self.open(stream, false).map_err(|error| session::refused(&self.path, &error))?;
-        Ok((session, false))
+        Ok((self.open_unrecorded(stream)?, false))
+    }
+
+    /// As [`Source::open`], for a network that is not recorded.
+    fn open_unrecorded(&self, stream: &Stream) -> Result<Session, EngineError> {
+        self.open(stream, false).map_err(|error| {
+            shortage(stream.context(), &error).unwrap_or_else(|| session::refused(&self.path, &error))
+        })
     }
 }
 
@@ -259,9 +263,9 @@ impl CudaSession {
     fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
         self.stream.synchronize()?;
         let stream = Arc::new(Stream::new(&self.context)?);
-        let session = self.source.open(&stream, false);
+        let session = self.source.open_unrecorded(&stream)?;
         self.bound = Bindings::default();
-        self.session = session.map_err(|error| session::refused(&self.source.path, &error))?;
+        self.session = session;
         self.stream = stream;
         self.graphs = false;
         Ok(())
@@ -342,13 +346,17 @@ fn enqueue(session: &mut Session, bound: &Bound) -> Result<(), ort::Error> {
 
 /// A run that fails because the device does, or its memory is short, says so; the runtime's words would not tell.
 fn device_failure(context: &Context, error: &ort::Error) -> EngineError {
-    const SHORTAGE: [&str; 4] =
+    let other = || context.memory().map_or_else(EngineError::from, |_| failed(error));
+    shortage(context, error).unwrap_or_else(other)
+}
+
+/// That the device's memory is short, if this is what `error` means.
+fn shortage(context: &Context, error: &ort::Error) -> Option<EngineError> {
+    const WORDS: [&str; 4] =
         ["out of memory", "Failed to allocate memory", "resource allocation failed", "ALLOC_FAILED"];
-    if SHORTAGE.iter().any(|words| error.message().contains(words)) {
-        // How much the runtime wanted it does not say.
-        return context.shortage(1).into();
-    }
-    context.memory().map_or_else(EngineError::from, |_| failed(error))
+    let is_short = WORDS.iter().any(|words| error.message().contains(words));
+    // How much the runtime wanted it does not say.
+    is_short.then(|| context.shortage(1).into())
 }
 
 /// Lets the network read its input `info` at `address` on the device, in memory of the kind `memory`.
