@@ -252,7 +252,7 @@ fn measure(args: &Args) -> Result<Results> {
     })
 }
 
-/// One round that keeps to the clip's clock takes long enough.
+/// One round: frames that come one by one take long enough.
 fn live(args: &Args) -> Result<Figures> {
     rounds(Stage::Live, &Args { frames: args.frames.min(live::FRAMES), rounds: 1, ..args.clone() })
 }

@@ -30,8 +30,12 @@ fn main() -> Result<()> {
     println!("{}", engine.description());
     let search = engine.model().outputs.first().and_then(|output| search(&output.shape));
     for (name, search) in [("all outputs", None), ("candidates alone", search)] {
-        one_at_a_time(&*engine, name, search, frames, batch)?;
-        several(&*engine, name, search, frames, batch)?;
+        let bench = Bench { engine: &*engine, search, frames, batch };
+        let (times, _) = bench.run(1)?;
+        let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
+        println!("{name}, one at a time: p50 {:.3} ms, p99 {:.3} ms", at(0.5), at(0.99));
+        let (_, each) = bench.run(DEPTH)?;
+        println!("{name}, {DEPTH} under way: {each:.3} ms a frame");
     }
     Ok(())
 }
@@ -44,56 +48,45 @@ fn search(shape: &[Dim]) -> Option<Search> {
     Some(Search { layout, confidence: 0.25 })
 }
 
-fn inputs(engine: &dyn InferenceEngine, batch: usize) -> Result<Vec<InputTensor>> {
-    let tensor = |(index, info): (usize, &TensorInfo)| {
-        let shape: Vec<usize> = info.shape.iter().map(|dim| dim.unwrap_or(batch)).collect();
-        engine.allocate(index, &shape)
-    };
-    Ok(engine.model().inputs.iter().enumerate().map(tensor).collect::<std::result::Result<_, _>>()?)
-}
-
-fn one_at_a_time(
-    engine: &dyn InferenceEngine,
-    name: &str,
+struct Bench<'a> {
+    engine: &'a dyn InferenceEngine,
     search: Option<Search>,
     frames: usize,
     batch: usize,
-) -> Result<()> {
-    let (mut tensors, mut times) = (inputs(engine, batch)?, Vec::new());
-    for _ in 0..WARM_UP + frames {
-        let started = Instant::now();
-        let outcome = engine.submit_for(tensors, search).wait();
-        times.push(started.elapsed().as_secs_f64() * 1e3);
-        outcome.outputs?;
-        tensors = outcome.inputs;
+}
+
+impl Bench<'_> {
+    fn inputs(&self) -> Result<Vec<InputTensor>> {
+        let tensor = |(index, info): (usize, &TensorInfo)| {
+            let shape: Vec<usize> = info.shape.iter().map(|dim| dim.unwrap_or(self.batch)).collect();
+            self.engine.allocate(index, &shape)
+        };
+        let infos = self.engine.model().inputs.iter().enumerate();
+        Ok(infos.map(tensor).collect::<std::result::Result<_, _>>()?)
     }
-    times.drain(..WARM_UP);
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
-    println!("{name}, one at a time: p50 {:.3} ms, p99 {:.3} ms", at(0.5), at(0.99));
-    Ok(())
-}
 
-fn several(
-    engine: &dyn InferenceEngine,
-    name: &str,
-    search: Option<Search>,
-    frames: usize,
-    batch: usize,
-) -> Result<()> {
-    let sets = (0..DEPTH).map(|_| inputs(engine, batch)).collect::<Result<Vec<_>>>()?;
-    let mut running: VecDeque<Completion> =
-        sets.into_iter().map(|tensors| engine.submit_for(tensors, search)).collect();
-    let mut started = Instant::now();
-    for frame in 0..WARM_UP + frames {
-        if frame == WARM_UP {
-            started = Instant::now();
+    fn submit(&self, tensors: Vec<InputTensor>) -> (Instant, Completion) {
+        (Instant::now(), self.engine.submit_for(tensors, self.search))
+    }
+
+    /// Milliseconds that each batch took, sorted, and those per frame, with `depth` batches under way.
+    fn run(&self, depth: usize) -> Result<(Vec<f64>, f64)> {
+        let sets = (0..depth).map(|_| self.inputs()).collect::<Result<Vec<_>>>()?;
+        let mut running: VecDeque<_> = sets.into_iter().map(|tensors| self.submit(tensors)).collect();
+        let (mut times, mut started) = (Vec::new(), Instant::now());
+        for frame in 0..WARM_UP + self.frames {
+            if frame == WARM_UP {
+                times.clear();
+                started = Instant::now();
+            }
+            let (submitted, completion) = running.pop_front().ok_or("nothing runs")?;
+            let outcome = completion.wait();
+            times.push(submitted.elapsed().as_secs_f64() * 1e3);
+            outcome.outputs?;
+            running.push_back(self.submit(outcome.inputs));
         }
-        let outcome = running.pop_front().ok_or("nothing runs")?.wait();
-        outcome.outputs?;
-        running.push_back(engine.submit_for(outcome.inputs, search));
+        let each = started.elapsed().as_secs_f64() * 1e3 / (self.frames * self.batch) as f64;
+        times.sort_by(f64::total_cmp);
+        Ok((times, each))
     }
-    let each = started.elapsed().as_secs_f64() * 1e3 / (frames * batch) as f64;
-    println!("{name}, {DEPTH} under way: {each:.3} ms a frame");
-    Ok(())
 }

@@ -29,28 +29,27 @@ impl<T> Default for Bindings<T> {
 }
 
 impl<T> Bindings<T> {
-    /// The place of what belongs to `inputs`; `None` if they come for the first time. What belonged to tensors that were
-    /// dropped is dropped once nothing of it runs any more.
+    /// The place of what belongs to `inputs`, which `bind` makes for them and their addresses when they come for the first
+    /// time. What belonged to tensors that were dropped is dropped once nothing of it runs any more.
     ///
     /// # Errors
-    /// When some do not lie on the device, or the device fails.
-    pub fn find(
+    /// When some do not lie on the device, the device fails, or `bind` does.
+    pub fn place(
         &mut self,
         inputs: &mut [InputTensor],
         stream: &Stream,
-    ) -> Result<Option<usize>, EngineError> {
+        bind: impl FnOnce(&[InputTensor], &[u64]) -> Result<T, EngineError>,
+    ) -> Result<usize, EngineError> {
         let is_gone = |bound: &Bound<T>| bound.alive.iter().any(|alive| alive.strong_count() == 0);
         if self.0.iter().any(is_gone) {
             stream.synchronize()?;
             self.0.retain(|bound| !is_gone(bound));
         }
         let addresses = addresses(inputs)?;
-        Ok(self.0.iter().position(|bound| bound.addresses == addresses))
-    }
-
-    /// Adds what belongs to `inputs`. Returns its place.
-    pub fn add(&mut self, inputs: &mut [InputTensor], item: T) -> Result<usize, EngineError> {
-        let addresses = addresses(inputs)?;
+        if let Some(place) = self.0.iter().position(|bound| bound.addresses == addresses) {
+            return Ok(place);
+        }
+        let item = bind(inputs, &addresses)?;
         let alive = inputs.iter_mut().filter_map(InputTensor::as_device).map(|tensor| tensor.alive());
         self.0.push(Bound { addresses, alive: alive.collect(), item });
         Ok(self.0.len() - 1)
@@ -63,7 +62,7 @@ impl<T> Bindings<T> {
 }
 
 /// Where the inputs lie on the device.
-pub(crate) fn addresses(inputs: &mut [InputTensor]) -> Result<Vec<u64>, EngineError> {
+fn addresses(inputs: &mut [InputTensor]) -> Result<Vec<u64>, EngineError> {
     let address = |input: &mut InputTensor| Some(input.as_device()?.address());
     inputs.iter_mut().map(address).collect::<Option<_>>().ok_or(EngineError::ForeignTensor)
 }

@@ -192,13 +192,7 @@ impl CudaSession {
     }
 
     fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
-        let place = match self.bound.find(inputs, &self.stream)? {
-            Some(place) => place,
-            None => {
-                let bound = self.bind(inputs)?;
-                self.bound.add(inputs, bound)?
-            }
-        };
+        let place = self.place(inputs)?;
         device_io::settle(inputs, &self.stream)?;
         if self.bound.get(place).outputs.is_none() {
             return self.run_to_host(place);
@@ -271,10 +265,17 @@ impl CudaSession {
         Ok(())
     }
 
-    fn bind(&mut self, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    /// The place of what belongs to `inputs`.
+    fn place(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
+        let mut bound = std::mem::take(&mut self.bound);
+        let place = bound.place(inputs, &self.stream, |inputs, addresses| self.bind(inputs, addresses));
+        self.bound = bound;
+        place
+    }
+
+    fn bind(&self, inputs: &[InputTensor], addresses: &[u64]) -> Result<Bound, EngineError> {
         let mut binding = self.session.create_binding().map_err(|error| failed(&error))?;
-        let addresses = device_io::addresses(inputs)?;
-        for ((info, input), address) in self.model.inputs.iter().zip(inputs.iter()).zip(addresses) {
+        for ((info, input), &address) in self.model.inputs.iter().zip(inputs).zip(addresses) {
             let memory = self.memory_info(AllocationDevice::CUDA)?;
             bind_input(&mut binding, info, input.shape(), address, memory).map_err(|error| failed(&error))?;
         }

@@ -147,10 +147,10 @@ fn environment(builder: EnvironmentBuilder) -> Result<Environment, ort::Error> {
 fn opt_out_of_telemetry() {
     const SWITCH: &str = "ORT_DISABLE_TELEMETRY";
     if std::env::var_os(SWITCH).is_none_or(|value| value != "1") {
+        #[allow(unsafe_code)]
         // SAFETY: Rust's readers and writers of the environment lock each other out. C code in another thread may read
         // it meanwhile: glibc keeps the table that the process started with when it grows it for the first time, and
         // from 2.41 on every table. This happens at most once in a process, before its first inference.
-        #[allow(unsafe_code)]
         unsafe {
             std::env::set_var(SWITCH, "1");
         }

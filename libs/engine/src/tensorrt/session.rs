@@ -100,10 +100,17 @@ impl Session {
         Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
     }
 
-    fn bind(&self, inputs: &mut [InputTensor]) -> Result<Bound, EngineError> {
+    /// The place of what belongs to `inputs`.
+    fn place(&mut self, inputs: &mut [InputTensor]) -> Result<usize, EngineError> {
+        let mut bound = std::mem::take(&mut self.bound);
+        let place = bound.place(inputs, &self.stream, |inputs, addresses| self.bind(inputs, addresses));
+        self.bound = bound;
+        place
+    }
+
+    fn bind(&self, inputs: &[InputTensor], addresses: &[u64]) -> Result<Bound, EngineError> {
         let mut execution = Execution::new(&self.engine)?;
-        let addresses = device_io::addresses(inputs)?;
-        for ((named, input), address) in self.signature.inputs.iter().zip(inputs.iter()).zip(addresses) {
+        for ((named, input), &address) in self.signature.inputs.iter().zip(inputs).zip(addresses) {
             execution.set_input(&named.name, input.shape(), address)?;
         }
         let outputs = self.signature.outputs.iter().map(|named| self.bind_output(&mut execution, named));
@@ -159,13 +166,7 @@ impl Session {
     }
 
     fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
-        let place = match self.bound.find(inputs, &self.stream)? {
-            Some(place) => place,
-            None => {
-                let bound = self.bind(inputs)?;
-                self.bound.add(inputs, bound)?
-            }
-        };
+        let place = self.place(inputs)?;
         device_io::settle(inputs, &self.stream)?;
         self.launch(place)?;
         let outputs = self.bound.get(place).outputs.iter().map(|(output, _)| output);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use gst::{FlowError, FlowSuccess};
+use gstsupport::lock;
 
 /// One thing that leaves by the source pad.
 pub(super) enum Item<F> {
@@ -86,18 +87,14 @@ impl<F> Default for Queue<F> {
 }
 
 impl<F> Queue<F> {
-    fn lock(&self) -> MutexGuard<'_, Inner<F>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn wait<'a>(&'a self, until: impl Fn(&Inner<F>) -> bool) -> MutexGuard<'a, Inner<F>> {
-        let guard = self.lock();
+        let guard = lock(&self.inner);
         self.changed.wait_while(guard, |inner| !until(inner)).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Accepts items from now on.
     pub fn start(&self) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.flushing = false;
         inner.eos = false;
         inner.result = Ok(FlowSuccess::Ok);
@@ -105,7 +102,7 @@ impl<F> Queue<F> {
 
     /// Drops everything and wakes whoever waits.
     pub fn flush(&self) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.items.clear();
         inner.frames = 0;
         inner.flushing = true;
@@ -127,7 +124,7 @@ impl<F> Queue<F> {
     /// What downstream answered if it takes no more, `Flushing`, or `Eos` after the end of the stream. Events are taken
     /// when downstream has answered `Eos`, too.
     pub fn push(&self, item: Item<F>) -> Result<FlowSuccess, FlowError> {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         if item.is_beginning() {
             inner.begin();
         }
@@ -153,14 +150,14 @@ impl<F> Queue<F> {
 
     /// The frame taken last has its results: another one may enter.
     pub fn release_frame(&self) {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.frames = inner.frames.saturating_sub(1);
         self.changed.notify_all();
     }
 
     /// The item taken last is dealt with. Returns false if nothing more is to be pushed.
     pub fn finish(&self, result: Result<FlowSuccess, FlowError>) -> bool {
-        let mut inner = self.lock();
+        let mut inner = lock(&self.inner);
         inner.busy = false;
         match result {
             Err(FlowError::Eos) if inner.result.is_ok() => inner.downstream_ended(),
@@ -179,7 +176,7 @@ impl<F> Queue<F> {
 
     /// Whether the end of the stream has been queued.
     pub fn is_eos(&self) -> bool {
-        self.lock().eos
+        lock(&self.inner).eos
     }
 }
 

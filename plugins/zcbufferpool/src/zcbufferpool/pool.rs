@@ -1,6 +1,6 @@
 //! A bounded pool of frames in memory of any kind, which counts what it does.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use gpu::cuda::{Context, PinnedBuffer};
@@ -10,6 +10,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoAlignment, VideoFrameFlags, VideoInfo, VideoMeta};
+use gstsupport::lock;
 
 use super::counters::Counters;
 use super::gate::{self, Gate};
@@ -180,7 +181,7 @@ impl BufferPoolImpl for Imp {
 
 impl Imp {
     fn frames(&self) -> MutexGuard<'_, Option<Frames>> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.frames)
     }
 
     fn count(&self, change: impl FnOnce(&Counters)) {
