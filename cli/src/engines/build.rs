@@ -97,6 +97,7 @@ fn options(cache: &Cache, args: &Args) -> Options {
         backend: Backend::TensorRt,
         tensorrt: TensorRtOptions {
             library: args.tensorrt_library.clone(),
+            engine: None,
             cache: Some(cache.folder().to_owned()),
             batch_size: args.batch_size,
             workspace_mib: args.workspace,

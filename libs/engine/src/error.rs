@@ -168,6 +168,18 @@ pub enum EngineError {
         /// The runtime's words.
         reason: String,
     },
+    /// An engine of the user's own is not accepted.
+    #[error(
+        "{path}: {reason}. Name an engine that was built of this model, for this GPU and this TensorRT, or none: then one \
+         is built, or found in the cache",
+        path = .path.display()
+    )]
+    EngineFile {
+        /// The engine's file.
+        path: PathBuf,
+        /// The runtime's words, or why the file cannot be read.
+        reason: String,
+    },
     /// No engine could be built of the model.
     #[error("no engine can be built of {path}: {reason}", path = .path.display())]
     BuildFailed {

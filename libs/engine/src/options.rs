@@ -48,6 +48,8 @@ pub struct TensorRtOptions {
     /// TensorRT's shared library or the folder that holds it. `None`: the environment variable `GST_OSHA_TENSORRT`, then
     /// [`Options::folders`], then the system's library folders; the full library before the lean one.
     pub library: Option<PathBuf>,
+    /// The file of an engine that was built elsewhere. It is used as it is, and nothing is built.
+    pub engine: Option<PathBuf>,
     /// The folder in which built engines are kept; `None` for the user's own.
     pub cache: Option<PathBuf>,
     /// Images in the largest batch, where the model leaves that open; 0 for one.

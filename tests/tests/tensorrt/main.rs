@@ -1,10 +1,12 @@
-//! `trtinfer` with TensorRT: an engine is built while the pipeline starts, and devices that fail. Runs against the doubles of `libs/engine`.
+//! `trtinfer` with TensorRT: an engine is built while the pipeline starts, and devices that fail. Runs against the doubles of
+//! `libs/engine`; with `GST_OSHA_TENSORRT_TESTS=real`, what needs no builder runs against the libraries of the machine.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../../libs/engine/tests/tensorrt/double.rs"]
 #[allow(dead_code)]
 mod double;
 mod faults;
+mod files;
 mod start;
 mod warm;
 
@@ -19,10 +21,13 @@ const DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(30);
 
 /// `source` seen by a `trtinfer` called `infer` with `properties`, whose engines lie in `cache`.
 fn pipeline_of(source: &str, cache: &Path, properties: &str) -> Pipeline {
+    let library = match double::is_in_place() {
+        true => format!("tensorrt-library={}", double::folder("full").display()),
+        false => String::new(),
+    };
     let line = format!(
-        "{source} ! trtinfer name=infer model={} tensorrt-library={} engine-cache={} {properties} ! fakesink",
+        "{source} ! trtinfer name=infer model={} {library} engine-cache={} {properties} ! fakesink",
         model("yolo-dynamic"),
-        double::folder("full").display(),
         cache.display()
     );
     Pipeline::new(&line).unwrap()
@@ -82,6 +87,13 @@ fn play(cache: &Path, backend: &str) -> (Heard, gst::Structure) {
     (heard, stats)
 }
 
+/// Whether this machine has a driver, a device and TensorRT, be it the lean runtime.
+fn has_library() -> bool {
+    let options = engine::Options { device: engine::Device::Cuda(0), ..engine::Options::default() };
+    let library = engine::tensorrt::library(&options);
+    library.inspect_err(|error| println!("SKIPPED: {error}")).is_ok()
+}
+
 /// Names and bodies of the functions given.
 macro_rules! tests {
     ($($module:ident::$name:ident),+ $(,)?) => {
@@ -90,11 +102,15 @@ macro_rules! tests {
 }
 
 fn main() -> ExitCode {
-    if !double::is_in_place() {
+    let is_real = double::is_unwanted();
+    if !is_real && !double::is_in_place() {
         return double::rerun();
     }
     init();
+    let has_library = !is_real || has_library();
     let tests: Vec<(&str, fn())> = tests!(
+        files::what_is_no_engine_is_an_error_on_the_bus,
+        files::a_damaged_engine_is_an_error_on_the_bus,
         start::a_pipeline_starts_while_its_engine_is_built,
         start::null_gives_a_build_up_within_two_seconds,
         start::a_failed_build_is_an_error_on_the_bus,
@@ -117,6 +133,9 @@ fn main() -> ExitCode {
             body();
             Ok(())
         })
+        .with_ignored_flag(
+            is_real && (!has_library || name != "files::what_is_no_engine_is_an_error_on_the_bus"),
+        )
     };
     let mut arguments = Arguments::from_args();
     // The doubles are told what to do for one test at a time.

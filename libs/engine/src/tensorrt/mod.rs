@@ -14,7 +14,8 @@ mod runtime;
 mod session;
 mod sys;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gpu::MemoryKind;
@@ -57,12 +58,19 @@ pub fn library(options: &Options) -> Result<Arc<Library>, EngineError> {
     library::open(options)
 }
 
+/// Where the engine of a model comes from.
+enum Origin {
+    /// A file that was built elsewhere, used as it is.
+    File(PathBuf),
+    /// The cache; what it lacks is built.
+    Cache { key: Key, cache: Cache },
+}
+
 /// All that is known before an engine is there.
 struct Plan {
     job: Job,
-    metadata: std::collections::BTreeMap<String, String>,
-    key: Key,
-    cache: Cache,
+    metadata: BTreeMap<String, String>,
+    origin: Origin,
 }
 
 impl Plan {
@@ -70,21 +78,39 @@ impl Plan {
         let context = context(options)?;
         let library = library::open(options)?;
         let model = ModelFile::read(path)?;
-        let profiles = profile::of(&model, path, options.tensorrt.batch_size)?;
-        let key = key(path, &model, &library, &context, &profiles, options)?;
-        let cache = Cache::open(options.tensorrt.cache.as_deref())?;
-        let last_build = cache.last_build(&key.model);
-        let metadata = model.metadata();
-        let (path, precision) = (path.to_owned(), options.precision);
+        let (profiles, last_build, origin) = match &options.tensorrt.engine {
+            Some(file) => (Vec::new(), None, Origin::File(file.clone())),
+            None => {
+                let profiles = profile::of(&model, path, options.tensorrt.batch_size)?;
+                let key = key(path, &model, &library, &context, &profiles, options)?;
+                let cache = Cache::open(options.tensorrt.cache.as_deref())?;
+                (profiles, cache.last_build(&key.model), Origin::Cache { key, cache })
+            }
+        };
+        let (metadata, path, precision) = (model.metadata(), path.to_owned(), options.precision);
         let options = options.tensorrt.clone();
         let job = Job { library, context, path, profiles, precision, options, last_build };
-        Ok(Self { job, metadata, key, cache })
+        Ok(Self { job, metadata, origin })
+    }
+
+    /// The engine, as far as it is there already.
+    fn found(&self) -> Result<Option<Vec<u8>>, EngineError> {
+        match &self.origin {
+            Origin::File(file) => {
+                let unreadable = |error: std::io::Error| refused_file(file, error.to_string());
+                std::fs::read(file).map(Some).map_err(unreadable)
+            }
+            Origin::Cache { key, cache } => Ok(match cache.lookup(key) {
+                Lookup::Hit(engine) => Some(engine),
+                Lookup::Miss(_) => None,
+            }),
+        }
     }
 
     /// The engine from the cache, or a new one.
-    fn engine(&self, watch: &Watch) -> Result<Cached, EngineError> {
+    fn get_or_build(&self, key: &Key, cache: &Cache, watch: &Watch) -> Result<Cached, EngineError> {
         let path = self.job.path.display();
-        let cached = self.cache.get_or_build(&self.key, &watch.cancel, |miss| {
+        let cached = cache.get_or_build(key, &watch.cancel, |miss| {
             log::emit(Severity::Info, &format!("{path}: an engine is built, since {miss}"));
             builder::build(self.job.clone(), watch)
         })?;
@@ -94,16 +120,35 @@ impl Plan {
         Ok(cached)
     }
 
-    /// The engine, ready to run: `found` in the cache, or else one that is got now. One from the cache that the library refuses
-    /// is built anew, once.
+    /// The engine, ready to run: what was `found`, or else one that is got now.
     fn open(&self, found: Option<Vec<u8>>, watch: &Watch) -> Result<Arc<Network>, EngineError> {
-        let host_code = self.job.options.version_compatible;
+        let host_code = self.job.options.version_compatible || matches!(self.origin, Origin::File(_));
         let runtime = Runtime::new(&self.job.library, &self.job.context, host_code)?;
+        match &self.origin {
+            Origin::File(file) => {
+                Network::new(&runtime, &found.unwrap_or_default()).map_err(|error| match error {
+                    EngineError::PlanRefused { reason } => refused_file(file, reason),
+                    other => other,
+                })
+            }
+            Origin::Cache { key, cache } => self.open_cached(&runtime, key, cache, found, watch),
+        }
+    }
+
+    /// One from the cache that the library refuses is built anew, once.
+    fn open_cached(
+        &self,
+        runtime: &Arc<Runtime>,
+        key: &Key,
+        cache: &Cache,
+        found: Option<Vec<u8>>,
+        watch: &Watch,
+    ) -> Result<Arc<Network>, EngineError> {
         let cached = match found {
             Some(engine) => Cached { engine, miss: None, not_kept: None },
-            None => self.engine(watch)?,
+            None => self.get_or_build(key, cache, watch)?,
         };
-        match Network::new(&runtime, &cached.engine) {
+        match Network::new(runtime, &cached.engine) {
             Err(EngineError::PlanRefused { reason })
                 if cached.miss.is_none() && self.job.library.can_build().is_ok() =>
             {
@@ -112,13 +157,17 @@ impl Plan {
                     "{path}: the cached engine is built anew, since the library refuses it: {reason}"
                 );
                 log::emit(Severity::Warning, &text);
-                let place = self.cache.path(&self.key);
-                self.cache.prune(|entry| entry.path == place)?;
-                Network::new(&runtime, &self.engine(watch)?.engine)
+                let place = cache.path(key);
+                cache.prune(|entry| entry.path == place)?;
+                Network::new(runtime, &self.get_or_build(key, cache, watch)?.engine)
             }
             other => other,
         }
     }
+}
+
+fn refused_file(path: &Path, reason: String) -> EngineError {
+    EngineError::EngineFile { path: path.to_owned(), reason }
 }
 
 fn key(
@@ -143,7 +192,7 @@ fn key(
 /// A model that is about to be loaded, with all that is known before: nothing of it is read twice.
 pub struct Prepared {
     plan: Plan,
-    /// From the cache.
+    /// What was there already.
     engine: Option<Vec<u8>>,
 }
 
@@ -153,10 +202,7 @@ pub struct Prepared {
 /// As [`load`], as far as it can be told without an engine.
 pub fn prepare(path: &Path, options: &Options) -> Result<Prepared, EngineError> {
     let plan = Plan::new(path, options)?;
-    let engine = match plan.cache.lookup(&plan.key) {
-        Lookup::Hit(engine) => Some(engine),
-        Lookup::Miss(_) => None,
-    };
+    let engine = plan.found()?;
     Ok(Prepared { plan, engine })
 }
 
@@ -166,10 +212,13 @@ pub fn prepare(path: &Path, options: &Options) -> Result<Prepared, EngineError> 
 /// As [`load`], and when a new engine cannot be kept.
 pub fn build(path: &Path, options: &Options, watch: &Watch) -> Result<(Key, bool), EngineError> {
     let plan = Plan::new(path, options)?;
-    let cached = plan.engine(watch)?;
+    let Origin::Cache { key, cache } = &plan.origin else {
+        return Err(unavailable("an engine of your own is not built; leave it out"));
+    };
+    let cached = plan.get_or_build(key, cache, watch)?;
     match cached.not_kept {
         Some(error) => Err(error.into()),
-        None => Ok((plan.key, cached.miss.is_some())),
+        None => Ok((key.clone(), cached.miss.is_some())),
     }
 }
 

@@ -14,6 +14,11 @@ pub fn is_in_place() -> bool {
     std::env::var_os(FOLDER).is_some()
 }
 
+/// Whether the tests are to run with the libraries of the machine instead.
+pub fn is_unwanted() -> bool {
+    std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|value| value == "real")
+}
+
 /// A folder that holds one flavour of the doubles: `full`, `lean`, `old` or `driver`.
 pub fn folder(flavour: &str) -> PathBuf {
     Path::new(&std::env::var_os(FOLDER).unwrap()).join(flavour)

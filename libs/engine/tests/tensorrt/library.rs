@@ -1,10 +1,10 @@
 //! The library itself: which one is loaded, and which plans it takes.
 
-use engine::tensorrt::check_plan;
+use engine::tensorrt::{self, Watch, check_plan};
 use engine::{EngineError, Options};
 use gpu::cuda::Context;
 
-use crate::common::{Setup, builds, load, numbers, refusal, run};
+use crate::common::{Setup, builds, load, model, numbers, refusal, run};
 use crate::double;
 
 /// The engine in an entry's file: what stands behind the header.
@@ -44,6 +44,38 @@ pub fn what_never_was_a_plan_is_refused() {
         let EngineError::PlanRefused { reason } = &error else { panic!("{error}") };
         assert!(!reason.is_empty() && !reason.contains("no reason"), "{reason}");
     }
+}
+
+pub fn an_engine_file_that_is_none_is_refused_by_name() {
+    let setup = Setup::new();
+    let file = setup.cache.path().join("mine.plan");
+    let options = setup.with(|tensorrt| tensorrt.engine = Some(file.clone()));
+    let reason = || match refusal("metadata", &options) {
+        EngineError::EngineFile { path, reason } if path == file => reason,
+        other => panic!("{other}"),
+    };
+    assert!(reason().contains("No such file"));
+    std::fs::write(&file, b"").unwrap();
+    assert!(reason().contains("empty"));
+    std::fs::write(&file, b"no engine").unwrap();
+    assert!(!reason().contains("no reason"));
+    assert!(
+        setup.entries().is_empty()
+            && tensorrt::build(&model("metadata"), &options, &Watch::default()).is_err()
+    );
+}
+
+pub fn an_engine_file_is_used_as_it_is() {
+    let setup = Setup::new();
+    assert!(builds("metadata", &setup.options));
+    let other = Setup::new();
+    let file = other.cache.path().join("mine.plan");
+    std::fs::write(&file, plan(&setup)).unwrap();
+    let options = other.with(|tensorrt| tensorrt.engine = Some(file));
+    let [own, cached] = [&options, &setup.options]
+        .map(|options| run(&*load("metadata", options), &[1, 3, 8, 8], &numbers(192)).unwrap());
+    assert_eq!(own, cached);
+    assert!(other.entries().is_empty());
 }
 
 pub fn a_thousand_runtimes_leave_no_memory_behind() {

@@ -38,11 +38,13 @@ macro_rules! tests {
 }
 
 fn tests() -> Vec<Test> {
-    let with_a_library: [Test; 2] = tests!(Library:
+    let with_a_library: [Test; 3] = tests!(Library:
         library::what_never_was_a_plan_is_refused,
+        library::an_engine_file_that_is_none_is_refused_by_name,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 13] = tests!(Builder:
+    let with_a_builder: [Test; 14] = tests!(Builder:
+        library::an_engine_file_is_used_as_it_is,
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
         build::progress_rises_to_the_end,
@@ -79,7 +81,7 @@ fn tests() -> Vec<Test> {
 }
 
 fn main() -> ExitCode {
-    let is_real = std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|value| value == "real");
+    let is_real = double::is_unwanted();
     if !is_real && !double::is_in_place() {
         return double::rerun();
     }

@@ -97,6 +97,7 @@ impl OpenError {
             ) => "onnxruntime-library",
             Self::Engine(EngineError::PrecisionMismatch { .. }) => "precision",
             Self::Engine(EngineError::Cache(_)) => "engine-cache",
+            Self::Engine(EngineError::EngineFile { .. }) => "engine-file",
             Self::Engine(EngineError::DeviceMemory { .. }) => "workspace",
             Self::Engine(error) if error.needs_new_process() => "device",
             Self::Engine(error) if backend::is_missing(error) => "backend",

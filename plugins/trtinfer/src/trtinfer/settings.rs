@@ -118,6 +118,7 @@ impl Settings {
             "onnxruntime-library" => self.library = path(value),
             "backend" => take(&mut self.backend, value),
             "tensorrt-library" => self.tensorrt.library = path(value),
+            "engine-file" => self.tensorrt.engine = path(value),
             "engine-cache" => self.tensorrt.cache = path(value),
             "workspace" => take(&mut self.tensorrt.workspace_mib, value),
             "optimization-level" => self.tensorrt.optimization_level = level(value),
@@ -152,6 +153,7 @@ impl Settings {
             "onnxruntime-library" => path_value(&self.library),
             "backend" => self.backend.to_value(),
             "tensorrt-library" => path_value(&self.tensorrt.library),
+            "engine-file" => path_value(&self.tensorrt.engine),
             "engine-cache" => path_value(&self.tensorrt.cache),
             "workspace" => self.tensorrt.workspace_mib.to_value(),
             "optimization-level" => self.tensorrt.optimization_level.map_or(-1, i32::from).to_value(),
@@ -273,6 +275,12 @@ fn tensorrt_properties() -> Vec<ParamSpec> {
             "TensorRT library",
             "Path of libnvinfer.so.11 or libnvinfer_lean.so.11, or of the folder that holds them. Searched by default: \
              $GST_OSHA_TENSORRT, beside the plugin, the system's library folders",
+        ),
+        string(
+            "engine-file",
+            "Engine file",
+            "TensorRT engine of the model that was built elsewhere, with trtexec for instance. It is used as it is: nothing \
+             is built or cached. Labels and layout still come from the model file",
         ),
         string(
             "engine-cache",
