@@ -18,8 +18,8 @@ use super::timing::{Key, Timing};
 use super::{Args, feed, live, process, verify};
 use crate::plugins;
 
-/// Inferences and frames that come before the clock starts.
-pub const WARM_UP: u64 = 5;
+/// Inferences and frames that come before the clock starts: a GPU's first work with each set of tensors is recorded.
+pub const WARM_UP: u64 = 20;
 
 /// What a program measured of itself.
 struct Measured {

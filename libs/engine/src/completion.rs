@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use crate::{EngineError, Outcome, lock};
 
+/// What gets an outcome: at once, or after waiting for a device.
+type Getter = Box<dyn FnOnce() -> Outcome + Send>;
+
 #[derive(Default)]
 struct Slot {
-    outcome: Mutex<Option<Outcome>>,
+    getter: Mutex<Option<Getter>>,
     filled: Condvar,
 }
 
 impl Slot {
-    /// The first outcome stays.
-    fn fill(&self, outcome: Outcome) {
-        lock(&self.outcome).get_or_insert(outcome);
+    /// The first getter stays.
+    fn fill(&self, getter: Getter) {
+        lock(&self.getter).get_or_insert(getter);
         self.filled.notify_one();
     }
 }
@@ -24,18 +27,22 @@ impl Slot {
 pub struct Completion(Arc<Slot>);
 
 impl Completion {
-    /// Whether [`Self::wait`] would return at once.
+    /// Whether [`Self::wait`] would return at once, or wait for a device alone.
     pub fn is_ready(&self) -> bool {
-        lock(&self.0.outcome).is_some()
+        lock(&self.0.getter).is_some()
     }
 
     /// Blocks until the engine is done with the batch, successfully or not.
     pub fn wait(self) -> Outcome {
-        let mut outcome = lock(&self.0.outcome);
+        self.getter()()
+    }
+
+    fn getter(&self) -> Getter {
+        let mut slot = lock(&self.0.getter);
         loop {
-            match outcome.take() {
-                Some(outcome) => return outcome,
-                None => outcome = self.0.filled.wait(outcome).unwrap_or_else(PoisonError::into_inner),
+            match slot.take() {
+                Some(getter) => return getter,
+                None => slot = self.0.filled.wait(slot).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -47,15 +54,20 @@ pub struct Promise(Arc<Slot>);
 impl Promise {
     /// Hands the outcome over.
     pub fn fulfil(self, outcome: Outcome) {
-        self.0.fill(outcome);
+        self.defer(|| outcome);
+    }
+
+    /// Hands over what gets the outcome, on the thread of whoever waits for it.
+    pub fn defer(self, getter: impl FnOnce() -> Outcome + Send + 'static) {
+        self.0.fill(Box::new(getter));
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
         let stopped =
-            Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
-        self.0.fill(stopped);
+            || Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
+        self.0.fill(Box::new(stopped));
     }
 }
 

@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use gpu::cuda::{Event, Stream};
+use gpu::cuda::{Stream, Timer};
 
 use crate::batch::check_batch;
 use crate::device_io::DeviceCandidates;
+use crate::patience::Patience;
+use crate::recycling::{Recycled, Store};
 use crate::{
-    Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, Search, completion, lock,
+    Completion, EngineError, Goal, InputTensor, ModelInfo, Outcome, Outputs, Promise, Search, completion,
+    lock,
 };
 
 /// Runs checked batches on the calling thread.
@@ -22,15 +25,11 @@ pub(crate) trait HostSession: Send {
 /// Runs checked batches on a device, which has the next batch in its stream before the last one is done. All calls come
 /// from one thread.
 pub(crate) trait DeviceSession: Send {
-    /// Puts one batch into the stream.
-    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError>;
-}
+    /// What orders its work.
+    fn stream(&self) -> &Arc<Stream>;
 
-/// A batch that a device works on.
-pub(crate) struct Running {
-    answer: Answer,
-    /// Happens when the answer is there.
-    done: Event,
+    /// Puts one batch into the stream.
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError>;
 }
 
 /// What a device brings back.
@@ -39,19 +38,12 @@ pub(crate) enum Answer {
     Candidates(DeviceCandidates),
 }
 
-impl Running {
-    /// The batch that was put into `stream` last, with its `answer`.
-    pub(crate) fn new(answer: Answer, stream: &Stream) -> Result<Self, EngineError> {
-        let done = Event::new(stream.context())?;
-        done.record(stream)?;
-        Ok(Self { answer, done })
-    }
-
-    fn wait(self) -> Result<Outputs, EngineError> {
-        self.done.synchronize()?;
-        match self.answer {
-            Answer::All(outputs) => Ok(outputs),
-            Answer::Candidates(candidates) => candidates.found(),
+impl Answer {
+    /// The outputs, once the device has done its work.
+    fn outputs(self) -> Result<Outputs, EngineError> {
+        match self {
+            Self::All(outputs) => Ok(outputs),
+            Self::Candidates(candidates) => candidates.found(),
         }
     }
 }
@@ -60,8 +52,8 @@ impl Running {
 pub(crate) enum Runner {
     /// As many at a time as there are sessions.
     Host(Vec<Box<dyn HostSession>>),
-    /// Those of a lane one behind the other, in a stream of its session's.
-    Device(Vec<Box<dyn DeviceSession>>),
+    /// Those of a lane one behind the other, in a stream of its session's. The goal tells how the device is waited for.
+    Device(Vec<Box<dyn DeviceSession>>, Goal),
 }
 
 struct Job {
@@ -80,7 +72,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the threads, which own `runner` from here on.
     pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
-        let lanes = if let Runner::Device(sessions) = &runner { sessions.len() } else { 1 };
+        let lanes = if let Runner::Device(sessions, _) = &runner { sessions.len() } else { 1 };
         let (lanes, queues) = (0..lanes).map(|_| mpsc::channel()).unzip();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
@@ -120,11 +112,9 @@ fn serve(runner: Runner, model: &ModelInfo, queues: Vec<Receiver<Job>>) {
                 scope.spawn(|| serve_on_host(session, model, &queues[0]));
             }
         }
-        Runner::Device(sessions) => {
+        Runner::Device(sessions, goal) => {
             for (session, queue) in sessions.into_iter().zip(&queues) {
-                let (started, running) = mpsc::channel();
-                scope.spawn(move || finish(&running));
-                scope.spawn(move || serve_on_device(session, model, queue, &started));
+                scope.spawn(move || serve_on_device(session, model, queue, goal));
             }
         }
     });
@@ -139,37 +129,45 @@ fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &M
     }
 }
 
-/// A batch in the device's stream.
-struct Started {
-    job: Job,
-    running: Result<Running, EngineError>,
-    at: Instant,
-}
-
 fn serve_on_device(
     mut session: Box<dyn DeviceSession>,
     model: &ModelInfo,
     queue: &Mutex<Receiver<Job>>,
-    started: &Sender<Started>,
+    goal: Goal,
 ) {
-    for mut job in lock(queue).iter() {
+    let patience = Arc::new(Patience::new(goal));
+    let timers = Store::default();
+    for Job { mut inputs, search, promise } in lock(queue).iter() {
         let at = Instant::now();
-        let running = check_batch(model, &job.inputs)
-            .and_then(|()| session.start(&mut job.inputs, job.search.as_ref()));
-        // It ends after this thread.
-        let _ = started.send(Started { job, running, at });
+        let started = check_batch(model, &inputs)
+            .and_then(|()| start(&mut *session, &timers, &mut inputs, search.as_ref()));
+        let patience = Arc::clone(&patience);
+        // Whoever wants the results waits for the device: no other thread has to be woken.
+        promise.defer(move || {
+            let done = started.and_then(|(answer, timer)| {
+                let elapsed = patience.wait(&timer, at)?;
+                Ok((answer.outputs()?, elapsed))
+            });
+            match done {
+                Ok((outputs, elapsed)) => Outcome { inputs, outputs: Ok(outputs), elapsed },
+                Err(error) => Outcome { inputs, outputs: Err(error), elapsed: at.elapsed() },
+            }
+        });
     }
 }
 
-/// Hands over what the device is done with, in order.
-fn finish(queue: &Receiver<Started>) {
-    let mut last = Instant::now();
-    for Started { job: Job { inputs, promise, .. }, running, at } in queue {
-        let outputs = running.and_then(Running::wait);
-        let begin = at.max(last);
-        last = Instant::now();
-        promise.fulfil(Outcome { inputs, outputs, elapsed: last - begin });
-    }
+/// Puts one batch into the session's stream, between two marks.
+fn start(
+    session: &mut dyn DeviceSession,
+    timers: &Store<Timer>,
+    inputs: &mut [InputTensor],
+    search: Option<&Search>,
+) -> Result<(Answer, Recycled<Timer>), EngineError> {
+    let timer = timers.take(|_| true, || Timer::new(session.stream().context()))?;
+    timer.start(session.stream())?;
+    let answer = session.start(inputs, search)?;
+    timer.end(session.stream())?;
+    Ok((answer, timer))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
 use crate::options::Backend;
 use crate::tensor::element_type;
-use crate::worker::{Answer, DeviceSession, Running};
+use crate::worker::{Answer, DeviceSession};
 use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, model_file};
 
 /// Tells the runtime to record nothing by itself.
@@ -189,21 +189,6 @@ impl CudaSession {
         let id = if device == AllocationDevice::CPU { 0 } else { self.source.device_id() };
         MemoryInfo::new(device, id, AllocatorType::Device, MemoryType::Default)
             .map_err(|error| failed(&error))
-    }
-
-    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
-        let place = self.place(inputs)?;
-        device_io::settle(inputs, &self.stream)?;
-        if self.bound.get(place).outputs.is_none() {
-            return self.run_to_host(place);
-        }
-        let is_recorded = self.launch(place)?;
-        let outputs = self.bound.get(place).outputs.iter().flatten();
-        let answer = self.results.bring(outputs, search, &self.stream)?;
-        if self.graphs && !is_recorded {
-            self.record(place)?;
-        }
-        Ok(answer)
     }
 
     /// Runs a network whose outputs the runtime brings to the host.
@@ -399,9 +384,23 @@ fn bind_elements<T: PrimitiveTensorElementType + std::fmt::Debug>(
 }
 
 impl DeviceSession for CudaSession {
-    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError> {
-        let answer = self.run(inputs, search)?;
-        Running::new(answer, &self.stream)
+    fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
+        let place = self.place(inputs)?;
+        device_io::settle(inputs, &self.stream)?;
+        if self.bound.get(place).outputs.is_none() {
+            return self.run_to_host(place);
+        }
+        let is_recorded = self.launch(place)?;
+        let outputs = self.bound.get(place).outputs.iter().flatten();
+        let answer = self.results.bring(outputs, search, &self.stream)?;
+        if self.graphs && !is_recorded {
+            self.record(place)?;
+        }
+        Ok(answer)
     }
 }
 

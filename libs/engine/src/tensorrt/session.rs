@@ -12,7 +12,7 @@ use super::runtime::{Engine, Execution, IoTensor};
 use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
 use crate::tensor::element_size;
-use crate::worker::{Answer, DeviceSession, Running};
+use crate::worker::{Answer, DeviceSession};
 use crate::{EngineError, InputTensor, Search};
 
 /// An input or output, for us and for the library.
@@ -81,7 +81,7 @@ pub(super) struct Session {
     results: Results,
     /// Cleared when a recording fails.
     graphs: bool,
-    stream: Stream,
+    stream: Arc<Stream>,
 }
 
 /// All that belongs to one set of input tensors. What is recorded or runs names its addresses, so it stays whole.
@@ -95,7 +95,7 @@ impl Session {
     /// For `engine`, which was made of the model file `path`.
     pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
         let context = Arc::clone(engine.runtime().context());
-        let stream = Stream::new(&context)?;
+        let stream = Arc::new(Stream::new(&context)?);
         let (bound, results, path) = (Bindings::default(), Results::new(&context), path.to_owned());
         Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
     }
@@ -164,20 +164,19 @@ impl Session {
             }
         }
     }
+}
 
-    fn run(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
+impl DeviceSession for Session {
+    fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
         let place = self.place(inputs)?;
         device_io::settle(inputs, &self.stream)?;
         self.launch(place)?;
         let outputs = self.bound.get(place).outputs.iter().map(|(output, _)| output);
         self.results.bring(outputs, search, &self.stream)
-    }
-}
-
-impl DeviceSession for Session {
-    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Running, EngineError> {
-        let answer = self.run(inputs, search)?;
-        Running::new(answer, &self.stream)
     }
 }
 

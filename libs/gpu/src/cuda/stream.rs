@@ -200,7 +200,8 @@ impl Timer {
     /// # Errors
     /// When the driver cannot make its events.
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
-        Ok(Self { start: Event::with_flags(context, 0)?, end: Event::with_flags(context, 0)? })
+        let event = || Event::with_flags(context, BLOCKING);
+        Ok(Self { start: event()?, end: event()? })
     }
 
     /// Marks the start in `stream`.
@@ -211,17 +212,41 @@ impl Timer {
         self.start.record(stream)
     }
 
-    /// Marks the end in `stream`, waits for it and returns the microseconds between.
+    /// Marks the end in `stream`.
+    ///
+    /// # Errors
+    /// As [`Event::record`].
+    pub fn end(&self, stream: &Stream) -> Result<(), Error> {
+        self.end.record(stream)
+    }
+
+    /// Whether the end has been reached.
+    ///
+    /// # Errors
+    /// As [`Event::has_happened`].
+    pub fn has_ended(&self) -> Result<bool, Error> {
+        self.end.has_happened()
+    }
+
+    /// Waits for the end and returns the microseconds from the start.
     ///
     /// # Errors
     /// When something in the stream failed.
-    pub fn stop(&self, stream: &Stream) -> Result<f32, Error> {
-        self.end.record(stream)?;
+    pub fn elapsed(&self) -> Result<f32, Error> {
         self.end.synchronize()?;
         let _current = self.end.context.enter()?;
         let mut milliseconds = 0.0;
         // SAFETY: both events have happened.
         unsafe { call!(cuEventElapsedTime(&mut milliseconds, self.start.handle, self.end.handle)) }?;
         Ok(milliseconds * 1000.0)
+    }
+
+    /// [`Self::end`] and [`Self::elapsed`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn stop(&self, stream: &Stream) -> Result<f32, Error> {
+        self.end(stream)?;
+        self.elapsed()
     }
 }
