@@ -74,6 +74,8 @@ fn run(stage: Stage, args: &Args, tracer: Option<&Path>) -> Result<Figures> {
         let reason = text.trim().lines().last().unwrap_or_default().trim_start_matches("gst-osha: ");
         bail!("'{}' failed: {reason}", stage.title());
     }
-    serde_json::from_slice(&output.stdout)
+    // Elements of the pipeline may have printed something before.
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.lines().last().unwrap_or_default())
         .with_context(|| format!("stage '{}' printed no figures", stage.title()))
 }

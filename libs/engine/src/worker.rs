@@ -1,5 +1,6 @@
 //! The threads that run an engine's batches.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -22,11 +23,14 @@ pub(crate) trait HostSession: Send {
     fn run(&mut self, inputs: &[InputTensor]) -> Result<Outputs, EngineError>;
 }
 
-/// Runs checked batches on a device, which has the next batch in its stream before the last one is done. All calls come
-/// from one thread.
+/// Runs checked batches on a device, which has the next batch in its stream before the last one is done. It is used by one
+/// thread at a time.
 pub(crate) trait DeviceSession: Send {
     /// What orders its work.
     fn stream(&self) -> &Arc<Stream>;
+
+    /// Whether what `inputs` need is recorded: then [`Self::start`] takes microseconds, on any thread.
+    fn is_recorded(&self, inputs: &mut [InputTensor]) -> bool;
 
     /// Puts one batch into the stream.
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError>;
@@ -62,59 +66,94 @@ struct Job {
     promise: Promise,
 }
 
+/// Where batches wait for a thread.
+struct Queue {
+    jobs: Sender<Job>,
+    /// The session behind it, on a device.
+    lane: Option<Arc<Lane>>,
+}
+
 /// Owns the threads. Dropping it finishes what is queued and joins them.
 pub(crate) struct Worker {
     /// One for all sessions of a host, one for each of a device.
-    lanes: Vec<Sender<Job>>,
+    queues: Vec<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     /// Starts the threads, which own `runner` from here on.
     pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
-        let lanes = if let Runner::Device(sessions, _) = &runner { sessions.len() } else { 1 };
-        let (lanes, queues) = (0..lanes).map(|_| mpsc::channel()).unzip();
+        let (sessions, lanes) = match runner {
+            Runner::Host(sessions) => (sessions, vec![None]),
+            Runner::Device(sessions, goal) => {
+                let lane = |session| Some(Arc::new(Lane::new(session, Arc::clone(&model), goal)));
+                (Vec::new(), sessions.into_iter().map(lane).collect())
+            }
+        };
+        let (queues, served): (Vec<_>, Vec<_>) = lanes.into_iter().map(queue).unzip();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
-            .spawn(move || serve(runner, &model, queues))
+            .spawn(move || serve(sessions, &model, &served))
             .map_err(|error| EngineError::Unavailable {
                 backend: "the inference engine".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
             })?;
-        Ok(Self { lanes, thread: Some(thread) })
+        Ok(Self { queues, thread: Some(thread) })
     }
 
-    /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
+    /// Queues a batch, or starts it if a device needs no more than a word. If the thread is gone, the promise is dropped and
+    /// the completion tells so.
     pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
         let (promise, completion) = completion::pair();
         let lane = inputs.first().map_or(0, InputTensor::lane);
-        if let Some(jobs) = self.lanes.get(lane % self.lanes.len().max(1)) {
-            let _ = jobs.send(Job { inputs, search, promise });
+        if let Some(queue) = self.queues.get(lane % self.queues.len().max(1)) {
+            queue.take(Job { inputs, search, promise });
         }
         completion
     }
 }
 
+fn queue(lane: Option<Arc<Lane>>) -> (Queue, Served) {
+    let (jobs, queue) = mpsc::channel();
+    (Queue { jobs, lane: lane.clone() }, Served { jobs: Mutex::new(queue), lane })
+}
+
+impl Queue {
+    fn take(&self, job: Job) {
+        let left = match &self.lane {
+            Some(lane) => lane.start_now(job),
+            None => Some(job),
+        };
+        if let Some(job) = left {
+            let _ = self.jobs.send(job);
+        }
+    }
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.lanes.clear();
+        self.queues.clear();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(runner: Runner, model: &ModelInfo, queues: Vec<Receiver<Job>>) {
-    let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
-    thread::scope(|scope| match runner {
-        Runner::Host(sessions) => {
-            for session in sessions {
-                scope.spawn(|| serve_on_host(session, model, &queues[0]));
-            }
+/// The threads' end of a [`Queue`].
+struct Served {
+    jobs: Mutex<Receiver<Job>>,
+    lane: Option<Arc<Lane>>,
+}
+
+/// Serves a host's `sessions`, which share the first queue, or a device's, which are in their queues.
+fn serve(sessions: Vec<Box<dyn HostSession>>, model: &ModelInfo, queues: &[Served]) {
+    thread::scope(|scope| {
+        for session in sessions {
+            scope.spawn(|| serve_on_host(session, model, &queues[0].jobs));
         }
-        Runner::Device(sessions, goal) => {
-            for (session, queue) in sessions.into_iter().zip(&queues) {
-                scope.spawn(move || serve_on_device(session, model, queue, goal));
+        for Served { jobs, lane } in queues {
+            if let Some(lane) = lane {
+                scope.spawn(|| lock(jobs).iter().for_each(|job| lane.start_queued(job)));
             }
         }
     });
@@ -129,20 +168,50 @@ fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &M
     }
 }
 
-fn serve_on_device(
-    mut session: Box<dyn DeviceSession>,
-    model: &ModelInfo,
-    queue: &Mutex<Receiver<Job>>,
-    goal: Goal,
-) {
-    let patience = Arc::new(Patience::new(goal));
-    let timers = Store::default();
-    for Job { mut inputs, search, promise } in lock(queue).iter() {
+/// A session on a device, and the order of its work.
+struct Lane {
+    session: Mutex<Box<dyn DeviceSession>>,
+    model: Arc<ModelInfo>,
+    /// Batches that its thread has to start before any other.
+    queued: AtomicUsize,
+    timers: Store<Timer>,
+    patience: Arc<Patience>,
+}
+
+impl Lane {
+    fn new(session: Box<dyn DeviceSession>, model: Arc<ModelInfo>, goal: Goal) -> Self {
+        let (queued, timers) = (AtomicUsize::new(0), Store::default());
+        Self { session: Mutex::new(session), model, queued, timers, patience: Arc::new(Patience::new(goal)) }
+    }
+
+    /// Starts a recorded batch on this thread, if none is before it: no other one has to be woken. Returns one that has to be
+    /// queued, and counts it.
+    fn start_now(&self, mut job: Job) -> Option<Job> {
+        if self.queued.load(Ordering::Acquire) == 0
+            && let Ok(mut session) = self.session.try_lock()
+            && session.is_recorded(&mut job.inputs)
+        {
+            self.start(&mut **session, job);
+            return None;
+        }
+        self.queued.fetch_add(1, Ordering::AcqRel);
+        Some(job)
+    }
+
+    /// Starts a batch that was queued.
+    fn start_queued(&self, job: Job) {
+        let mut session = lock(&self.session);
+        self.start(&mut **session, job);
+        self.queued.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn start(&self, session: &mut dyn DeviceSession, job: Job) {
+        let Job { mut inputs, search, promise } = job;
         let at = Instant::now();
-        let started = check_batch(model, &inputs)
-            .and_then(|()| start(&mut *session, &timers, &mut inputs, search.as_ref()));
-        let patience = Arc::clone(&patience);
-        // Whoever wants the results waits for the device: no other thread has to be woken.
+        let started = check_batch(&self.model, &inputs)
+            .and_then(|()| self.start_timed(session, &mut inputs, search.as_ref()));
+        let patience = Arc::clone(&self.patience);
+        // Whoever wants the results waits for the device: no other thread has to be woken here, either.
         promise.defer(move || {
             let done = started.and_then(|(answer, timer)| {
                 let elapsed = patience.wait(&timer, at)?;
@@ -154,20 +223,20 @@ fn serve_on_device(
             }
         });
     }
-}
 
-/// Puts one batch into the session's stream, between two marks.
-fn start(
-    session: &mut dyn DeviceSession,
-    timers: &Store<Timer>,
-    inputs: &mut [InputTensor],
-    search: Option<&Search>,
-) -> Result<(Answer, Recycled<Timer>), EngineError> {
-    let timer = timers.take(|_| true, || Timer::new(session.stream().context()))?;
-    timer.start(session.stream())?;
-    let answer = session.start(inputs, search)?;
-    timer.end(session.stream())?;
-    Ok((answer, timer))
+    /// Puts one batch into the session's stream, between two marks.
+    fn start_timed(
+        &self,
+        session: &mut dyn DeviceSession,
+        inputs: &mut [InputTensor],
+        search: Option<&Search>,
+    ) -> Result<(Answer, Recycled<Timer>), EngineError> {
+        let timer = self.timers.take(|_| true, || Timer::new(session.stream().context()))?;
+        timer.start(session.stream())?;
+        let answer = session.start(inputs, search)?;
+        timer.end(session.stream())?;
+        Ok((answer, timer))
+    }
 }
 
 #[cfg(test)]

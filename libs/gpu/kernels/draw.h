@@ -44,15 +44,14 @@ struct DrawParams {
   const Op *ops;
   const Point *points;
   const u8 *atlas;
+  const u32 *tiles; // column, and row times 65536, of each tile to paint; null for all of the frame, row by row
+  u32 tile_count;
   u32 op_count;
   u32 component_count;
   u32 painted; // components that take colour; the rest is copied
   u32 in_place;
   u32 width;
   u32 height;
-  // First tile of the launch.
-  u32 tile_x;
-  u32 tile_y;
 };
 
 // A rectangle of pixels, and how far its corners are from its centre, rounded up.
@@ -62,6 +61,14 @@ struct Region {
 
 // Edge of a square tile of pixels.
 const u32 TILE = 32;
+
+// Where tile number `index` of those to paint starts.
+FN void tile_origin(const DrawParams &p, u32 index, u32 &x, u32 &y) {
+  u32 columns = (p.width + TILE - 1) / TILE;
+  u32 tile = p.tiles ? p.tiles[index] : index / columns << 16 | index % columns;
+  x = (tile & 0xffff) * TILE;
+  y = (tile >> 16) * TILE;
+}
 
 FN Region tile_at(u32 x, u32 y) { return {(float)x, (float)y, 32.0f, 32.0f, 22.7f}; }
 // What the blocks of one warp cover.
@@ -141,12 +148,10 @@ FN void sprite_coverage(const DrawParams &params, const Op &op, u32 x, u32 y, in
   }
 }
 
-// Whether shape `index` may cover a pixel of `region`.
-FN bool touches(const DrawParams &params, u32 index, Region region) {
-  Bounds bounds = params.bounds[index];
+// Whether `op`, which lies in `bounds`, may cover a pixel of `region`.
+FN bool touches(const DrawParams &params, const Op &op, const Bounds &bounds, Region region) {
   if (bounds.left > region.left + region.width || bounds.right < region.left) return false;
   if (bounds.top > region.top + region.height || bounds.bottom < region.top) return false;
-  const Op &op = params.ops[index];
   if (op.kind == SHAPE_SPRITE) return true;
   Point centre = {region.left + region.width / 2, region.top + region.height / 2};
   return edge_distance(params, op, centre) <= region.radius + 0.5f;

@@ -12,14 +12,21 @@ static void draw_block(const DrawParams &p, u32 x, u32 y) {
   Block block = {x, y, {}, false};
   load_block(p, block);
   Region tile = tile_at(x / TILE * TILE, y / TILE * TILE), patch = patch_at(x / 16 * 16, y / 8 * 8);
-  for (u32 op = 0; op < p.op_count; op++)
-    if (touches(p, op, tile) && touches(p, op, patch)) paint(p, p.ops[op], block);
+  for (u32 i = 0; i < p.op_count; i++) {
+    const Op &op = p.ops[i];
+    const Bounds &bounds = p.bounds[i];
+    if (touches(p, op, bounds, tile) && touches(p, op, bounds, patch)) paint(p, op, block);
+  }
   if (!p.in_place || block.painted) store_block(p, block);
 }
 
 extern "C" void host_draw(const DrawParams *p) {
-  for (u32 y = 0; y < p->height; y += 2)
-    for (u32 x = 0; x < p->width; x += 2) draw_block(*p, x, y);
+  for (u32 tile = 0; tile < p->tile_count; tile++) {
+    u32 left, top;
+    tile_origin(*p, tile, left, top);
+    for (u32 y = top; y < top + TILE && y < p->height; y += 2)
+      for (u32 x = left; x < left + TILE && x < p->width; x += 2) draw_block(*p, x, y);
+  }
 }
 
 extern "C" void host_candidates(const CandidateParams *p) {

@@ -106,10 +106,16 @@ fn draw_on_host(list: &DisplayList, from: &mut HostImage, to: Option<&mut HostIm
     };
     let encoded = Encoded::new(list, &from.info, place);
     let [bounds, ops, points] = encoded.bytes().map(|part| part.as_ptr() as u64);
-    let addresses = [bounds, ops, points, atlas.as_ptr() as u64];
+    let tiles = draw::tiles::touched(&encoded, &from.info);
+    // A copy is of all tiles.
+    let (list, count) = match to {
+        Some(_) => (0, draw::tiles::count(&from.info)),
+        None => (tiles.as_ptr() as u64, tiles.len()),
+    };
+    let addresses = [bounds, ops, points, atlas.as_ptr() as u64, list];
     let from = device_image(from);
     let to = to.map(device_image);
-    let params = draw::Params::new(&from, to.as_ref().unwrap_or(&from), &encoded, addresses);
+    let params = draw::Params::new(&from, to.as_ref().unwrap_or(&from), &encoded, addresses, count);
     // SAFETY: it takes these parameters, and images, ops, points and masks are alive.
     unsafe { run("host_draw", &params) };
 }

@@ -2,8 +2,8 @@
 
 mod atlas;
 mod ops;
+pub(super) mod tiles;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use vision::draw::DisplayList;
@@ -14,8 +14,7 @@ use crate::cuda::{Context, DeviceBuffer, DeviceImage, DeviceImageMut, Error, Eve
 use atlas::Atlas;
 pub(super) use ops::Encoded;
 
-/// Edge of a tile in pixels, and threads of the block that paints it, as kernels/draw.cu counts on.
-const TILE: u32 = 32;
+/// Threads of the block that paints a tile, as kernels/draw.cu counts on.
 const BLOCK: (u32, u32) = (256, 1);
 
 /// Display lists that may be on their way to the device at a time.
@@ -36,26 +35,28 @@ pub(super) struct Params {
     ops: u64,
     points: u64,
     atlas: u64,
+    tiles: u64,
+    tile_count: u32,
     op_count: u32,
     component_count: u32,
     painted: u32,
     in_place: u32,
     width: u32,
     height: u32,
-    tile_x: u32,
-    tile_y: u32,
+    _padding: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 256);
+const _: () = assert!(size_of::<Params>() == 264);
 
 impl Params {
-    /// For reading `from` and writing `to`, which are alike; the addresses are those of bounds, ops, points and
-    /// the atlas.
+    /// For reading `from` and writing `to`, which are alike; the addresses are those of bounds, ops, points, the atlas and the
+    /// tiles, so many of which are painted.
     pub fn new(
         from: &DeviceImage<'_>,
         to: &DeviceImage<'_>,
         encoded: &Encoded,
-        [bounds, ops, points, atlas]: [u64; 4],
+        [bounds, ops, points, atlas, tiles]: [u64; 5],
+        tile_count: usize,
     ) -> Self {
         let ((source, component_count), (target, _)) = (components(from), components(to));
         Self {
@@ -65,33 +66,26 @@ impl Params {
             ops,
             points,
             atlas,
+            tiles,
+            tile_count: tile_count as u32,
             op_count: encoded.ops.len() as u32,
             component_count,
             painted: painted(from.info().format),
             in_place: (source == target).into(),
             width: from.info().width as u32,
             height: from.info().height as u32,
-            tile_x: 0,
-            tile_y: 0,
+            _padding: 0,
         }
     }
-
-    /// The same, for the tiles of `region` only.
-    fn for_tiles(self, region: &[Range<u32>; 2]) -> Self {
-        Self { tile_x: region[0].start, tile_y: region[1].start, ..self }
-    }
 }
 
-/// The tiles between `from` and `to` pixels of a line of `length`.
-fn tiles(from: f32, to: f32, length: usize) -> Range<u32> {
-    let pixel = |value: f32| value.clamp(0.0, length as f32) as u32;
-    pixel(from.floor()) / TILE..pixel(to.ceil()).div_ceil(TILE)
-}
-
-/// Columns and rows of the tiles that `encoded` may touch.
-fn touched(encoded: &Encoded, info: &ImageInfo) -> [Range<u32>; 2] {
-    let [left, top, right, bottom] = encoded.extent().unwrap_or_default();
-    [tiles(left, right, info.width), tiles(top, bottom, info.height)]
+/// A display list on its way to the device.
+struct Prepared {
+    encoded: Encoded,
+    /// The tiles to paint; empty for all.
+    tiles: Vec<u32>,
+    /// As [`Params::new`] wants them.
+    addresses: [u64; 5],
 }
 
 /// Paints display lists as `vision::draw` does, in one kernel. Its draws happen one after the other, whatever streams
@@ -135,9 +129,8 @@ impl Painter {
         stream: &Stream,
     ) -> Result<(), Error> {
         let image = image.as_image();
-        let (encoded, addresses) = self.prepare(list, image.info(), stream)?;
-        let region = touched(&encoded, image.info());
-        self.launch(Params::new(image, image, &encoded, addresses), &region, stream)
+        let Prepared { encoded, tiles, addresses } = self.prepare(list, image.info(), true, stream)?;
+        self.launch(&Params::new(image, image, &encoded, addresses, tiles.len()), stream)
     }
 
     /// Copies `from` to `to` and paints `list` onto the copy, in one pass, in the order of `stream`. Blocks as
@@ -156,18 +149,18 @@ impl Painter {
         if info != to.info() {
             return Err(Error::Argument(format!("{info:?} cannot be copied to {:?}", to.info())));
         }
-        let (encoded, addresses) = self.prepare(list, info, stream)?;
-        let region = [tiles(0.0, info.width as f32, info.width), tiles(0.0, info.height as f32, info.height)];
-        self.launch(Params::new(from, to, &encoded, addresses), &region, stream)
+        let Prepared { encoded, addresses, .. } = self.prepare(list, info, false, stream)?;
+        self.launch(&Params::new(from, to, &encoded, addresses, tiles::count(info)), stream)
     }
 
-    /// Encodes `list` and sends it to the device; returns the addresses that [`Params::new`] wants.
+    /// Encodes `list` and sends it to the device; `in_place` also the tiles that it touches.
     fn prepare(
         &mut self,
         list: &DisplayList,
         info: &ImageInfo,
+        in_place: bool,
         stream: &Stream,
-    ) -> Result<(Encoded, [u64; 4]), Error> {
+    ) -> Result<Prepared, Error> {
         if *stream.context() != self.context {
             return Err(Error::Argument("the stream belongs to another context than the painter".into()));
         }
@@ -175,20 +168,31 @@ impl Painter {
         let start = self.atlas.make_room(list)?;
         let mut masks = Vec::new();
         let encoded = Encoded::new(list, info, |sprite| self.atlas.place(sprite, &mut masks));
-        let sent = self.send(&encoded, &masks, start, stream);
+        let tiles = if in_place { tiles::touched(&encoded, info) } else { Vec::new() };
+        let sent = self.send(&encoded, &tiles, &masks, start, stream);
         if sent.is_err() {
             self.atlas.forget();
         }
         sent?;
+        let lengths = encoded.bytes().map(|part| part.len() as u64);
         let bounds = self.list.address();
-        let ops = bounds + encoded.bytes()[0].len() as u64;
-        let points = ops + encoded.bytes()[1].len() as u64;
-        Ok((encoded, [bounds, ops, points, self.atlas.memory.address()]))
+        let (ops, points) = (bounds + lengths[0], bounds + lengths[0] + lengths[1]);
+        let tile_list = if tiles.is_empty() { 0 } else { points + lengths[2] };
+        let addresses = [bounds, ops, points, self.atlas.memory.address(), tile_list];
+        Ok(Prepared { encoded, tiles, addresses })
     }
 
-    /// Sends bounds, ops and points to `list`, and `masks` to byte `start` of the atlas.
-    fn send(&mut self, encoded: &Encoded, masks: &[u8], start: usize, stream: &Stream) -> Result<(), Error> {
-        let parts = encoded.bytes();
+    /// Sends bounds, ops, points and tiles to `list`, and `masks` to byte `start` of the atlas.
+    fn send(
+        &mut self,
+        encoded: &Encoded,
+        tiles: &[u32],
+        masks: &[u8],
+        start: usize,
+        stream: &Stream,
+    ) -> Result<(), Error> {
+        let [bounds, ops, points] = encoded.bytes();
+        let parts = [bounds, ops, points, ops::bytes(tiles)];
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         let total = length + masks.len();
         if total == 0 {
@@ -211,13 +215,12 @@ impl Painter {
         Ok(())
     }
 
-    fn launch(&mut self, params: Params, region: &[Range<u32>; 2], stream: &Stream) -> Result<(), Error> {
-        let grid = (region[0].len() as u32, region[1].len() as u32);
-        if grid.0 * grid.1 > 0 {
+    fn launch(&mut self, params: &Params, stream: &Stream) -> Result<(), Error> {
+        if params.tile_count > 0 {
             let kernel = &self.context.kernels()?.draw;
             // SAFETY: `Params` mirrors the kernel's parameter. The images have the sizes in it and stay valid, as
             // whoever made them promised; the rest is ours, and freeing it waits.
-            unsafe { kernel.launch(grid, BLOCK, stream, &params.for_tiles(region)) }?;
+            unsafe { kernel.launch((params.tile_count, 1), BLOCK, stream, params) }?;
         }
         self.last.record(stream)
     }

@@ -46,6 +46,19 @@ pub(in crate::kernels) struct Op {
 
 const _: () = assert!(size_of::<Op>() == 76);
 
+/// Left, top, right and bottom in pixels.
+pub(in crate::kernels) type Edges = [f32; 4];
+
+impl Op {
+    /// Where a line leaves the middle of its shape free.
+    fn hole(&self) -> Option<Edges> {
+        let is_frame = self.kind == Kind::Rect && self.stroke != 0;
+        let inset = self.half_width + self.radius + 1.0;
+        let ([x, y], [width, height]) = (self.centre, self.half_size.map(|half| half - inset));
+        (is_frame && width > 0.0 && height > 0.0).then_some([x - width, y - height, x + width, y + height])
+    }
+}
+
 /// An encoded display list.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::kernels) struct Encoded {
@@ -65,9 +78,9 @@ impl Encoded {
         encoder.encoded
     }
 
-    /// The box around everything, as left, top, right, bottom.
-    pub fn extent(&self) -> Option<[f32; 4]> {
-        self.bounds.iter().map(|bounds| bounds.0).reduce(around)
+    /// What each shape covers, and the part in its middle that it leaves free.
+    pub fn boxes(&self) -> impl Iterator<Item = (Edges, Option<Edges>)> {
+        self.bounds.iter().zip(&self.ops).map(|(bounds, op)| (bounds.0, op.hole()))
     }
 
     /// The bytes of bounds, ops and points.
@@ -77,8 +90,8 @@ impl Encoded {
 }
 
 /// The memory of plain values.
-fn bytes<T: Copy>(values: &[T]) -> &[u8] {
-    // SAFETY: `Bounds`, `Op` and `[f32; 2]` have no padding, so every byte is initialised.
+pub(super) fn bytes<T: Copy>(values: &[T]) -> &[u8] {
+    // SAFETY: `Bounds`, `Op`, `[f32; 2]` and `u32` have no padding, so every byte is initialised.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 

@@ -1,0 +1,97 @@
+//! Which tiles of a frame a display list touches: the others are left alone.
+
+use std::ops::Range;
+
+use vision::image::ImageInfo;
+
+use super::ops::{Edges, Encoded};
+
+/// Edge of a tile in pixels, as kernels/draw.h has it.
+const TILE: usize = 32;
+
+/// Columns and rows of tiles.
+fn size(info: &ImageInfo) -> (usize, usize) {
+    (info.width.div_ceil(TILE), info.height.div_ceil(TILE))
+}
+
+/// How many tiles there are in images of `info`.
+pub(in crate::kernels) fn count(info: &ImageInfo) -> usize {
+    let (columns, rows) = size(info);
+    columns * rows
+}
+
+/// The tiles that `encoded` may touch, row by row, each as its column and 65,536 times its row.
+pub(in crate::kernels) fn touched(encoded: &Encoded, info: &ImageInfo) -> Vec<u32> {
+    let (columns, rows) = size(info);
+    let mut grid = Grid { columns, rows, marked: vec![false; columns * rows] };
+    encoded.boxes().for_each(|(bounds, hole)| grid.mark(bounds, hole));
+    let number = |index: usize| (((index / columns) << 16) | (index % columns)) as u32;
+    grid.marked.iter().enumerate().filter(|(_, marked)| **marked).map(|(index, _)| number(index)).collect()
+}
+
+struct Grid {
+    columns: usize,
+    rows: usize,
+    marked: Vec<bool>,
+}
+
+impl Grid {
+    /// Marks the tiles that `bounds` touch, but for those that lie wholly in the `hole`.
+    fn mark(&mut self, [left, top, right, bottom]: Edges, hole: Option<Edges>) {
+        let (columns, rows) = (touching(left, right, self.columns), touching(top, bottom, self.rows));
+        let free = hole
+            .map(|[left, top, right, bottom]| (within(left, right, &columns), within(top, bottom, &rows)));
+        for row in rows {
+            let line = &mut self.marked[row * self.columns..][..self.columns];
+            match &free {
+                Some((free, rows)) if rows.contains(&row) => {
+                    line[columns.start..free.start].fill(true);
+                    line[free.end..columns.end].fill(true);
+                }
+                _ => line[columns.clone()].fill(true),
+            }
+        }
+    }
+}
+
+/// The tiles, of so many, that hold something of what lies between `from` and `to`.
+fn touching(from: f32, to: f32, count: usize) -> Range<usize> {
+    let end = ((to.max(0.0) / TILE as f32).ceil() as usize).min(count);
+    ((from.max(0.0) / TILE as f32) as usize).min(end)..end
+}
+
+/// Those of `tiles` that lie wholly between `from` and `to`.
+fn within(from: f32, to: f32, tiles: &Range<usize>) -> Range<usize> {
+    let start = ((from.max(0.0) / TILE as f32).ceil() as usize).clamp(tiles.start, tiles.end);
+    start..((to.max(0.0) / TILE as f32) as usize).clamp(start, tiles.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(bounds: Edges, hole: Option<Edges>) -> Vec<usize> {
+        let mut grid = Grid { columns: 4, rows: 3, marked: vec![false; 12] };
+        grid.mark(bounds, hole);
+        (0..12).filter(|&index| grid.marked[index]).collect()
+    }
+
+    #[test]
+    fn tiles_are_those_that_the_box_touches() {
+        assert_eq!(marked([33.0, 0.0, 63.0, 31.0], None), [1]);
+        assert_eq!(marked([31.9, 31.9, 32.1, 32.1], None), [0, 1, 4, 5]);
+        assert_eq!(marked([-90.0, -90.0, 900.0, 900.0], None), (0..12).collect::<Vec<_>>());
+        assert!(marked([-9.0, -9.0, -1.0, -1.0], None).is_empty());
+        assert!(marked([900.0, 0.0, 999.0, 10.0], None).is_empty());
+    }
+
+    #[test]
+    fn what_lies_in_the_hole_stays_free() {
+        let all = [0.0, 0.0, 128.0, 96.0];
+        assert_eq!(marked(all, Some([32.0, 32.0, 96.0, 64.0])), [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]);
+        assert_eq!(marked(all, Some([33.0, 32.0, 96.0, 64.0])), [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]);
+        assert_eq!(marked(all, Some([40.0, 40.0, 50.0, 50.0])).len(), 12);
+        assert_eq!(marked(all, Some([90.0, 90.0, 20.0, 20.0])).len(), 12);
+        assert_eq!(marked([0.0, 0.0, 64.0, 32.0], Some([-500.0, -500.0, 500.0, 500.0])), Vec::<usize>::new());
+    }
+}
