@@ -55,12 +55,6 @@ impl<T> Bindings<T> {
         Ok(self.0.len() - 1)
     }
 
-    /// What belongs to `inputs`, if they came before.
-    pub fn known(&self, inputs: &mut [InputTensor]) -> Option<&T> {
-        let addresses = addresses(inputs).ok()?;
-        self.0.iter().find(|bound| bound.addresses == addresses).map(|bound| &bound.item)
-    }
-
     /// What lies at `place`.
     pub fn get(&mut self, place: usize) -> &mut T {
         &mut self.0[place].item

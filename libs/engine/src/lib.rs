@@ -15,7 +15,6 @@ pub mod log;
 mod model_file;
 pub mod onnxruntime;
 pub mod options;
-mod patience;
 mod recycling;
 pub mod shared;
 pub mod tensor;

@@ -64,15 +64,14 @@ pub struct TensorRtOptions {
     pub hardware_compatible: bool,
 }
 
-/// What the threads do that wait: on a CPU between two pieces of work, on a GPU for its results.
+/// What the CPU's threads do between two pieces of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// They sleep and leave the cores to decoding and drawing: most frames per second for a pipeline as a whole. Costs
     /// about 4 % of the speed that an idle machine has; on busy cores it is up to twice as fast as spinning.
     #[default]
     Throughput,
-    /// They spin: the least time for one batch, if the cores have nothing else to do. On a GPU they sleep until shortly
-    /// before the results usually are there.
+    /// They spin: the least time for one batch, if the cores have nothing else to do.
     Latency,
 }
 
@@ -94,7 +93,7 @@ pub struct Options {
     /// slower. But on a CPU, each with its share of the threads, none waits for another one's, and on a GPU, each in a
     /// stream of its own, one fills what another leaves idle: more frames a second. TensorRT runs one after the other.
     pub requests: usize,
-    /// What the threads are tuned for.
+    /// What the CPU's threads are tuned for.
     pub goal: Goal,
     /// Which runtime runs the network.
     pub backend: Backend,

@@ -39,8 +39,7 @@ struct Source {
     tensorrt: Option<ep::TensorRT>,
 }
 
-/// A session on a CUDA device. One thread at a time uses it, as CUDA graphs demand; the runtime, which keeps something for each
-/// thread that calls it, is called by one alone.
+/// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
 pub(super) struct CudaSession {
     bound: Bindings<Bound>,
     session: Session,
@@ -387,10 +386,6 @@ fn bind_elements<T: PrimitiveTensorElementType + std::fmt::Debug>(
 impl DeviceSession for CudaSession {
     fn stream(&self) -> &Arc<Stream> {
         &self.stream
-    }
-
-    fn is_recorded(&self, inputs: &mut [InputTensor]) -> bool {
-        self.bound.known(inputs).is_some_and(|bound| bound.graph.is_some())
     }
 
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {

@@ -75,7 +75,7 @@ fn on_cuda(
         if concurrency > 1 { format!(", {concurrency} batches at a time") } else { String::new() };
     let description = format!("ONNX Runtime {}, {}{side_by_side}", library.version(), first.description());
     let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
-    let worker = Worker::start(Runner::Device(sessions, options.goal), Arc::clone(&model))?;
+    let worker = Worker::start(Runner::Device(sessions), Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, context, concurrency, sets: AtomicUsize::new(0), worker }))
 }
 

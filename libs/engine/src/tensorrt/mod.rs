@@ -31,7 +31,7 @@ use crate::batch;
 use crate::cache::{self, Cache, Cached, Key, Lookup};
 use crate::log::{self, Severity};
 use crate::model_file::ModelFile;
-use crate::options::{Device, Goal, Options};
+use crate::options::{Device, Options};
 use crate::worker::{Runner, Worker};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
@@ -69,7 +69,6 @@ enum Origin {
 /// All that is known before an engine is there.
 struct Plan {
     job: Job,
-    goal: Goal,
     metadata: BTreeMap<String, String>,
     origin: Origin,
 }
@@ -89,10 +88,9 @@ impl Plan {
             }
         };
         let (metadata, path, precision) = (model.metadata(), path.to_owned(), options.precision);
-        let goal = options.goal;
         let options = options.tensorrt.clone();
         let job = Job { library, context, path, profiles, precision, options, last_build };
-        Ok(Self { job, goal, metadata, origin })
+        Ok(Self { job, metadata, origin })
     }
 
     /// The engine, as far as it is there already.
@@ -266,7 +264,7 @@ impl Prepared {
         });
         let description = describe(&plan, &network);
         let session = Session::new(network, signature, path)?;
-        let worker = Worker::start(Runner::Device(vec![Box::new(session)], plan.goal), Arc::clone(&model))?;
+        let worker = Worker::start(Runner::Device(vec![Box::new(session)]), Arc::clone(&model))?;
         Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
     }
 }

@@ -171,10 +171,6 @@ impl DeviceSession for Session {
         &self.stream
     }
 
-    fn is_recorded(&self, inputs: &mut [InputTensor]) -> bool {
-        self.bound.known(inputs).is_some_and(|bound| bound.graph.is_some())
-    }
-
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
         let place = self.place(inputs)?;
         device_io::settle(inputs, &self.stream)?;

@@ -220,14 +220,6 @@ impl Timer {
         self.end.record(stream)
     }
 
-    /// Whether the end has been reached.
-    ///
-    /// # Errors
-    /// As [`Event::has_happened`].
-    pub fn has_ended(&self) -> Result<bool, Error> {
-        self.end.has_happened()
-    }
-
     /// Waits for the end and returns the microseconds from the start.
     ///
     /// # Errors

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::tensorrt::{self, Prepared, Watch};
-use engine::{Device, EngineError, Goal, InferenceEngine, Options, TensorRtOptions};
+use engine::{Device, EngineError, InferenceEngine, Options, TensorRtOptions};
 
 use super::detector::OpenError;
 use super::settings::Settings;
-use super::{Backend, OptimizeFor, Precision, WarmStart};
+use super::{Backend, Precision, WarmStart};
 
 /// An engine, and why those that come before it do not run.
 pub(super) struct Chosen {
@@ -155,17 +155,9 @@ fn options(settings: &Settings, attempt: Attempt) -> Options {
         requests: settings.requests(attempt.device),
         device,
         precision,
-        goal: goal(settings.optimize_for, device),
         backend,
         tensorrt: TensorRtOptions { batch_size: settings.batch_size as usize, ..settings.tensorrt.clone() },
-    }
-}
-
-/// On a CPU threads that spin would keep the cores from decoding.
-fn goal(asked: OptimizeFor, device: Device) -> Goal {
-    match (asked, device) {
-        (OptimizeFor::Latency, Device::Cuda(_)) => Goal::Latency,
-        _ => Goal::Throughput,
+        ..Options::default()
     }
 }
 
