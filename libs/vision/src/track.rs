@@ -29,7 +29,7 @@ pub struct TrackerConfig {
     /// What is added to `new_score` for a detection on top of a followed one, times their intersection over union: it may
     /// be a second box of the same object.
     pub crowded_score: f32,
-    /// Overlap that a sure detection needs with a track: intersection over union, times the root of that of the heights.
+    /// Overlap that a sure detection needs with a track: intersection over union, times the cube of that of the heights.
     pub high_overlap: f32,
     /// Overlap that an unsure detection needs.
     pub low_overlap: f32,
@@ -232,11 +232,10 @@ impl Tracker {
     }
 }
 
-/// Intersection over union, less where the heights differ: what stands elsewhere in depth is of another height.
+/// Intersection over union, far less where the tops or the bottoms differ: who stands elsewhere in depth is somebody else.
 fn upright_overlap(a: &Rect, b: &Rect) -> f32 {
-    let [top, bottom] = [a.y.max(b.y), (a.y + a.height).min(b.y + b.height)];
-    let both = (bottom - top).max(0.0);
-    a.iou(b) * (both / (a.height + b.height - both)).sqrt()
+    let both = (a.bottom().min(b.bottom()) - a.y.max(b.y)).max(0.0);
+    a.iou(b) * (both / (a.height + b.height - both)).powi(3)
 }
 
 /// The indices of the detections that can be followed, in an order that depends on nothing but what they are.

@@ -5,14 +5,16 @@
 
 use crate::geometry::Rect;
 
-/// Standard deviation of a detection, in box sizes.
-const JITTER: f64 = 0.12;
+/// Standard deviation of a detection across and up, in box sizes.
+const JITTER: [f64; 2] = [0.09, 0.135];
 /// Standard deviation of the velocity of a new object, in box sizes per second.
 const FIRST_VELOCITY: f64 = 3.0;
 /// By how much a velocity strays in a second, in box sizes per second.
 const STRAY: f64 = 1.0;
-/// How much slower sizes change than centres.
-const SIZE_PACE: f64 = 0.3;
+/// Paces of a centre across and up: people walk across a picture far faster than into it.
+const CENTRE_PACE: [f64; 2] = [1.0, 0.15];
+/// Paces of a width and a height.
+const SIZE_PACE: [f64; 2] = [0.15, 0.15];
 /// Smallest width and height that is predicted, in pixels.
 const LEAST_SIZE: f64 = 1.0;
 
@@ -66,19 +68,21 @@ impl Motion {
     pub(super) fn new(rect: &Rect) -> Self {
         let (centre, size) = coordinates(rect);
         let scale = scale(size);
-        let axis = |pace: f64| move |at: f64| Axis::new(at, JITTER * scale, FIRST_VELOCITY * scale * pace);
-        Self { centre: centre.map(axis(1.0)), size: size.map(axis(SIZE_PACE)) }
+        let axis =
+            |at: f64, jitter: f64, pace: f64| Axis::new(at, jitter * scale, FIRST_VELOCITY * scale * pace);
+        let axes = |at: [f64; 2], pace: [f64; 2]| [0, 1].map(|i| axis(at[i], JITTER[i], pace[i]));
+        Self { centre: axes(centre, CENTRE_PACE), size: axes(size, SIZE_PACE) }
     }
 
     /// Moves on by `step` seconds. The size of a `lost` box is taken to stay as it is.
     pub(super) fn predict(&mut self, step: f64, lost: bool) -> Rect {
         let stray = (STRAY * self.scale()).powi(2);
-        for axis in &mut self.centre {
-            axis.predict(step, stray);
+        for (axis, pace) in self.centre.iter_mut().zip(CENTRE_PACE) {
+            axis.predict(step, stray * pace.powi(2));
         }
-        for axis in &mut self.size {
+        for (axis, pace) in self.size.iter_mut().zip(SIZE_PACE) {
             axis.velocity *= f64::from(!lost);
-            axis.predict(step, stray * SIZE_PACE.powi(2));
+            axis.predict(step, stray * pace.powi(2));
             axis.position = axis.position.max(LEAST_SIZE);
         }
         self.rect()
@@ -86,10 +90,12 @@ impl Motion {
 
     /// Takes the box that was seen.
     pub(super) fn correct(&mut self, seen: &Rect) {
-        let noise = (JITTER * self.scale()).powi(2);
+        let scale = self.scale();
         let (centre, size) = coordinates(seen);
-        for (axis, measured) in self.centre.iter_mut().zip(centre).chain(self.size.iter_mut().zip(size)) {
-            axis.correct(measured, noise);
+        for (index, jitter) in JITTER.into_iter().enumerate() {
+            let noise = (jitter * scale).powi(2);
+            self.centre[index].correct(centre[index], noise);
+            self.size[index].correct(size[index], noise);
         }
     }
 
