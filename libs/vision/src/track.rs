@@ -2,15 +2,18 @@
 //!
 //! Follows ByteTrack: a Kalman filter predicts every track's box, sure detections are matched first, unsure ones then keep
 //! tracks alive that would otherwise be lost, and only sure ones begin new tracks. From Hybrid-SORT come two cues that tell
-//! people apart who cross: their height, and the score, which stays low for one who is half hidden. All memory is measured
-//! in stream time, so that dropped frames and variable frame rates change nothing.
+//! people apart who cross: their height, and the score, which stays low for one who is half hidden. Where two are expected
+//! in one place and one is seen, it is the one nearer to the camera. All memory is measured in stream time, so that dropped
+//! frames and variable frame rates change nothing.
 
 mod assignment;
 mod kalman;
+mod occlusion;
 
 use crate::detection::Detection;
 use crate::geometry::Rect;
 use kalman::Motion;
+use occlusion::Company;
 use std::time::Duration;
 
 /// The name of an object, the same from frame to frame. Never given to two objects by one tracker.
@@ -39,8 +42,8 @@ pub struct TrackerConfig {
     pub confirm_frames: u32,
     /// What a detection with the score that the track had last is worth more than one with the opposite score, in overlap.
     pub same_score: f32,
-    /// What a track that was seen in the frame before is worth more than a lost one, in overlap.
-    pub just_seen: f32,
+    /// What a track in full view is worth more than one that is expected behind another, in overlap.
+    pub in_view: f32,
     /// How long an object may be out of sight and keep its name.
     pub memory: Duration,
     /// Whether an object may change its class.
@@ -59,7 +62,7 @@ impl Default for TrackerConfig {
             new_overlap: 0.3,
             confirm_frames: 2,
             same_score: 0.1,
-            just_seen: 0.2,
+            in_view: 0.3,
             memory: Duration::from_secs(3),
             class_agnostic: false,
         }
@@ -89,6 +92,8 @@ struct Track {
     frames: u32,
     /// The box expected in the current frame.
     expected: Rect,
+    /// Who else is expected there.
+    company: Company,
     /// The detection of the current frame.
     detection: Option<usize>,
 }
@@ -136,6 +141,23 @@ impl Tracker {
             track.expected = track.motion.predict(step, track.lost);
             track.detection = None;
         }
+        self.look_around();
+    }
+
+    /// Finds out who is expected before whom.
+    fn look_around(&mut self) {
+        for index in 0..self.tracks.len() {
+            let class = self.tracks[index].class;
+            let is_other = |(other, track): &(usize, &Track)| {
+                *other != index && track.id.is_some() && self.same_class(track.class, class)
+            };
+            let others = self.tracks.iter().enumerate().filter(is_other).map(|(_, track)| &track.expected);
+            self.tracks[index].company = Company::of(&self.tracks[index].expected, others);
+        }
+    }
+
+    fn same_class(&self, a: usize, b: usize) -> bool {
+        self.config.class_agnostic || a == b
     }
 
     /// Gives the detections in `candidates` to those tracks that `eligible` admits and that have none yet, so that the sum
@@ -168,19 +190,19 @@ impl Tracker {
     }
 
     fn overlap(&self, track: &Track, detection: &Detection) -> f32 {
-        let same = self.config.class_agnostic || track.class == detection.class;
+        let same = self.same_class(track.class, detection.class);
         if same { upright_overlap(&track.expected, &detection.rect) } else { 0.0 }
     }
 
     /// What speaks for a pair besides its overlap.
     fn bonus(&self, track: &Track, detection: &Detection) -> f32 {
         let same_score = 1.0 - (track.score - detection.score).abs().min(1.0);
-        self.config.same_score * same_score + if track.lost { 0.0 } else { self.config.just_seen }
+        self.config.same_score * same_score + self.config.in_view * (1.0 - track.company.before)
     }
 
     fn follow(&mut self, track: usize, index: usize, detection: &Detection) {
         let track = &mut self.tracks[track];
-        track.motion.correct(&detection.rect);
+        track.motion.correct(&detection.rect, track.company.around.into());
         track.class = detection.class;
         track.score = detection.score;
         track.seen = self.now;
@@ -203,6 +225,7 @@ impl Tracker {
                     lost: false,
                     frames: 1,
                     expected: rect,
+                    company: Company::default(),
                     detection: Some(index),
                 });
             }

@@ -15,6 +15,8 @@ const STRAY: f64 = 1.0;
 const CENTRE_PACE: [f64; 2] = [1.0, 0.15];
 /// Paces of a width and a height.
 const SIZE_PACE: [f64; 2] = [0.15, 0.15];
+/// By how many times a detection jitters more where other boxes take all of its place.
+const CROWD_JITTER: f64 = 1.5;
 /// Smallest width and height that is predicted, in pixels.
 const LEAST_SIZE: f64 = 1.0;
 
@@ -88,15 +90,23 @@ impl Motion {
         self.rect()
     }
 
-    /// Takes the box that was seen.
-    pub(super) fn correct(&mut self, seen: &Rect) {
-        let scale = self.scale();
+    /// Takes the box that was seen. The share `crowd` of the place is taken by other boxes, 0 to 1: there a box may be cut,
+    /// or be one around two people.
+    pub(super) fn correct(&mut self, seen: &Rect, crowd: f64) {
+        let scale = self.scale() * (1.0 + CROWD_JITTER * crowd);
         let (centre, size) = coordinates(seen);
         for (index, jitter) in JITTER.into_iter().enumerate() {
             let noise = (jitter * scale).powi(2);
-            self.centre[index].correct(centre[index], noise);
+            let within = self.within(index, centre[index], size[index]);
+            self.centre[index].correct(centre[index] + crowd * (within - centre[index]), noise);
             self.size[index].correct(size[index], noise);
         }
+    }
+
+    /// The place nearest to the expected one where a box of the expected size fits into the one seen, or around it.
+    fn within(&self, index: usize, centre: f64, size: f64) -> f64 {
+        let slack = (size - self.size[index].position).abs() / 2.0;
+        self.centre[index].position.max(centre - slack).min(centre + slack)
     }
 
     fn scale(&self) -> f64 {
@@ -135,7 +145,7 @@ mod tests {
             let step = if frame % 3 == 0 { 0.08 } else { 0.02 };
             now += step;
             motion.predict(step, false);
-            motion.correct(&at(now));
+            motion.correct(&at(now), 0.0);
         }
         (motion, now)
     }
@@ -155,7 +165,7 @@ mod tests {
         let mut motion = Motion::new(&grown(0.0));
         for frame in 1..=50 {
             motion.predict(0.04, false);
-            motion.correct(&grown(f64::from(frame) * 0.04));
+            motion.correct(&grown(f64::from(frame) * 0.04), 0.0);
         }
         let (mut seen, before) = (motion, motion.rect().width);
         assert!(seen.predict(1.0, false).width > before + 20.0);
@@ -180,10 +190,10 @@ mod tests {
         let mut motion = Motion::new(&at(0.0));
         for _ in 0..30 {
             motion.predict(0.04, false);
-            motion.correct(&at(0.0));
+            motion.correct(&at(0.0), 0.0);
         }
         motion.predict(0.04, false);
-        motion.correct(&at(0.25));
+        motion.correct(&at(0.25), 0.0);
         let x = motion.rect().x;
         assert!(x > 101.0 && x < 125.0, "{x}");
     }
