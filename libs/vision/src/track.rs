@@ -3,8 +3,9 @@
 //! Follows ByteTrack: a Kalman filter predicts every track's box, sure detections are matched first, unsure ones then keep
 //! tracks alive that would otherwise be lost, and only sure ones begin new tracks. From Hybrid-SORT come two cues that tell
 //! people apart who cross: their height, and the score, which stays low for one who is half hidden. Where two are expected
-//! in one place and one is seen, it is the one nearer to the camera. All memory is measured in stream time, so that dropped
-//! frames and variable frame rates change nothing.
+//! in one place and one is seen, it is the one nearer to the camera. Who comes back elsewhere than expected, but within
+//! reach, keeps the name. All memory is measured in stream time, so that dropped frames and variable frame rates change
+//! nothing.
 
 mod assignment;
 mod kalman;
@@ -44,6 +45,11 @@ pub struct TrackerConfig {
     pub same_score: f32,
     /// What a track in full view is worth more than one that is expected behind another, in overlap.
     pub in_view: f32,
+    /// How far from the expected place a lost object may come back rather than a new one begin, in heights: across, and
+    /// across for every second out of sight.
+    pub reach: [f32; 2],
+    /// How far up or down, in heights.
+    pub reach_up: f32,
     /// How long an object may be out of sight and keep its name.
     pub memory: Duration,
     /// Whether an object may change its class.
@@ -63,9 +69,30 @@ impl Default for TrackerConfig {
             confirm_frames: 2,
             same_score: 0.1,
             in_view: 0.3,
+            reach: [0.5, 1.0],
+            reach_up: 0.25,
             memory: Duration::from_secs(3),
             class_agnostic: false,
         }
+    }
+}
+
+impl TrackerConfig {
+    /// What speaks for a pair besides its overlap.
+    fn bonus(&self, track: &Track, detection: &Detection) -> f32 {
+        let same_score = 1.0 - (track.score - detection.score).abs().min(1.0);
+        self.same_score * same_score + self.in_view * (1.0 - track.company.before)
+    }
+
+    /// How far a detection is from where a track unseen for the time `unseen` is expected: 1 is out of reach. Of top and
+    /// bottom the closer counts, since half of the object may be hidden.
+    fn distance(&self, track: &Track, detection: &Detection, unseen: Duration) -> f32 {
+        let (expected, found) = (&track.expected, &detection.rect);
+        let height = expected.height.max(found.height);
+        let across = (expected.centre().0 - found.centre().0).abs();
+        let up = (expected.y - found.y).abs().min((expected.bottom() - found.bottom()).abs());
+        let reach = self.reach[0] + self.reach[1] * unseen.as_secs_f32();
+        (across / (height * reach)).hypot(up / (height * self.reach_up))
     }
 }
 
@@ -114,9 +141,10 @@ impl Tracker {
         let TrackerConfig { high_overlap, low_overlap, new_overlap, .. } = self.config;
         let before = self.now;
         self.now = pts;
-        let rest = self.match_with(detections, high, high_overlap, |track| track.id.is_some());
-        self.match_with(detections, low, low_overlap, |track| track.id.is_some() && track.seen == before);
-        let rest = self.match_with(detections, rest, new_overlap, |track| track.id.is_none());
+        let rest = self.match_near(detections, high, high_overlap, |track| track.id.is_some());
+        self.match_near(detections, low, low_overlap, |track| track.id.is_some() && track.seen == before);
+        let rest = self.match_near(detections, rest, new_overlap, |track| track.id.is_none());
+        let rest = self.bring_back(detections, rest);
         self.tracks.retain(|track| track.id.is_some() || track.detection.is_some());
         self.begin(detections, &rest);
         self.names(detections.len())
@@ -160,44 +188,56 @@ impl Tracker {
         self.config.class_agnostic || a == b
     }
 
-    /// Gives the detections in `candidates` to those tracks that `eligible` admits and that have none yet, so that the sum
-    /// of the likenesses is greatest. Returns the detections left over.
-    fn match_with(
+    /// Gives the detections in `candidates` to those tracks that `eligible` admits, where they overlap by `least`. Returns
+    /// the detections left over.
+    fn match_near(
         &mut self,
         detections: &[Detection],
         candidates: Vec<usize>,
         least: f32,
         eligible: impl Fn(&Track) -> bool,
     ) -> Vec<usize> {
-        let free = |index: &usize| self.tracks[*index].detection.is_none() && eligible(&self.tracks[*index]);
-        let tracks: Vec<_> = (0..self.tracks.len()).filter(free).collect();
+        let config = self.config;
+        self.match_by(detections, candidates, |track, detection| {
+            let overlap = upright_overlap(&track.expected, &detection.rect);
+            let is_near = overlap >= least && overlap > 0.0 && eligible(track);
+            is_near.then(|| overlap + config.bonus(track, detection))
+        })
+    }
+
+    /// Gives detections that would begin a track to lost ones who could have come there. Returns those left over.
+    fn bring_back(&mut self, detections: &[Detection], candidates: Vec<usize>) -> Vec<usize> {
+        let (config, now) = (self.config, self.now);
+        let new: Vec<_> = candidates.into_iter().filter(|&index| self.may_begin(detections, index)).collect();
+        self.match_by(detections, new, |track, detection| {
+            let distance = config.distance(track, detection, now.saturating_sub(track.seen));
+            (track.id.is_some() && distance < 1.0).then_some(1.0 - distance)
+        })
+    }
+
+    /// Gives the detections in `candidates` to the tracks of their class that have none yet, so that the sum of `gain` is
+    /// greatest; `None` is for what cannot be. Returns the detections left over.
+    fn match_by(
+        &mut self,
+        detections: &[Detection],
+        candidates: Vec<usize>,
+        gain: impl Fn(&Track, &Detection) -> Option<f32>,
+    ) -> Vec<usize> {
         let mut pairs = Vec::new();
-        for (row, &track) in tracks.iter().enumerate() {
+        for (row, track) in self.tracks.iter().enumerate().filter(|(_, track)| track.detection.is_none()) {
             for (column, &candidate) in candidates.iter().enumerate() {
-                let (track, detection) = (&self.tracks[track], &detections[candidate]);
-                let overlap = self.overlap(track, detection);
-                if overlap >= least && overlap > 0.0 {
-                    pairs.push((row, column, f64::from(overlap + self.bonus(track, detection))));
+                let detection = &detections[candidate];
+                if self.same_class(track.class, detection.class) {
+                    pairs.extend(gain(track, detection).map(|gain| (row, column, f64::from(gain))));
                 }
             }
         }
         let mut left = vec![true; candidates.len()];
-        for (row, column) in assignment::best(tracks.len(), candidates.len(), &pairs) {
+        for (row, column) in assignment::best(self.tracks.len(), candidates.len(), &pairs) {
             left[column] = false;
-            self.follow(tracks[row], candidates[column], &detections[candidates[column]]);
+            self.follow(row, candidates[column], &detections[candidates[column]]);
         }
         candidates.into_iter().zip(left).filter_map(|(candidate, left)| left.then_some(candidate)).collect()
-    }
-
-    fn overlap(&self, track: &Track, detection: &Detection) -> f32 {
-        let same = self.same_class(track.class, detection.class);
-        if same { upright_overlap(&track.expected, &detection.rect) } else { 0.0 }
-    }
-
-    /// What speaks for a pair besides its overlap.
-    fn bonus(&self, track: &Track, detection: &Detection) -> f32 {
-        let same_score = 1.0 - (track.score - detection.score).abs().min(1.0);
-        self.config.same_score * same_score + self.config.in_view * (1.0 - track.company.before)
     }
 
     fn follow(&mut self, track: usize, index: usize, detection: &Detection) {
@@ -214,8 +254,7 @@ impl Tracker {
     fn begin(&mut self, detections: &[Detection], unmatched: &[usize]) {
         for &index in unmatched {
             let Detection { rect, score, class } = detections[index];
-            let crowd = self.crowd(detections, &detections[index]);
-            if score >= self.config.new_score + self.config.crowded_score * crowd {
+            if self.may_begin(detections, index) {
                 self.tracks.push(Track {
                     id: None,
                     class,
@@ -230,6 +269,12 @@ impl Tracker {
                 });
             }
         }
+    }
+
+    /// Whether a detection is sure enough to be somebody new.
+    fn may_begin(&self, detections: &[Detection], index: usize) -> bool {
+        let crowd = self.crowd(detections, &detections[index]);
+        detections[index].score >= self.config.new_score + self.config.crowded_score * crowd
     }
 
     /// The greatest overlap of `detection` with the detection of a named track of its class.
