@@ -197,4 +197,45 @@ mod tests {
         let x = motion.rect().x;
         assert!(x > 101.0 && x < 125.0, "{x}");
     }
+
+    /// The centre and width after a box that is seen twice as wide, towards the right.
+    fn widened(crowd: f64) -> (f64, f64) {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0), 0.0);
+        }
+        motion.predict(0.04, false);
+        motion.correct(&Rect { width: 120.0, ..at(0.0) }, crowd);
+        (motion.centre[0].position - 130.0, motion.size[0].position - 60.0)
+    }
+
+    #[test]
+    fn a_box_around_two_moves_nobody() {
+        let ((alone, alone_wider), (crowded, crowded_wider)) = (widened(0.0), widened(1.0));
+        assert!(alone > 5.0 && crowded.abs() < 0.1, "{alone} {crowded}");
+        assert!(alone_wider > 2.0 * crowded_wider && crowded_wider > 0.0, "{alone_wider} {crowded_wider}");
+    }
+
+    #[test]
+    fn up_and_down_is_slower_than_across() {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0), 0.0);
+        }
+        motion.predict(0.04, false);
+        motion.correct(&Rect { x: 120.0, y: 70.0, ..at(0.0) }, 0.0);
+        let (across, up) = (motion.rect().x - 100.0, motion.rect().y - 50.0);
+        assert!(across > 2.0 * up && up > 0.0, "{across} {up}");
+    }
+
+    #[test]
+    fn what_cannot_be_computed_does_not_panic() {
+        let mut motion = Motion::new(&Rect { x: f32::MAX, y: -f32::MAX, width: f32::MAX, height: 1e-30 });
+        for crowd in [0.0, 1.0, f64::NAN] {
+            motion.predict(1e9, false);
+            motion.correct(&Rect { x: f32::MIN, y: f32::MAX, width: 1.0, height: f32::MAX }, crowd);
+        }
+    }
 }
