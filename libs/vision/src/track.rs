@@ -199,9 +199,9 @@ impl Tracker {
     ) -> Vec<usize> {
         let config = self.config;
         self.match_by(detections, candidates, |track, detection| {
-            let overlap = upright_overlap(&track.expected, &detection.rect);
-            let is_near = overlap >= least && overlap > 0.0 && eligible(track);
-            is_near.then(|| overlap + config.bonus(track, detection))
+            let overlap = eligible(track).then(|| upright_overlap(&track.expected, &detection.rect));
+            let near = overlap.filter(|&overlap| overlap >= least && overlap > 0.0);
+            near.map(|overlap| overlap + config.bonus(track, detection))
         })
     }
 
