@@ -5,14 +5,18 @@
 
 use crate::geometry::Rect;
 
-/// Standard deviation of a detection, in box sizes.
-const JITTER: f64 = 0.12;
+/// Standard deviation of a detection across and up, in box sizes.
+const JITTER: [f64; 2] = [0.09, 0.135];
 /// Standard deviation of the velocity of a new object, in box sizes per second.
 const FIRST_VELOCITY: f64 = 3.0;
 /// By how much a velocity strays in a second, in box sizes per second.
 const STRAY: f64 = 1.0;
-/// How much slower sizes change than centres.
-const SIZE_PACE: f64 = 0.3;
+/// Paces of a centre across and up: people walk across a picture far faster than into it.
+const CENTRE_PACE: [f64; 2] = [1.0, 0.15];
+/// Paces of a width and a height.
+const SIZE_PACE: [f64; 2] = [0.15, 0.15];
+/// By how many times a detection jitters more where other boxes take all of its place.
+const CROWD_JITTER: f64 = 1.5;
 /// Smallest width and height that is predicted, in pixels.
 const LEAST_SIZE: f64 = 1.0;
 
@@ -66,31 +70,43 @@ impl Motion {
     pub(super) fn new(rect: &Rect) -> Self {
         let (centre, size) = coordinates(rect);
         let scale = scale(size);
-        let axis = |pace: f64| move |at: f64| Axis::new(at, JITTER * scale, FIRST_VELOCITY * scale * pace);
-        Self { centre: centre.map(axis(1.0)), size: size.map(axis(SIZE_PACE)) }
+        let axis =
+            |at: f64, jitter: f64, pace: f64| Axis::new(at, jitter * scale, FIRST_VELOCITY * scale * pace);
+        let axes = |at: [f64; 2], pace: [f64; 2]| [0, 1].map(|i| axis(at[i], JITTER[i], pace[i]));
+        Self { centre: axes(centre, CENTRE_PACE), size: axes(size, SIZE_PACE) }
     }
 
     /// Moves on by `step` seconds. The size of a `lost` box is taken to stay as it is.
     pub(super) fn predict(&mut self, step: f64, lost: bool) -> Rect {
         let stray = (STRAY * self.scale()).powi(2);
-        for axis in &mut self.centre {
-            axis.predict(step, stray);
+        for (axis, pace) in self.centre.iter_mut().zip(CENTRE_PACE) {
+            axis.predict(step, stray * pace.powi(2));
         }
-        for axis in &mut self.size {
+        for (axis, pace) in self.size.iter_mut().zip(SIZE_PACE) {
             axis.velocity *= f64::from(!lost);
-            axis.predict(step, stray * SIZE_PACE.powi(2));
+            axis.predict(step, stray * pace.powi(2));
             axis.position = axis.position.max(LEAST_SIZE);
         }
         self.rect()
     }
 
-    /// Takes the box that was seen.
-    pub(super) fn correct(&mut self, seen: &Rect) {
-        let noise = (JITTER * self.scale()).powi(2);
+    /// Takes the box that was seen. The share `crowd` of the place is taken by other boxes, 0 to 1: there a box may be cut,
+    /// or be one around two people.
+    pub(super) fn correct(&mut self, seen: &Rect, crowd: f64) {
+        let scale = self.scale() * (1.0 + CROWD_JITTER * crowd);
         let (centre, size) = coordinates(seen);
-        for (axis, measured) in self.centre.iter_mut().zip(centre).chain(self.size.iter_mut().zip(size)) {
-            axis.correct(measured, noise);
+        for (index, jitter) in JITTER.into_iter().enumerate() {
+            let noise = (jitter * scale).powi(2);
+            let within = self.within(index, centre[index], size[index]);
+            self.centre[index].correct(centre[index] + crowd * (within - centre[index]), noise);
+            self.size[index].correct(size[index], noise);
         }
+    }
+
+    /// The place nearest to the expected one where a box of the expected size fits into the one seen, or around it.
+    fn within(&self, index: usize, centre: f64, size: f64) -> f64 {
+        let slack = (size - self.size[index].position).abs() / 2.0;
+        self.centre[index].position.max(centre - slack).min(centre + slack)
     }
 
     fn scale(&self) -> f64 {
@@ -129,7 +145,7 @@ mod tests {
             let step = if frame % 3 == 0 { 0.08 } else { 0.02 };
             now += step;
             motion.predict(step, false);
-            motion.correct(&at(now));
+            motion.correct(&at(now), 0.0);
         }
         (motion, now)
     }
@@ -149,7 +165,7 @@ mod tests {
         let mut motion = Motion::new(&grown(0.0));
         for frame in 1..=50 {
             motion.predict(0.04, false);
-            motion.correct(&grown(f64::from(frame) * 0.04));
+            motion.correct(&grown(f64::from(frame) * 0.04), 0.0);
         }
         let (mut seen, before) = (motion, motion.rect().width);
         assert!(seen.predict(1.0, false).width > before + 20.0);
@@ -174,11 +190,52 @@ mod tests {
         let mut motion = Motion::new(&at(0.0));
         for _ in 0..30 {
             motion.predict(0.04, false);
-            motion.correct(&at(0.0));
+            motion.correct(&at(0.0), 0.0);
         }
         motion.predict(0.04, false);
-        motion.correct(&at(0.25));
+        motion.correct(&at(0.25), 0.0);
         let x = motion.rect().x;
         assert!(x > 101.0 && x < 125.0, "{x}");
+    }
+
+    /// The centre and width after a box that is seen twice as wide, towards the right.
+    fn widened(crowd: f64) -> (f64, f64) {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0), 0.0);
+        }
+        motion.predict(0.04, false);
+        motion.correct(&Rect { width: 120.0, ..at(0.0) }, crowd);
+        (motion.centre[0].position - 130.0, motion.size[0].position - 60.0)
+    }
+
+    #[test]
+    fn a_box_around_two_moves_nobody() {
+        let ((alone, alone_wider), (crowded, crowded_wider)) = (widened(0.0), widened(1.0));
+        assert!(alone > 5.0 && crowded.abs() < 0.1, "{alone} {crowded}");
+        assert!(alone_wider > 2.0 * crowded_wider && crowded_wider > 0.0, "{alone_wider} {crowded_wider}");
+    }
+
+    #[test]
+    fn up_and_down_is_slower_than_across() {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0), 0.0);
+        }
+        motion.predict(0.04, false);
+        motion.correct(&Rect { x: 120.0, y: 70.0, ..at(0.0) }, 0.0);
+        let (across, up) = (motion.rect().x - 100.0, motion.rect().y - 50.0);
+        assert!(across > 2.0 * up && up > 0.0, "{across} {up}");
+    }
+
+    #[test]
+    fn what_cannot_be_computed_does_not_panic() {
+        let mut motion = Motion::new(&Rect { x: f32::MAX, y: -f32::MAX, width: f32::MAX, height: 1e-30 });
+        for crowd in [0.0, 1.0, f64::NAN] {
+            motion.predict(1e9, false);
+            motion.correct(&Rect { x: f32::MIN, y: f32::MAX, width: 1.0, height: f32::MAX }, crowd);
+        }
     }
 }

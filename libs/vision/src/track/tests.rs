@@ -67,6 +67,44 @@ fn people_who_cross_behind_one_another_keep_their_names() {
     assert_ne!(ids(&names, 0), ids(&names, 1));
 }
 
+/// One stands, one passes behind; where they overlap there is one box around both. The name of that box first.
+fn merged(config: TrackerConfig) -> (BTreeSet<u64>, BTreeSet<u64>, BTreeSet<u64>) {
+    let around = |a: Rect, b: Rect| {
+        Rect::from_corners(a.x.min(b.x), a.y.min(b.y), a.right().max(b.right()), a.bottom().max(b.bottom()))
+    };
+    let scene = |frame: u32| {
+        let (stands, passes) = (person(200.0, 50.0), person(400.0 - 4.0 * frame as f32, 38.0));
+        let apart = (stands.rect.x - passes.rect.x).abs();
+        let both = Detection { rect: around(stands.rect, passes.rect), ..stands };
+        if apart < 30.0 { vec![both] } else { vec![stands, passes] }
+    };
+    let names = play(&mut Tracker::new(config), 100, scene);
+    let (one, two): (Vec<_>, Vec<_>) = names.into_iter().partition(|frame| frame.len() == 1);
+    (ids(&one, 0), ids(&two, 0), ids(&two, 1))
+}
+
+#[test]
+fn one_box_around_two_is_the_nearer_ones() {
+    let (both, stands, passes) = merged(TrackerConfig::default());
+    assert_eq!((both, stands, passes), ([1].into(), [1].into(), [2].into()));
+    let (both, ..) = merged(TrackerConfig { in_view: 0.0, ..TrackerConfig::default() });
+    assert!(both.contains(&2), "{both:?}");
+}
+
+#[test]
+fn who_turns_round_out_of_sight_keeps_the_name_within_reach() {
+    let names_after = |x: f32, y: f32| {
+        let mut tracker = tracker();
+        play(&mut tracker, 30, |frame| vec![person(4.0 * frame as f32, 50.0)]);
+        let back = |frame: u32| tracker.update((70 + frame) * FRAME, &[person(x, y)])[0];
+        (0..3).map(back).collect::<Vec<_>>()
+    };
+    assert_eq!(names_after(110.0, 50.0), [Some(TrackId(1)); 3], "expected at 270");
+    let new = [None, Some(TrackId(2)), Some(TrackId(2))];
+    assert_eq!(names_after(800.0, 50.0), new, "nobody is that fast");
+    assert_eq!(names_after(110.0, 140.0), new, "nor comes so much nearer");
+}
+
 #[test]
 fn the_half_hidden_one_keeps_the_name_with_the_low_score() {
     // Side by side, and from frame 20 on where the other one was just now.
