@@ -4,6 +4,7 @@
 #[path = "../../../gpu/tests/harness/mod.rs"]
 mod harness;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use osha::corpus::Corpus;
@@ -28,7 +29,15 @@ fn rows_of(hits: &[(usize, f32)]) -> Vec<usize> {
 /// Both find the same rows in the same order.
 fn assert_same(a: &dyn VectorSearch, b: &dyn VectorSearch, query: &[f32], limit: usize) {
     let (a, b) = (a.search(query, limit).unwrap(), b.search(query, limit).unwrap());
-    assert_eq!(rows_of(&a), rows_of(&b), "limit {limit}:\n{a:?}\n{b:?}");
+    assert_eq!(rows_of(&a), rows_of(&b), "limit {limit}");
+    assert!(a.iter().zip(&b).all(|(a, b)| (a.1 - b.1).abs() < 1e-4));
+}
+
+/// Both find rows with the same scores: among many, two may be so near that rounding decides on their order.
+fn assert_alike(a: &dyn VectorSearch, b: &dyn VectorSearch, query: &[f32], limit: usize) {
+    let (a, b) = (a.search(query, limit).unwrap(), b.search(query, limit).unwrap());
+    assert_eq!(a.len(), b.len());
+    assert_eq!(rows_of(&a).into_iter().collect::<BTreeSet<_>>().len(), a.len(), "a row comes twice");
     assert!(a.iter().zip(&b).all(|(a, b)| (a.1 - b.1).abs() < 1e-4));
 }
 
@@ -37,7 +46,8 @@ fn it_finds_what_the_scan_finds(engine: &dyn VectorEngine) {
         let rows = numbers(rows * dimension);
         let (found, scan) = (engine.load(dimension, &rows).unwrap(), Scan.load(dimension, &rows).unwrap());
         for query in numbers(30 * dimension).chunks_exact(dimension) {
-            [1, 2, 10, 100, 500].into_iter().for_each(|limit| assert_same(&*found, &*scan, query, limit));
+            [1, 2, 10].into_iter().for_each(|limit| assert_same(&*found, &*scan, query, limit));
+            [100, 500, 3_000].into_iter().for_each(|limit| assert_alike(&*found, &*scan, query, limit));
         }
         assert_eq!(found.rows(), rows);
     }
