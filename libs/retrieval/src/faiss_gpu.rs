@@ -178,9 +178,14 @@ pub struct GpuFirst {
 }
 
 impl GpuFirst {
-    /// `report` is told once why `otherwise` is used.
-    pub fn new(otherwise: Box<dyn VectorEngine>, report: fn(&str)) -> Self {
-        Self { otherwise, report, reported: AtomicBool::new(false) }
+    /// The engine for a corpus of `rows`. `report` is told once why `otherwise` is used, if it is.
+    pub fn choose(rows: usize, otherwise: Box<dyn VectorEngine>, report: fn(&str)) -> Box<dyn VectorEngine> {
+        let this = Self { otherwise, report, reported: AtomicBool::new(false) };
+        if rows >= LEAST_ROWS {
+            return Box::new(this);
+        }
+        this.report(&format!("{rows} are few, GPU memory pays from {LEAST_ROWS} on"));
+        this.otherwise
     }
 
     fn report(&self, reason: &str) {

@@ -99,7 +99,7 @@ fn report(reason: &str) {
 fn reports() -> usize {
     let rows = numbers((LEAST_ROWS + 7) * 32);
     let before = REPORTS.load(Ordering::Relaxed);
-    let engine = GpuFirst::new(Box::new(Scan), report);
+    let engine = GpuFirst::choose(LEAST_ROWS + 7, Box::new(Scan), report);
     let scan = Scan.load(32, &rows).unwrap();
     for _ in 0..2 {
         let found = engine.load(32, &rows).unwrap();
@@ -123,9 +123,10 @@ fn many_rows_are_searched_in_gpu_memory() {
 
 fn few_rows_are_left_to_the_cpu() {
     let before = REPORTS.load(Ordering::Relaxed);
-    let found = GpuFirst::new(Box::new(Scan), report).load(2, &[1.0, 0.0, 0.0, 1.0]).unwrap();
+    let engine = GpuFirst::choose(2, Box::new(Scan), report);
+    let found = engine.load(2, &[1.0, 0.0, 0.0, 1.0]).unwrap();
     assert_eq!(found.search(&[0.0, 1.0], 1).unwrap(), [(1, 1.0)]);
-    assert_eq!(REPORTS.load(Ordering::Relaxed), before);
+    assert_eq!((engine.name(), REPORTS.load(Ordering::Relaxed) - before), ("scan", 1));
 }
 
 fn without_a_gpu_the_cpu_answers() {
