@@ -12,9 +12,13 @@ const OVERHEAD: usize = 512 << 20;
 
 /// Why FAISS cannot use a device of this compute capability with a driver of this CUDA version; `None` if it can.
 pub fn unusable(driver: (u32, u32), capability: (u32, u32)) -> Option<String> {
-    let Some(runtime) = cuda::linked_runtime() else {
-        return Some("this program is linked with no CUDA runtime".into());
-    };
+    match cuda::linked_runtime() {
+        Some(runtime) => unfit(runtime, driver, capability),
+        None => Some("this program is linked with no CUDA runtime".into()),
+    }
+}
+
+fn unfit(runtime: (u32, u32), driver: (u32, u32), capability: (u32, u32)) -> Option<String> {
     if driver.0 < runtime.0 {
         return Some(format!(
             "the driver knows CUDA up to {}.{}, FAISS needs {}.0",
@@ -90,7 +94,8 @@ mod tests {
 
     #[test]
     fn an_old_driver_is_named() {
-        let reason = unusable((11, 8), (9, 0)).unwrap();
-        assert!(reason.starts_with("the driver knows CUDA up to 11.8, FAISS needs 1"), "{reason}");
+        let reason = unfit((13, 0), (12, 8), (9, 0)).unwrap();
+        assert_eq!(reason, "the driver knows CUDA up to 12.8, FAISS needs 13.0");
+        assert_eq!(unfit((13, 2), (13, 0), (99, 0)), None, "minor versions work with each other");
     }
 }

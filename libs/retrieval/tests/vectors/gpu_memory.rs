@@ -10,7 +10,7 @@ use super::{assert_same, harness, numbers};
 
 /// What holds for every engine.
 pub mod shared {
-    properties!(retrieval::FaissGpu::default());
+    properties!(retrieval::FaissGpu::default(), "gpu_memory");
 }
 
 pub const TESTS: &[harness::Test] = crate::tests![

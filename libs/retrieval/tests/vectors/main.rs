@@ -100,18 +100,19 @@ fn threads_share_what_is_loaded(engine: &dyn VectorEngine) {
 
 /// The properties above, each as a test of its own, for one engine.
 macro_rules! properties {
-    ($engine:expr) => {
-        properties!($engine; it_finds_what_the_scan_finds, empty_short_and_wrong_are_no_crash,
+    ($engine:expr, $name:literal) => {
+        properties!($engine, $name; it_finds_what_the_scan_finds, empty_short_and_wrong_are_no_crash,
             a_query_that_is_no_number_is_no_crash, standards_are_the_same_with_either, threads_share_what_is_loaded);
     };
-    ($engine:expr; $($name:ident),+) => {
-        $(pub fn $name() { crate::$name(&$engine); })+
-        pub const TESTS: &[crate::harness::Test] = crate::tests![$($name),+];
+    ($engine:expr, $name:literal; $($property:ident),+) => {
+        $(fn $property() { crate::$property(&$engine); })+
+        pub const TESTS: &[crate::harness::Test] =
+            &[$((concat!($name, "::", stringify!($property)), $property as fn())),+];
     };
 }
 
 mod cpu {
-    properties!(retrieval::Faiss);
+    properties!(retrieval::Faiss, "cpu");
 }
 
 #[cfg(feature = "faiss-gpu")]
