@@ -184,7 +184,7 @@ impl GpuFirst {
         if rows >= LEAST_ROWS {
             return Box::new(this);
         }
-        this.report(&format!("{rows} are few, GPU memory pays from {LEAST_ROWS} on"));
+        this.report(&format!("{rows} rows are few, GPU memory pays from {LEAST_ROWS} on"));
         this.otherwise
     }
 
