@@ -116,8 +116,8 @@ struct InGpu {
 }
 
 impl InGpu {
-    /// The best rows, best first; `None` if too many are alike for FAISS to pick them.
-    fn found(&self, query: &[f32], limit: usize) -> Result<Option<Vec<(usize, f32)>>, VectorError> {
+    /// The best rows, best first. If too many are alike for FAISS to pick them, the host goes through all.
+    fn found(&self, query: &[f32], limit: usize) -> Result<Vec<(usize, f32)>, VectorError> {
         let queries = self.fold.queries(query);
         let slack = self.slack(query);
         let mut each = (limit + 1).next_multiple_of(CHEAP);
@@ -125,11 +125,11 @@ impl InGpu {
             let all = self.fold.long_rows();
             let lists = self.lists(&queries, each.min(all))?;
             if let Some(rows) = contenders(&lists, each >= all, limit, slack) {
-                return Ok(Some(self.ranked(query, &rows, limit)));
+                return Ok(self.ranked(query, rows.into_iter(), limit));
             }
             each *= 4;
         }
-        Ok(None)
+        Ok(self.ranked(query, 0..self.fold.rows, limit))
     }
 
     /// The best `each` rows of each place in a long row.
@@ -146,10 +146,11 @@ impl InGpu {
         2.0 * self.fold.dimension as f32 * f32::EPSILON * length(query) * self.longest
     }
 
-    fn ranked(&self, query: &[f32], rows: &[usize], limit: usize) -> Vec<(usize, f32)> {
-        let dimension = self.fold.dimension;
-        let score = |row: usize| dot(&self.rows()[row * dimension..][..dimension], query);
-        let mut hits: Vec<_> = rows.iter().map(|row| (*row, score(*row))).collect();
+    /// The best of `rows`, without those whose score is no number.
+    fn ranked(&self, query: &[f32], rows: impl Iterator<Item = usize>, limit: usize) -> Vec<(usize, f32)> {
+        let (dimension, all) = (self.fold.dimension, self.rows());
+        let scored = rows.map(|row| (row, dot(&all[row * dimension..][..dimension], query)));
+        let mut hits: Vec<_> = scored.filter(|(_, score)| !score.is_nan()).collect();
         largest_first(&mut hits);
         hits.truncate(limit);
         hits
@@ -162,7 +163,7 @@ impl VectorSearch for InGpu {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.found(query, limit)?.map_or_else(|| self.host.search(query, limit), Ok)
+        self.found(query, limit)
     }
 
     fn rows(&self) -> &[f32] {

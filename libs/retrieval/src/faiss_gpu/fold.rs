@@ -55,7 +55,8 @@ impl Fold {
 }
 
 /// The rows that may be among the `limit` best if scores that differ by up to `slack` may be in any order. `None` if such
-/// a row may be missing from `lists`, each of which is in order and, unless they are `complete`, was cut off at its end.
+/// a row may be missing from `lists`, each of which is in order and, unless they are `complete`, was cut off at its end;
+/// also if numbers are too large for there to be an order.
 pub fn contenders(
     lists: &[Vec<(usize, f32)>],
     complete: bool,
@@ -66,7 +67,7 @@ pub fn contenders(
     largest_first(&mut all);
     let least = all.get(limit.checked_sub(1)?)?.1 - slack;
     let reaches_far = |list: &Vec<(usize, f32)>| list.last().is_some_and(|(_, score)| *score < least);
-    if !complete && !lists.iter().all(reaches_far) {
+    if least.is_nan() || !complete && !lists.iter().all(reaches_far) {
         return None;
     }
     Some(all.into_iter().take_while(|(_, score)| *score >= least).map(|(row, _)| row).collect())
@@ -75,6 +76,8 @@ pub fn contenders(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use osha::retrieval::vectors::dot;
+    use osha::retrieval::{Scan, VectorEngine};
 
     const FOLD: Fold = Fold { width: 2, dimension: 3, rows: 5 };
 
@@ -107,5 +110,49 @@ mod tests {
         assert_eq!(contenders(&lists, true, 5, 0.0), None, "there are not as many");
         assert_eq!(contenders(&[vec![], vec![(1, 1.0)]], false, 1, 0.0), None);
         assert_eq!(contenders(&lists, true, 0, 0.0), None);
+        assert_eq!(contenders(&[vec![(0, f32::INFINITY)]], true, 1, f32::INFINITY), None);
+    }
+
+    /// What the device finds, found by the scan in long rows.
+    fn found(fold: Fold, rows: &[f32], query: &[f32], each: usize) -> Vec<Vec<(usize, f32)>> {
+        let mut long = rows.to_vec();
+        long.resize(fold.long_rows() * fold.long_dimension(), 0.0);
+        let long = Scan.load(fold.long_dimension(), &long).unwrap();
+        let queries = fold.queries(query);
+        let best = |query: &[f32]| {
+            let hits = long.search(query, each).unwrap().into_iter();
+            hits.map(|(row, score)| (Some(row as u64), score))
+                .chain(std::iter::repeat((None, 0.0)))
+                .take(each)
+        };
+        fold.unfold(queries.chunks_exact(fold.long_dimension()).flat_map(best), each)
+    }
+
+    #[test]
+    fn folded_rows_give_what_rows_give() {
+        let (mut enough, mut too_few) = (0, 0);
+        for (width, count, kinds) in
+            [(1, 50, 50), (2, 333, 333), (8, 333, 40), (8, 5, 5), (3, 100, 2), (7, 1000, 997)]
+        {
+            let fold = Fold { width, dimension: 3, rows: count };
+            let number = |seed: usize| ((seed * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5;
+            let rows: Vec<f32> =
+                (0..count).flat_map(|row| [0, 1, 2].map(|i| number(row % kinds * 3 + i))).collect();
+            let scan = Scan.load(3, &rows).unwrap();
+            for query in (0..20).map(|seed| [0, 1, 2].map(|i| number(seed * 31 + i * 5))) {
+                let lists = found(fold, &rows, &query, 8);
+                let Some(rows_found) = contenders(&lists, fold.long_rows() <= 8, 4.min(count), 1e-5) else {
+                    too_few += 1;
+                    continue;
+                };
+                enough += 1;
+                let score = |row: usize| (row, dot(&rows[row * 3..][..3], &query));
+                let mut hits: Vec<_> = rows_found.into_iter().map(score).collect();
+                largest_first(&mut hits);
+                hits.truncate(4);
+                assert_eq!(hits, scan.search(&query, 4).unwrap(), "{fold:?}");
+            }
+        }
+        assert!(enough >= 80 && too_few >= 20, "{enough} and {too_few}");
     }
 }
