@@ -121,10 +121,12 @@ enum EmbedderName {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Vectors {
-    /// FAISS if it is part of the program, for large corpora the scan
+    /// FAISS if it is part of the program, for large corpora in GPU memory or, without that, the scan
     Auto,
     /// FAISS, IndexFlatIP
     Faiss,
+    /// The same in GPU memory
+    FaissGpu,
     /// A scan in plain Rust
     Scan,
 }
@@ -164,13 +166,41 @@ impl Backend {
     fn engine(&self, rows: usize) -> Result<Box<dyn VectorEngine>> {
         match self.vectors {
             Vectors::Scan => Ok(Box::new(Scan)),
-            Vectors::Auto if rows > MANY => Ok(Box::new(Scan)),
-            Vectors::Auto => Ok(faiss().unwrap_or_else(|| Box::new(Scan))),
+            Vectors::Auto => Ok(gpu_first(on_cpu(rows), rows)),
             Vectors::Faiss => {
                 faiss().context("this program was built without FAISS; --vectors scan gives the same hits")
             }
+            Vectors::FaissGpu => faiss_gpu().context(
+                "this program was built without FAISS in GPU memory; --vectors scan gives the same hits",
+            ),
         }
     }
+}
+
+fn on_cpu(rows: usize) -> Box<dyn VectorEngine> {
+    let faiss = if rows > MANY { None } else { faiss() };
+    faiss.unwrap_or_else(|| Box::new(Scan))
+}
+
+#[cfg(feature = "faiss-gpu")]
+fn faiss_gpu() -> Option<Box<dyn VectorEngine>> {
+    Some(Box::new(retrieval::FaissGpu::default()))
+}
+
+#[cfg(not(feature = "faiss-gpu"))]
+fn faiss_gpu() -> Option<Box<dyn VectorEngine>> {
+    None
+}
+
+/// GPU memory for many standards; says why if it is not used.
+#[cfg(feature = "faiss-gpu")]
+fn gpu_first(otherwise: Box<dyn VectorEngine>, rows: usize) -> Box<dyn VectorEngine> {
+    retrieval::GpuFirst::choose(rows, otherwise, |reason| eprintln!("gst-osha: {reason}"))
+}
+
+#[cfg(not(feature = "faiss-gpu"))]
+fn gpu_first(otherwise: Box<dyn VectorEngine>, _rows: usize) -> Box<dyn VectorEngine> {
+    otherwise
 }
 
 #[cfg(feature = "faiss")]

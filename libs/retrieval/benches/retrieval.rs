@@ -58,6 +58,8 @@ fn vectors(criterion: &mut Criterion) {
     scan(criterion, &Scan, &rows);
     #[cfg(feature = "faiss")]
     scan(criterion, &retrieval::Faiss, &rows);
+    #[cfg(feature = "faiss-gpu")]
+    scan(criterion, &retrieval::FaissGpu::default(), &rows);
 }
 
 criterion_group!(benches, queries, vectors);

@@ -3,8 +3,12 @@
 
 #[cfg(feature = "faiss")]
 mod faiss;
+#[cfg(feature = "faiss-gpu")]
+mod faiss_gpu;
 mod minilm;
 
 #[cfg(feature = "faiss")]
 pub use crate::faiss::Faiss;
+#[cfg(feature = "faiss-gpu")]
+pub use crate::faiss_gpu::{FaissGpu, GpuFirst, LEAST_ROWS, unusable};
 pub use minilm::{MiniLm, OpenError};

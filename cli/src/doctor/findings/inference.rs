@@ -20,7 +20,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         let needed = has_gpu(facts) && !known(&facts.onnxruntime).cuda;
         findings.extend(["cuDNN", "cuBLAS"].map(|name| cuda_library(&libraries, name, needed)));
         findings.push(tensorrt(&libraries));
-        findings.push(faiss(&libraries));
+        findings.push(faiss(facts, &libraries));
     }
     findings
 }
@@ -88,12 +88,30 @@ fn tensorrt(libraries: &Libraries) -> Finding {
 }
 
 /// Whether FAISS takes part is decided when this is built.
-fn faiss(libraries: &Libraries) -> Finding {
+fn faiss(facts: &Facts, libraries: &Libraries) -> Finding {
     let installed = libraries.get("FAISS").and_then(|library| library.path.as_ref());
     let found = match (cfg!(feature = "faiss"), installed) {
-        (true, _) => "built into gst-osha index, for the CPU".to_owned(),
+        (true, _) => format!("built into gst-osha index, {}", faiss_gpu(facts)),
         (false, Some(path)) => format!("not built in; {} is not used", path.display()),
         (false, None) => "not built in: gst-osha index scans in plain Rust, with the same hits".to_owned(),
     };
     finding("faiss", "FAISS", Status::Info, found)
+}
+
+#[cfg(feature = "faiss-gpu")]
+fn faiss_gpu(facts: &Facts) -> String {
+    let gpu = known(&facts.gpu);
+    let problem = match (gpu.cuda, gpu.devices.first()) {
+        (Some(driver), Some(first)) => retrieval::unusable(driver, first.device.capability),
+        _ => Some("there is no CUDA device".into()),
+    };
+    match problem {
+        None => format!("in GPU memory from {} standards on", retrieval::LEAST_ROWS),
+        Some(problem) => format!("for the CPU; the part for GPU memory is not used: {problem}"),
+    }
+}
+
+#[cfg(not(feature = "faiss-gpu"))]
+fn faiss_gpu(_facts: &Facts) -> &'static str {
+    "for the CPU"
 }

@@ -21,7 +21,10 @@ mod nvdec;
 mod nvml;
 mod stream;
 
+use std::ffi::c_int;
 use std::fmt;
+
+use crate::dynamic;
 
 pub use attributes::{MemoryAttribute, memory_attributes};
 pub use context::Context;
@@ -55,8 +58,26 @@ pub fn status() -> Result<Status, Error> {
     let mut version = 0;
     // SAFETY: writes one integer.
     unsafe { error::call!(cuDriverGetVersion(&mut version)) }?;
-    let version = version.unsigned_abs();
-    Ok(Status { driver: (version / 1000, version % 1000 / 10), devices })
+    Ok(Status { driver: version_of(version), devices })
+}
+
+/// CUDA version of the runtime library that this program is linked with, such as (13, 0); `None` if it is with none.
+pub fn linked_runtime() -> Option<(u32, u32)> {
+    let program = libloading::os::unix::Library::this().into();
+    let mut version = 0;
+    // SAFETY: the signature is the one that cuda_runtime_api.h declares for this symbol.
+    let ask = unsafe {
+        dynamic::symbol::<unsafe extern "C" fn(*mut c_int) -> c_int>(&program, "cudaRuntimeGetVersion")
+    };
+    // SAFETY: writes one integer.
+    let code = unsafe { ask.ok()?(&mut version) };
+    (code == 0).then_some(version_of(version))
+}
+
+/// Major and minor number of a version as CUDA writes it: 13020 is 13.2.
+fn version_of(number: c_int) -> (u32, u32) {
+    let number = number.unsigned_abs();
+    (number / 1000, number % 1000 / 10)
 }
 
 /// The release of the installed driver, such as "580.159.04"; `None` where the system does not tell.

@@ -285,3 +285,22 @@ fn every_complaint_has_a_cause() {
         assert!(!is_complaint || finding.cause.is_some() && finding.remedy.is_some(), "{finding:#?}");
     }
 }
+
+#[test]
+fn faiss_is_said_to_be_where_it_was_built_for_and_can_be() {
+    let healthy = after(|_| {}, "faiss").found;
+    let without_gpu = after(|machine| machine.without_gpu("none"), "faiss").found;
+    if cfg!(feature = "faiss-gpu") {
+        let old = after(|machine| machine.gpu.cuda = Some((11, 8)), "faiss").found;
+        assert!(healthy.starts_with("built into gst-osha index, in GPU memory from "), "{healthy}");
+        assert!(without_gpu.ends_with("not used: there is no CUDA device"), "{without_gpu}");
+        assert!(old.contains("not used: the driver knows CUDA up to 11.8"), "{old}");
+    } else if cfg!(feature = "faiss") {
+        assert_eq!(
+            (healthy.as_str(), without_gpu),
+            ("built into gst-osha index, for the CPU", healthy.clone())
+        );
+    } else {
+        assert!(healthy.starts_with("not built in"), "{healthy}");
+    }
+}
