@@ -24,6 +24,11 @@ LINE = (
 )
 
 
+def tell(line):
+    """Prints a line in one piece: frames and messages come from two threads."""
+    sys.stdout.write(line + "\n")
+
+
 def structures(structure, name):
     """The structures in the array `name`: copies, since those in the array go with it."""
     found, array = structure.get_array(name)
@@ -50,8 +55,8 @@ def on_frame(_sink, buffer, _pad, seen):
             if rule.get_value("state") == "violating" and key not in seen:
                 seen.add(key)
                 seconds = report.get_value("stream-time") / Gst.SECOND
-                print(f"frame {seconds:.2f} s: {subject.get_value('class')} {key[0]} at "
-                      f"{position(buffer, subject.get_value('detection'))}: {key[1]}, {rule.get_value('citation')}")
+                tell(f"frame {seconds:.2f} s: {subject.get_value('class')} {key[0]} at "
+                     f"{position(buffer, subject.get_value('detection'))}: {key[1]}, {rule.get_value('citation')}")
 
 
 def on_message(message):
@@ -62,7 +67,7 @@ def on_message(message):
     structure = message.get_structure()
     if message.type == Gst.MessageType.ELEMENT and structure.get_name() == "osha-violation":
         get = structure.get_value
-        print(f"{get('kind')} of violation {get('violation')}: {get('citation')} {get('title')} ({get('severity')})")
+        tell(f"{get('kind')} of violation {get('violation')}: {get('citation')} {get('title')} ({get('severity')})")
     return message.type != Gst.MessageType.EOS
 
 

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use bandwidth::Bandwidth;
 use clip::Clip;
-use figures::{Figures, PartFigures, Stage};
+use figures::{Figures, Part, PartFigures, Stage};
 
 use crate::style::progress;
 
@@ -113,6 +113,8 @@ struct Results {
     overlap: Option<Overlap>,
     /// Milliseconds from the decoder to the sink where frames come one at a time.
     latency: Option<Summary>,
+    /// What the network takes of that.
+    latency_inference: Option<Summary>,
     /// Milliseconds of one core per frame for everything behind the decoder.
     cpu_ms_after_decoder: f64,
     bandwidth: Vec<Bandwidth>,
@@ -214,13 +216,10 @@ fn measure(args: &Args) -> Result<Results> {
             Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
         }
     }
-    let latency = match live(args) {
-        Ok(figures) => figures.latency,
-        Err(error) => {
-            left_out.push(LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") });
-            None
-        }
-    };
+    let live = live(args).map_err(|error| {
+        left_out.push(LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") });
+    });
+    let live = live.ok();
     progress("copies of memory …");
     let bandwidth = bandwidth::measure();
     progress("");
@@ -244,7 +243,8 @@ fn measure(args: &Args) -> Result<Results> {
         left_out,
         parts,
         overlap,
-        latency,
+        latency: live.as_ref().and_then(|live| live.latency),
+        latency_inference: live.and_then(|live| live.parts.get(&Part::Inference).copied()),
         cpu_ms_after_decoder: (annotate.cpu_ms_per_frame - decode_ms).max(0.0),
         bandwidth,
         pcie,

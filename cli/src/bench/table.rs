@@ -69,7 +69,12 @@ fn print_programs(results: &Results) {
 
 fn print_latency(results: &Results) {
     if let Some(Summary { p50, p95, p99, .. }) = results.latency {
-        println!("a frame of a live stream, decoder to sink: p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2} ms");
+        let network = results.latency_inference.map_or(String::new(), |network| {
+            format!("; of that the network: p50 {:.2}, p99 {:.2} ms", network.p50, network.p99)
+        });
+        println!(
+            "a frame of a live stream, decoder to sink: p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2} ms{network}"
+        );
     }
     println!("behind the decoder: {:.3} ms of one core a frame\n", results.cpu_ms_after_decoder);
 }

@@ -42,7 +42,7 @@ pub struct FaissGpu {
 
 impl Default for FaissGpu {
     fn default() -> Self {
-        Self { fold: 8 }
+        Self { fold: 4 }
     }
 }
 
