@@ -77,6 +77,7 @@ fn properties_read_back_what_was_set() {
         ("output", "detections"),
         ("fail-on-copy", "true"),
         ("tensorrt-library", "libnvinfer.so.11"),
+        ("engine-file", "ppe.plan"),
         ("engine-cache", "engines"),
         ("workspace", "64"),
         ("optimization-level", "5"),
