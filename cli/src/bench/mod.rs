@@ -216,10 +216,8 @@ fn measure(args: &Args) -> Result<Results> {
             Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
         }
     }
-    let live = live(args).map_err(|error| {
-        left_out.push(LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") });
-    });
-    let live = live.ok();
+    let left_live = |error| LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") };
+    let live = live(args).map_err(|error| left_out.push(left_live(error))).ok();
     progress("copies of memory …");
     let bandwidth = bandwidth::measure();
     progress("");

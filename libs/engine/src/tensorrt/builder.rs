@@ -48,7 +48,7 @@ pub(super) fn build(job: Job, watch: &Watch) -> Result<Vec<u8>, EngineError> {
     let functions = job.library.builder().map_err(|reason| {
         unavailable(format!(
             "{reason}, and none for this model is cached. Build it with `gst-osha engine build --version-compatible` on a \
-             machine with the full library, and name the cache in engine-cache"
+             machine with the full library, and name the cache in engine-cache, or name an engine in engine-file"
         ))
     })?;
     let (finished, result) = mpsc::channel();
