@@ -24,7 +24,7 @@ pub(crate) trait HostSession: Send {
 /// from one thread.
 pub(crate) trait DeviceSession: Send {
     /// What orders its work.
-    fn stream(&self) -> &Arc<Stream>;
+    fn stream(&self) -> &Stream;
 
     /// Puts one batch into the stream.
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError>;

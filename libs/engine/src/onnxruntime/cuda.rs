@@ -384,7 +384,7 @@ fn bind_elements<T: PrimitiveTensorElementType + std::fmt::Debug>(
 }
 
 impl DeviceSession for CudaSession {
-    fn stream(&self) -> &Arc<Stream> {
+    fn stream(&self) -> &Stream {
         &self.stream
     }
 

@@ -81,7 +81,7 @@ pub(super) struct Session {
     results: Results,
     /// Cleared when a recording fails.
     graphs: bool,
-    stream: Arc<Stream>,
+    stream: Stream,
 }
 
 /// All that belongs to one set of input tensors. What is recorded or runs names its addresses, so it stays whole.
@@ -95,7 +95,7 @@ impl Session {
     /// For `engine`, which was made of the model file `path`.
     pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
         let context = Arc::clone(engine.runtime().context());
-        let stream = Arc::new(Stream::new(&context)?);
+        let stream = Stream::new(&context)?;
         let (bound, results, path) = (Bindings::default(), Results::new(&context), path.to_owned());
         Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
     }
@@ -167,7 +167,7 @@ impl Session {
 }
 
 impl DeviceSession for Session {
-    fn stream(&self) -> &Arc<Stream> {
+    fn stream(&self) -> &Stream {
         &self.stream
     }
 

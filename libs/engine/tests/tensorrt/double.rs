@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use engine::cache::{Cache, Lookup};
+
 /// Names the folder of the doubles for the process that runs with them.
 const FOLDER: &str = "GST_OSHA_TENSORRT_DOUBLE";
 
@@ -126,6 +128,16 @@ fn with_bodies(header: &str) -> String {
         }
     }
     text
+}
+
+/// The one engine in the cache `folder`, as it was built.
+pub fn cached(folder: &Path) -> Vec<u8> {
+    let cache = Cache::open(Some(folder)).unwrap();
+    let [entry] = &cache.entries().unwrap()[..] else { panic!("not one engine in {}", folder.display()) };
+    match cache.lookup(&entry.header.as_ref().unwrap().key) {
+        Lookup::Hit(engine) => engine,
+        Lookup::Miss(miss) => panic!("{miss}"),
+    }
 }
 
 /// A double's library, loaded already or loaded now.

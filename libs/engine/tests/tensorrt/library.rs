@@ -7,11 +7,9 @@ use gpu::cuda::Context;
 use crate::common::{Setup, builds, load, model, numbers, refusal, run};
 use crate::double;
 
-/// The engine in an entry's file: what stands behind the header.
+/// The engine in the cache.
 fn plan(setup: &Setup) -> Vec<u8> {
-    let bytes = std::fs::read(setup.entry()).unwrap();
-    let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
-    bytes[12 + header + 32..].to_vec()
+    double::cached(setup.cache.path())
 }
 
 pub fn what_is_no_plan_is_refused_with_a_reason() {

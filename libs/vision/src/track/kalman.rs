@@ -150,6 +150,17 @@ mod tests {
         (motion, now)
     }
 
+    /// Watches somebody who stands still, and expects the next frame.
+    fn at_rest() -> Motion {
+        let mut motion = Motion::new(&at(0.0));
+        for _ in 0..30 {
+            motion.predict(0.04, false);
+            motion.correct(&at(0.0), 0.0);
+        }
+        motion.predict(0.04, false);
+        motion
+    }
+
     #[test]
     fn constant_velocity_is_learnt_from_uneven_frames() {
         let (mut motion, now) = watched();
@@ -187,12 +198,7 @@ mod tests {
 
     #[test]
     fn a_jump_is_followed_in_part() {
-        let mut motion = Motion::new(&at(0.0));
-        for _ in 0..30 {
-            motion.predict(0.04, false);
-            motion.correct(&at(0.0), 0.0);
-        }
-        motion.predict(0.04, false);
+        let mut motion = at_rest();
         motion.correct(&at(0.25), 0.0);
         let x = motion.rect().x;
         assert!(x > 101.0 && x < 125.0, "{x}");
@@ -200,12 +206,7 @@ mod tests {
 
     /// The centre and width after a box that is seen twice as wide, towards the right.
     fn widened(crowd: f64) -> (f64, f64) {
-        let mut motion = Motion::new(&at(0.0));
-        for _ in 0..30 {
-            motion.predict(0.04, false);
-            motion.correct(&at(0.0), 0.0);
-        }
-        motion.predict(0.04, false);
+        let mut motion = at_rest();
         motion.correct(&Rect { width: 120.0, ..at(0.0) }, crowd);
         (motion.centre[0].position - 130.0, motion.size[0].position - 60.0)
     }
@@ -219,12 +220,7 @@ mod tests {
 
     #[test]
     fn up_and_down_is_slower_than_across() {
-        let mut motion = Motion::new(&at(0.0));
-        for _ in 0..30 {
-            motion.predict(0.04, false);
-            motion.correct(&at(0.0), 0.0);
-        }
-        motion.predict(0.04, false);
+        let mut motion = at_rest();
         motion.correct(&Rect { x: 120.0, y: 70.0, ..at(0.0) }, 0.0);
         let (across, up) = (motion.rect().x - 100.0, motion.rect().y - 50.0);
         assert!(across > 2.0 * up && up > 0.0, "{across} {up}");

@@ -18,10 +18,13 @@ enum Kind {
     Sprite,
 }
 
+/// Left, top, right and bottom in pixels.
+pub(in crate::kernels) type Edges = [f32; 4];
+
 /// Mirrors `Bounds` of kernels/draw.h: left, top, right, bottom of what a shape covers.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::kernels) struct Bounds([f32; 4]);
+pub(in crate::kernels) struct Bounds(Edges);
 
 /// Mirrors `Op` of kernels/draw.h: a shape in one colour.
 #[repr(C)]
@@ -45,9 +48,6 @@ pub(in crate::kernels) struct Op {
 }
 
 const _: () = assert!(size_of::<Op>() == 76);
-
-/// Left, top, right and bottom in pixels.
-pub(in crate::kernels) type Edges = [f32; 4];
 
 impl Op {
     /// Where a line leaves the middle of its shape free.
@@ -119,7 +119,7 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         }
     }
 
-    fn shape(&mut self, (shape, bounds): (Op, [f32; 4]), fill: Option<Color>, stroke: Option<Stroke>) {
+    fn shape(&mut self, (shape, bounds): (Op, Edges), fill: Option<Color>, stroke: Option<Stroke>) {
         if let Some(color) = fill {
             self.push(shape, widened(bounds, 0.5), color);
         }
@@ -132,7 +132,7 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
     }
 
     /// A path and its bounds; `None` where there are no points or one is not finite.
-    fn path(&mut self, points: &[Point], closed: bool) -> Option<(Op, [f32; 4])> {
+    fn path(&mut self, points: &[Point], closed: bool) -> Option<(Op, Edges)> {
         if points.is_empty() || points.iter().any(|point| !(point.x.is_finite() && point.y.is_finite())) {
             return None;
         }
@@ -157,7 +157,7 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         self.push(mask, bounds, color);
     }
 
-    fn push(&mut self, op: Op, bounds: [f32; 4], color: Color) {
+    fn push(&mut self, op: Op, bounds: Edges, color: Color) {
         let [left, top, right, bottom] = bounds;
         let (width, height) = (self.info.width as f32, self.info.height as f32);
         if right > 0.0 && bottom > 0.0 && left < width && top < height && color.a > 0 {
@@ -169,17 +169,17 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
 }
 
 /// The box around two boxes.
-fn around(a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+fn around(a: Edges, b: Edges) -> Edges {
     [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
 }
 
-fn widened([left, top, right, bottom]: [f32; 4], margin: f32) -> [f32; 4] {
+fn widened([left, top, right, bottom]: Edges, margin: f32) -> Edges {
     [left - margin, top - margin, right + margin, bottom + margin]
 }
 
 /// A box as far as it can be seen: what lies more than `margin` and the radius outside of the frame is cut off, which
 /// keeps the arithmetic precise. `None` for boxes that are empty or not finite.
-fn rounded_rect(rect: Rect, radius: f32, margin: f32, info: &ImageInfo) -> Option<(Op, [f32; 4])> {
+fn rounded_rect(rect: Rect, radius: f32, margin: f32, info: &ImageInfo) -> Option<(Op, Edges)> {
     let numbers = [rect.x, rect.y, rect.width, rect.height, rect.right(), rect.bottom(), radius, margin];
     if numbers.iter().any(|number| !number.is_finite()) || rect.width <= 0.0 || rect.height <= 0.0 {
         return None;
