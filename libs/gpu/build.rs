@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::{env, fs};
 
-const KERNELS: [&str; 3] = ["preprocess", "draw", "candidates"];
+const KERNELS: [&str; 4] = ["preprocess", "draw", "candidates", "convolution"];
 
 /// Turing and newer: the driver compiles PTX for the device it finds.
 const ARCHITECTURE: &str = "sm_75";

@@ -1,5 +1,6 @@
 // The kernels' arithmetic run by the CPU: what src/kernels/tests.rs compares with libs/vision.
 #include "candidates.h"
+#include "convolution.h"
 #include "draw.h"
 #include "preprocess.h"
 
@@ -34,4 +35,37 @@ extern "C" void host_candidates(const CandidateParams *p) {
   for (u32 image = 0; image < p->images; image++)
     for (u32 position = 0; position < p->positions; position++)
       if (find_candidate(*p, image, position, found)) p->out[(*p->count)++] = found;
+}
+
+template <class T> static void convolve_tile(const ConvolutionParams &p, u32 x, u32 y, u32 image, typename T::Thread *threads, float *shared) {
+  for (u32 i = 0; i < T::THREADS; i++) T::start(p, threads[i], i, x, y, image);
+  for (u32 round = 0; round < T::rounds(p); round++) {
+    for (u32 i = 0; i < T::THREADS; i++) T::fetch(p, threads[i], i);
+    for (u32 i = 0; i < T::THREADS; i++) T::store(threads[i], i, shared);
+    for (u32 i = 0; i < T::THREADS; i++) T::multiply(threads[i], shared);
+  }
+  for (u32 first = 0; first < 8; first += T::TOGETHER) {
+    for (u32 i = 0; i < T::THREADS; i++) T::spread(threads[i], first, shared);
+    for (u32 i = 0; i < T::THREADS; i++) T::gather(p, threads[i], i, first, shared);
+  }
+}
+
+struct HostConvolution {
+  ConvolutionParams params;
+  u32 tile, tiles_x, tiles_y, images;
+};
+
+template <class T> static void convolve(const HostConvolution &c) {
+  static typename T::Thread threads[T::THREADS];
+  static Four shared[T::SHARED / 4];
+  for (u32 image = 0; image < c.images; image++)
+    for (u32 y = 0; y < c.tiles_y; y++)
+      for (u32 x = 0; x < c.tiles_x; x++) convolve_tile<T>(c.params, x, y, image, threads, (float *)shared);
+}
+
+#define LISTED(M, N, SLICES, DEPTH) convolve<Tile<M, N, SLICES, DEPTH>>,
+
+extern "C" void host_convolution(const HostConvolution *c) {
+  static void (*const tiles[])(const HostConvolution &) = {EACH_TILE(LISTED)};
+  tiles[c->tile](*c);
 }

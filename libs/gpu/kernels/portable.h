@@ -8,14 +8,14 @@ typedef unsigned long long u64;
 
 #if defined(__NVCC__)
 #define LAUNCH_BOUNDS __launch_bounds__
-#define FN __host__ __device__ __forceinline__
+#define FN static __host__ __device__ __forceinline__
 #define DEVICE_FN __device__ __forceinline__
 #elif defined(__CUDA__)
 #define __device__ __attribute__((device))
 #define __global__ __attribute__((global))
 #define __shared__ __attribute__((shared))
 #define LAUNCH_BOUNDS(threads, blocks) __attribute__((launch_bounds(threads, blocks)))
-#define FN __device__ inline __attribute__((always_inline))
+#define FN static __device__ inline __attribute__((always_inline))
 #define DEVICE_FN FN
 #else
 #define FN static inline
@@ -68,6 +68,7 @@ enum ElementType : u32 { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8 };
 #define THREAD_Y __nvvm_read_ptx_sreg_tid_y()
 #define BLOCK_X __nvvm_read_ptx_sreg_ctaid_x()
 #define BLOCK_Y __nvvm_read_ptx_sreg_ctaid_y()
+#define BLOCK_Z __nvvm_read_ptx_sreg_ctaid_z()
 DEVICE_FN u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vote); }
 DEVICE_FN u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __builtin_ctz(bits); }
@@ -77,6 +78,7 @@ DEVICE_FN u32 count_up(u32 *counter) { return __atomic_fetch_add(counter, 1u, __
 #define THREAD_Y threadIdx.y
 #define BLOCK_X blockIdx.x
 #define BLOCK_Y blockIdx.y
+#define BLOCK_Z blockIdx.z
 DEVICE_FN u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
 DEVICE_FN u32 count_bits(u32 bits) { return __popc(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __ffs(bits) - 1; }

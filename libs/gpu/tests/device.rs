@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "each test uses a part")]
 mod common;
 mod harness;
+#[path = "common/convolution.rs"]
+mod layers;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use gpu::cuda::cupti::{self, Recorder, Total, TransferKind};
 use gpu::cuda::{
     Context, DeviceBuffer, DeviceImageBuf, Error, Event, Graph, PinnedBuffer, Stream, copies, status,
 };
-use gpu::kernels::{CandidateFinder, Painter, Preprocessor};
+use gpu::kernels::{Activation, CandidateFinder, Convolution, Operands, Painter, Preprocessor};
 use half::f16;
 use vision::head::{Candidate, DenseLayout};
 use vision::image::PixelFormat;
@@ -207,6 +209,37 @@ fn more_candidates_than_are_brought_at_once_come_all_the_same() {
     assert_eq!(flat.expected().len(), 8400);
 }
 
+/// `numbers` in device memory.
+fn on_device(numbers: &[f32], stream: &Stream) -> DeviceBuffer {
+    let bytes: &[u8] = bytemuck::cast_slice(numbers);
+    let mut staging = PinnedBuffer::new(stream.context(), bytes.len()).unwrap();
+    staging.bytes_mut().unwrap().copy_from_slice(bytes);
+    let mut device = DeviceBuffer::new(stream.context(), bytes.len()).unwrap();
+    device.upload(0, &mut staging, 0..bytes.len(), stream, "test: numbers").unwrap();
+    device
+}
+
+fn convolutions_are_sums_of_products() {
+    let (context, stream) = device();
+    for layer in layers::layers() {
+        let length = layer.output_shape.iter().product::<usize>();
+        let [mut input, mut weights, mut bias] =
+            [&layer.input, &layer.weights, &layer.bias].map(|numbers| on_device(numbers, &stream));
+        let mut output = on_device(&vec![f32::NAN; length], &stream);
+        let operands = Operands {
+            input_shape: layer.input_shape,
+            input: input.elements_mut(DataType::F32, 0..layer.input.len()).unwrap(),
+            weights: weights.elements_mut(DataType::F32, 0..layer.weights.len()).unwrap(),
+            bias: bias.elements_mut(DataType::F32, 0..layer.bias.len()).unwrap(),
+            output: output.elements_mut(DataType::F32, 0..length).unwrap(),
+        };
+        layer.convolution.run(&operands, &stream).unwrap();
+        let mut found = PinnedBuffer::new(&context, length * 4).unwrap();
+        output.download(0..length * 4, &mut found, &stream, "test: numbers").unwrap();
+        layer.compare(bytemuck::cast_slice(found.bytes().unwrap()));
+    }
+}
+
 /// Copies of a size that nothing else has: plain ones, rows of a picture, and within a graph.
 fn cupti_counts_what_is_copied() {
     const PURPOSE: &str = "test: cupti";
@@ -309,6 +342,7 @@ fn main() -> ExitCode {
             copies_are_ordered_and_counted,
             candidates_equal_the_cpu,
             more_candidates_than_are_brought_at_once_come_all_the_same,
+            convolutions_are_sums_of_products,
             what_does_not_fit_is_refused,
             the_primary_context_is_one_per_process
         ],

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::device::{Device, handle};
 use super::driver::Handle;
 use super::error::{Error, call, create};
-use crate::kernels::Kernels;
+use crate::kernels::{ConvolutionKernels, Kernels};
 
 /// A context of a device.
 pub struct Context {
     handle: Handle,
     device: Device,
     kernels: OnceLock<Kernels>,
+    convolutions: OnceLock<ConvolutionKernels>,
     /// Keeps a context alive that another library made.
     _owner: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -35,6 +36,10 @@ fn table() -> MutexGuard<'static, Table> {
 }
 
 impl Context {
+    fn new(handle: Handle, device: Device, owner: Option<Box<dyn Any + Send + Sync>>) -> Self {
+        Self { handle, device, kernels: OnceLock::new(), convolutions: OnceLock::new(), _owner: owner }
+    }
+
     /// The primary context of device number `ordinal`: the one that every library of the process shares. It is retained
     /// once and stays until the process ends.
     ///
@@ -49,7 +54,7 @@ impl Context {
         let (number, device) = (handle(ordinal)?, Device::new(ordinal)?);
         // SAFETY: writes one handle, which is never released.
         let handle = create(|handle| unsafe { call!(cuDevicePrimaryCtxRetain(handle, number)) })?;
-        let context = Arc::new(Self { handle, device, kernels: OnceLock::new(), _owner: None });
+        let context = Arc::new(Self::new(handle, device, None));
         table.insert(handle as usize, context.clone());
         Ok(context)
     }
@@ -69,8 +74,7 @@ impl Context {
             return Ok(context.clone());
         }
         let device = Device::new(ordinal_of(handle)?)?;
-        let context =
-            Arc::new(Self { handle, device, kernels: OnceLock::new(), _owner: Some(Box::new(owner)) });
+        let context = Arc::new(Self::new(handle, device, Some(Box::new(owner))));
         table.insert(handle as usize, context.clone());
         Ok(context)
     }
@@ -121,12 +125,21 @@ impl Context {
 
     /// The kernels, compiled for the device on first use.
     pub(crate) fn kernels(&self) -> Result<&Kernels, Error> {
-        if let Some(kernels) = self.kernels.get() {
-            return Ok(kernels);
+        self.loaded(&self.kernels, Kernels::load)
+    }
+
+    /// Those of networks, likewise: frames do without.
+    pub(crate) fn convolutions(&self) -> Result<&ConvolutionKernels, Error> {
+        self.loaded(&self.convolutions, ConvolutionKernels::load)
+    }
+
+    fn loaded<'a, T>(&self, cell: &'a OnceLock<T>, load: fn() -> Result<T, Error>) -> Result<&'a T, Error> {
+        if let Some(loaded) = cell.get() {
+            return Ok(loaded);
         }
         let _current = self.enter()?;
-        let kernels = Kernels::load()?;
-        Ok(self.kernels.get_or_init(|| kernels))
+        let loaded = load()?;
+        Ok(cell.get_or_init(|| loaded))
     }
 }
 

@@ -59,21 +59,21 @@ impl Function {
     /// The kernel takes one parameter, laid out as `T`, whose addresses stay valid until the launch is done.
     pub unsafe fn launch<T>(
         &self,
-        grid: (u32, u32),
+        grid: (u32, u32, u32),
         block: (u32, u32),
         stream: &Stream,
         parameter: &T,
     ) -> Result<(), Error> {
         let _current = stream.context().enter()?;
         let mut parameters = [std::ptr::from_ref(parameter).cast_mut().cast::<c_void>()];
-        let (x, y) = grid;
+        let (x, y, z) = grid;
         // SAFETY: as the caller promises; the driver copies the parameter before it returns.
         unsafe {
             call!(cuLaunchKernel(
                 self.0,
                 x,
                 y,
-                1,
+                z,
                 block.0,
                 block.1,
                 1,

@@ -124,7 +124,7 @@ impl CandidateFinder {
             )));
         }
         self.device.elements_mut(DataType::U8, 0..size_of::<u32>())?.zero(stream)?;
-        let grid = (params.positions.div_ceil(BLOCK), params.images);
+        let grid = (params.positions.div_ceil(BLOCK), params.images, 1);
         let kernel = &self.context.kernels()?.candidates;
         // SAFETY: `Params` mirrors the kernel's parameter. The output has the size in it and stays valid, as whoever made it
         // promised; there is room for all candidates, and freeing it waits.

@@ -1,10 +1,11 @@
-//! What the GPU computes: frames into network inputs, a network's output into candidates, display lists onto frames. The
-//! arithmetic is that of `vision::preprocess`, `vision::head` and `vision::draw`, operation by operation, so that both give
+//! What the GPU computes: frames into network inputs, a network's output into candidates, display lists onto frames, and
+//! convolutions of networks. The arithmetic of the first three is that of `vision::preprocess`, `vision::head` and `vision::draw`, operation by operation, so that both give
 //! the same bytes.
 
 mod candidates;
 mod colour;
 mod component;
+mod convolution;
 mod draw;
 mod preprocess;
 
@@ -12,6 +13,8 @@ mod preprocess;
 mod tests;
 
 pub use candidates::CandidateFinder;
+pub(crate) use convolution::Kernels as ConvolutionKernels;
+pub use convolution::{Activation, Convolution, Operands};
 pub use draw::Painter;
 pub use preprocess::Preprocessor;
 

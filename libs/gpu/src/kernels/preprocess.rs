@@ -110,8 +110,8 @@ impl Params {
         Ok(Self { components: [a, b, c], component_count: count.min(3), out: out.address(), element, ..self })
     }
 
-    fn grid(&self) -> (u32, u32) {
-        (self.input_width.div_ceil(BLOCK.0), self.input_height.div_ceil(BLOCK.1))
+    fn grid(&self) -> (u32, u32, u32) {
+        (self.input_width.div_ceil(BLOCK.0), self.input_height.div_ceil(BLOCK.1), 1)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/common/convolution.rs"]
+mod layers;
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,10 +20,12 @@ use vision::preprocess::{InputSpec, Preprocessor};
 use vision::tensor::{DataType, ElementsMut};
 
 use super::candidates;
+use super::convolution::{Activation, Convolution, Operands, Params, TILES};
 use super::draw::{self, Encoded};
 use super::preprocess;
 use crate::cuda::{DeviceElementsMut, DeviceImage, DevicePlane};
 use common::{HostImage, answers, comparable, differences, infos, nothing, scene, specs};
+use layers::Layer;
 
 /// Runs `function` of the kernels' arithmetic.
 ///
@@ -230,4 +234,62 @@ fn candidates_in_half_precision_are_those_of_the_cpu() {
 fn what_draws_nothing_is_not_sent() {
     let info: ImageInfo = infos()[0];
     assert_eq!(Encoded::new(&nothing(), &info, |_| 0), Encoded::default());
+}
+
+/// Mirrors `HostConvolution` of kernels/host.cpp.
+#[repr(C)]
+struct HostConvolution {
+    params: Params,
+    tile: u32,
+    tiles_x: u32,
+    tiles_y: u32,
+    images: u32,
+}
+
+/// A layer's tensors as if they lay on a device. Weights begin at a multiple of 16 bytes.
+fn operands<'a>(layer: &'a Layer, weights: &'a mut [u128], output: &'a mut [f32]) -> Operands<'a> {
+    bytemuck::cast_slice_mut(weights)[..layer.weights.len()].copy_from_slice(&layer.weights);
+    // SAFETY: read and written by the CPU only.
+    let elements = |address: u64, length| unsafe { DeviceElementsMut::new(address, DataType::F32, length) };
+    Operands {
+        input_shape: layer.input_shape,
+        input: elements(layer.input.as_ptr() as u64, layer.input.len()),
+        weights: elements(weights.as_ptr() as u64, layer.weights.len()),
+        bias: elements(layer.bias.as_ptr() as u64, layer.bias.len()),
+        output: elements(output.as_mut_ptr() as u64, output.len()),
+    }
+}
+
+#[test]
+fn convolutions_are_sums_of_products_in_every_tile() {
+    for layer in layers::layers() {
+        for (tile, shape) in TILES.iter().enumerate() {
+            let mut output = vec![f32::NAN; layer.output_shape.iter().product()];
+            let mut weights = vec![0; layer.weights.len().div_ceil(4)];
+            let operands = operands(&layer, &mut weights, &mut output);
+            let params = layer.convolution.params(&operands).unwrap();
+            let (tiles_x, tiles_y, images) = shape.grid(&params, layer.input_shape[0] as u32);
+            let call = HostConvolution { params, tile: tile as u32, tiles_x, tiles_y, images };
+            // SAFETY: it takes these parameters, and the tensors are alive.
+            unsafe { run("host_convolution", &call) };
+            layer.compare(&output);
+        }
+    }
+}
+
+#[test]
+fn tensors_that_do_not_fit_a_convolution_are_refused() {
+    let mut layer = layers::layers().remove(0);
+    let mut output = vec![0.0; layer.output_shape.iter().product()];
+    let mut weights = vec![0; layer.weights.len().div_ceil(4)];
+    let refuses = |layer: &Layer, weights: &mut [u128], output: &mut [f32]| {
+        layer.convolution.params(&operands(layer, weights, output)).is_err()
+    };
+    assert!(!refuses(&layer, &mut weights, &mut output));
+    assert!(refuses(&layer, &mut weights, &mut output[1..]));
+    layer.bias.pop();
+    assert!(refuses(&layer, &mut weights, &mut output));
+    layer.bias.push(0.0);
+    layer.convolution.kernel = [99; 2];
+    assert!(refuses(&layer, &mut weights, &mut output));
 }

@@ -220,7 +220,7 @@ impl Painter {
             let kernel = &self.context.kernels()?.draw;
             // SAFETY: `Params` mirrors the kernel's parameter. The images have the sizes in it and stay valid, as
             // whoever made them promised; the rest is ours, and freeing it waits.
-            unsafe { kernel.launch((params.tile_count, 1), BLOCK, stream, params) }?;
+            unsafe { kernel.launch((params.tile_count, 1, 1), BLOCK, stream, params) }?;
         }
         self.last.record(stream)
     }
