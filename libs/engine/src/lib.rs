@@ -13,6 +13,7 @@ pub mod error;
 mod library_file;
 pub mod log;
 mod model_file;
+mod onnx;
 pub mod onnxruntime;
 pub mod options;
 mod recycling;
@@ -31,7 +32,7 @@ use vision::tensor::TensorInfo;
 
 pub use completion::{Completion, Promise};
 pub use error::EngineError;
-pub use options::{Backend, Device, Goal, Options, Precision, TensorRtOptions};
+pub use options::{Backend, Convolutions, Device, Goal, Options, Precision, TensorRtOptions};
 pub use tensor::{InputTensor, Outputs};
 
 /// What a model file says of itself.

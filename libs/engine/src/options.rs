@@ -42,6 +42,16 @@ pub enum Backend {
     TensorRt,
 }
 
+/// Who computes convolutions of FP32 networks that ONNX Runtime runs on a CUDA device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Convolutions {
+    /// Kernels of this project, each with the activation that follows: faster for single images.
+    #[default]
+    Fused,
+    /// ONNX Runtime, with cuDNN.
+    Runtime,
+}
+
 /// How TensorRT is found, and how it builds engines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TensorRtOptions {
@@ -97,6 +107,8 @@ pub struct Options {
     pub goal: Goal,
     /// Which runtime runs the network.
     pub backend: Backend,
+    /// Who computes convolutions on a CUDA device.
+    pub convolutions: Convolutions,
     /// What concerns [`Backend::TensorRt`] alone.
     pub tensorrt: TensorRtOptions,
 }

@@ -14,11 +14,13 @@ use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
 use ort::value::{DynTensor, PrimitiveTensorElementType, Shape, TensorRefMut};
 use vision::tensor::{DataType, TensorInfo};
 
+use super::fusion::{self, Fused};
 use super::library::{self, Library};
-use super::{session, tensorrt};
+use super::{convolution, session, tensorrt};
 use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
-use crate::options::Backend;
+use crate::model_file::ModelFile;
+use crate::options::{Backend, Convolutions};
 use crate::tensor::element_type;
 use crate::worker::{Answer, DeviceSession};
 use crate::{EngineError, InputTensor, ModelInfo, Options, Outputs, Search, model_file};
@@ -37,6 +39,8 @@ struct Source {
     ordinal: u32,
     /// Runs what it can, before the CUDA provider.
     tensorrt: Option<ep::TensorRT>,
+    /// The network with nodes of ours, if it is to have them.
+    fused: Option<Fused>,
 }
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
@@ -71,7 +75,7 @@ impl Source {
 
     /// Opens a session on `stream`. With `wholly` everything must run on the device; without, operators that the device
     /// lacks run on the CPU.
-    fn open(&self, stream: &Stream, wholly: bool) -> Result<Session, ort::Error> {
+    fn open(&self, stream: &Arc<Stream>, wholly: bool) -> Result<Session, ort::Error> {
         let provider = ep::CUDA::default()
             .with_device_id(self.device_id())
             .with_tf32(false)
@@ -93,12 +97,17 @@ impl Source {
         if wholly {
             builder = builder.with_disable_cpu_fallback()?;
         }
-        builder.commit_from_file(&self.path)
+        match &self.fused {
+            None => builder.commit_from_file(&self.path),
+            Some(fused) => {
+                builder.with_operators(convolution::operators(stream)?)?.commit_from_memory(&fused.model)
+            }
+        }
     }
 
     /// As [`Source::open`], and whether the network can be recorded: it runs on the device wholly. The TensorRT provider
     /// would need graphs of its own.
-    fn open_best(&self, stream: &Stream) -> Result<(Session, bool), EngineError> {
+    fn open_best(&mut self, stream: &Arc<Stream>) -> Result<(Session, bool), EngineError> {
         match self.tensorrt.is_none().then(|| self.open(stream, true)) {
             Some(Ok(session)) => return Ok((session, true)),
             Some(Err(error)) => warn_of_no_graph(&self.path, &error),
@@ -107,9 +116,20 @@ impl Source {
         Ok((self.open_unrecorded(stream)?, false))
     }
 
-    /// As [`Source::open`], for a network that is not recorded.
-    fn open_unrecorded(&self, stream: &Stream) -> Result<Session, EngineError> {
-        self.open(stream, false).map_err(|error| {
+    /// As [`Source::open`], for a network that is not recorded. One that cannot be opened with nodes of ours is opened as it
+    /// is.
+    fn open_unrecorded(&mut self, stream: &Arc<Stream>) -> Result<Session, EngineError> {
+        let opened = match self.open(stream, false) {
+            Err(error) if self.fused.take().is_some() => {
+                let path = self.path.display();
+                let text =
+                    format!("{path}: convolutions are left to ONNX Runtime: {}", error.message().trim());
+                log::emit(Severity::Warning, &text);
+                self.open(stream, false)
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| {
             shortage(stream.context(), &error).unwrap_or_else(|| session::refused(&self.path, &error))
         })
     }
@@ -160,7 +180,11 @@ impl CudaSession {
         };
         check_provider(library, options, ordinal)?;
         let (library, options) = (Arc::clone(library), options.clone());
-        let source = Source { library, path: path.to_owned(), options, ordinal, tensorrt };
+        let fused = match (options.convolutions, &tensorrt) {
+            (Convolutions::Fused, None) => fusion::fuse(&ModelFile::read(path)?),
+            _ => None,
+        };
+        let mut source = Source { library, path: path.to_owned(), options, ordinal, tensorrt, fused };
         let stream = Arc::new(Stream::new(&context)?);
         let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, path)?);
@@ -177,7 +201,11 @@ impl CudaSession {
     pub fn description(&self) -> String {
         let graphs = if self.graphs { "CUDA graphs" } else { "no CUDA graphs" };
         let provider = if self.source.tensorrt.is_some() { "TensorRT provider" } else { "CUDA" };
-        format!("{provider}, {}, {graphs}, no TF32", self.context.device())
+        let fused = match &self.source.fused {
+            Some(fused) => format!(", {} convolutions fused", fused.convolutions),
+            None => String::new(),
+        };
+        format!("{provider}, {}, {graphs}, no TF32{fused}", self.context.device())
     }
 
     /// Where input tensors lie. Not in the runtime's memory: what is recorded uses that again and again.

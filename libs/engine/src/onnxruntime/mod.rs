@@ -2,7 +2,9 @@
 //!
 //! Networks run on the CPU or on a CUDA device.
 
+mod convolution;
 mod cuda;
+mod fusion;
 pub mod library;
 mod session;
 mod tensorrt;

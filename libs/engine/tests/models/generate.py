@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from onnx import TensorProto, checker, helper, save
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper, save
 
 HERE = Path(__file__).parent
 OPSET = [helper.make_opsetid("", 17)]
@@ -92,3 +93,47 @@ unknown = helper.make_model(
     ir_version=8,
 )
 save(unknown, HERE / "unknown_operator.onnx")
+
+
+def convolutions():
+    """Convolutions of every kind, each with something else after it; the branches' ends are the outputs."""
+    noise = np.random.default_rng(1)
+    nodes, constants = [], []
+
+    def constant(name, *shape):
+        numbers = noise.uniform(-0.3, 0.3, shape).astype(np.float32)
+        constants.append(numpy_helper.from_array(numbers, name))
+        return name
+
+    def convolution(name, source, shape, bias=True, **attributes):
+        inputs = [source, constant(f"{name}_weights", *shape)]
+        inputs += [constant(f"{name}_bias", shape[0])] if bias else []
+        nodes.append(helper.make_node("Conv", inputs, [name], **attributes))
+        return name
+
+    def silu(value, swapped=False):
+        nodes.append(helper.make_node("Sigmoid", [value], [f"{value}_sigmoid"]))
+        factors = [value, f"{value}_sigmoid"]
+        nodes.append(helper.make_node("Mul", factors[::-1] if swapped else factors, [f"{value}_silu"]))
+        return f"{value}_silu"
+
+    def relu(value):
+        nodes.append(helper.make_node("Relu", [value], [f"{value}_relu"]))
+        return f"{value}_relu"
+
+    stem = silu(convolution("stem", "x", (16, 3, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1]))
+    down = silu(convolution("down", stem, (32, 16, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1]), swapped=True)
+    plain = convolution("plain", down, (20, 32, 1, 1), bias=False)
+    odd = relu(convolution("odd", down, (12, 32, 2, 3), strides=[1, 2], pads=[0, 2, 1, 1]))
+    grouped = relu(convolution("grouped", down, (32, 16, 1, 1), group=2))
+    dilated = convolution("dilated", down, (8, 32, 3, 3), dilations=[2, 2], pads=[2, 2, 2, 2])
+    narrow = convolution("narrow", down, (6, 32, 1, 1))
+    # Its result is read by somebody else, too.
+    shared = convolution("shared", down, (16, 32, 1, 1))
+    ends = {plain: 20, odd: 12, grouped: 32, dilated: 8, narrow: 6, shared: 16, silu(shared): 16}
+    size = {odd: [7, 4]}
+    outputs = [tensor(end, TensorProto.FLOAT, ["batch", ends[end], *size.get(end, [7, 6])]) for end in ends]
+    write("convolutions", nodes, [tensor("x", TensorProto.FLOAT, ["batch", 3, 26, 22])], outputs, constants)
+
+
+convolutions()

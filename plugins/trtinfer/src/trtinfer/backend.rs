@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::tensorrt::{self, Prepared, Watch};
-use engine::{Device, EngineError, InferenceEngine, Options, TensorRtOptions};
+use engine::{Convolutions, Device, EngineError, InferenceEngine, Options, TensorRtOptions};
 
 use super::detector::OpenError;
 use super::settings::Settings;
@@ -148,7 +148,9 @@ fn options(settings: &Settings, attempt: Attempt) -> Options {
         engine::Backend::TensorRt => precision(settings.precision),
         _ => engine::Precision::Model,
     };
+    let convolutions = if settings.fuse_convolutions { Convolutions::Fused } else { Convolutions::Runtime };
     Options {
+        convolutions,
         library: settings.library.clone(),
         folders: engine::own_folder().into_iter().collect(),
         threads: settings.threads as usize,

@@ -1,0 +1,501 @@
+//! Puts one node of ours in place of each convolution and the activation that follows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gpu::kernels::{Activation, Convolution};
+use prost::Message;
+
+use crate::model_file::ModelFile;
+use crate::onnx::{Attribute, Graph, INTS, Node, Tensor};
+
+/// Domain and name of the node: what it computes is a [`Convolution`]. Inputs are images, weights in the order of
+/// [`gpu::kernels::Operands`], and bias.
+pub(super) const DOMAIN: &str = "gst.osha";
+pub(super) const OPERATOR: &str = "FusedConvolution";
+const VERSION: i64 = 1;
+
+/// Input channels from which on a convolution is worth it: a tile takes 16 or more at a time.
+const LEAST_CHANNELS: usize = 8;
+
+/// A model with nodes of ours.
+pub(super) struct Fused {
+    /// The file's bytes.
+    pub model: Vec<u8>,
+    /// Convolutions that became such nodes.
+    pub convolutions: usize,
+}
+
+/// `file` with every convolution fused whose numbers are FP32 and in the file. `None` if there is none.
+pub(super) fn fuse(file: &ModelFile) -> Option<Fused> {
+    let graph = file.graph()?;
+    let network = Network::new(graph);
+    let layers: BTreeMap<usize, Layer> =
+        (0..graph.nodes.len()).filter_map(|index| Some((index, network.layer(index)?))).collect();
+    if layers.is_empty() || !file.external_files().is_empty() {
+        return None;
+    }
+    Some(Fused { model: rewritten(&file.bytes, graph, &layers)?, convolutions: layers.len() })
+}
+
+/// Who reads what in a graph.
+struct Network<'a> {
+    graph: &'a Graph,
+    constants: BTreeMap<&'a str, &'a Tensor>,
+    /// Nodes by the values that they read. Readers that are no nodes of this graph have a number that none has.
+    readers: BTreeMap<&'a str, Vec<usize>>,
+}
+
+/// A convolution and what follows it.
+struct Layer {
+    node: Node,
+    weights: Tensor,
+    bias: Tensor,
+    /// Constants that it read.
+    constants: Vec<String>,
+    /// Nodes that it stands for, besides the convolution.
+    followers: Vec<usize>,
+}
+
+impl<'a> Network<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let given: BTreeSet<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+        let constants = graph.initializers.iter().filter(|tensor| !given.contains(tensor.name.as_str()));
+        let mut this = Self {
+            graph,
+            constants: constants.map(|tensor| (tensor.name.as_str(), tensor)).collect(),
+            readers: BTreeMap::new(),
+        };
+        for (index, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|name| this.is_read(name, index));
+            node.graphs().for_each(|graph| this.is_read_within(graph));
+        }
+        graph.outputs.iter().for_each(|output| this.is_read(&output.name, usize::MAX));
+        this
+    }
+
+    fn is_read(&mut self, name: &'a str, by: usize) {
+        self.readers.entry(name).or_default().push(by);
+    }
+
+    fn is_read_within(&mut self, graph: &'a Graph) {
+        for node in &graph.nodes {
+            node.inputs.iter().for_each(|name| self.is_read(name, usize::MAX));
+            node.graphs().for_each(|graph| self.is_read_within(graph));
+        }
+        graph.outputs.iter().for_each(|output| self.is_read(&output.name, usize::MAX));
+    }
+
+    /// The fused layer in place of node `index`, if that is a convolution that we have.
+    fn layer(&self, index: usize) -> Option<Layer> {
+        let node = self.node(index, "Conv")?;
+        let [input, weights, ..] = &node.inputs[..] else { return None };
+        let bias = node.inputs.get(2).filter(|name| !name.is_empty());
+        let (stored, output) = (*self.constants.get(weights.as_str())?, node.outputs.first()?);
+        let (channels, by_tap) = reordered(stored)?;
+        let bias_numbers = match bias {
+            Some(name) => self.constants.get(name.as_str())?.f32s()?,
+            None => vec![0.0; channels],
+        };
+        let (activation, followers, output) = self.activation(output);
+        let convolution = convolution(node, stored, activation)?;
+        let fits = bias_numbers.len() == channels && channels.is_multiple_of(4);
+        let name = |part: &str| format!("{output} {OPERATOR} {part}");
+        let tensors = [tensor(name("weights"), by_tap), tensor(name("bias"), bias_numbers)];
+        let inputs = [input.clone(), tensors[0].name.clone(), tensors[1].name.clone()];
+        let [new_weights, new_bias] = tensors;
+        fits.then(|| Layer {
+            node: fused_node(inputs, output, &convolution),
+            weights: new_weights,
+            bias: new_bias,
+            constants: [Some(weights), bias].into_iter().flatten().cloned().collect(),
+            followers,
+        })
+    }
+
+    /// Node `index`, if it is ONNX's own `operator`.
+    fn node(&self, index: usize, operator: &str) -> Option<&'a Node> {
+        let node = self.graph.nodes.get(index)?;
+        let is_own = node.domain.is_empty() || node.domain == "ai.onnx";
+        (is_own && node.operator == operator).then_some(node)
+    }
+
+    /// What becomes of `value` and nothing else does, the nodes that do it, and their result.
+    fn activation(&self, value: &'a str) -> (Activation, Vec<usize>, &'a str) {
+        let none = (Activation::None, Vec::new(), value);
+        match self.readers.get(value).map(Vec::as_slice) {
+            Some(&[relu]) => match self.node(relu, "Relu").and_then(|node| node.outputs.first()) {
+                Some(output) => (Activation::Relu, vec![relu], output),
+                None => none,
+            },
+            Some(&[one, other]) => self.silu(one, other).or_else(|| self.silu(other, one)).unwrap_or(none),
+            _ => none,
+        }
+    }
+
+    /// `x * sigmoid(x)`, if the node `sigmoid` is that and its only reader `product`, which reads `x`, multiplies both.
+    fn silu(&self, sigmoid: usize, product: usize) -> Option<(Activation, Vec<usize>, &'a str)> {
+        let factor = self.node(sigmoid, "Sigmoid")?.outputs.first()?;
+        let result = self.node(product, "Mul")?;
+        let reads = result.inputs.contains(factor) && self.readers.get(factor.as_str())? == &[product];
+        reads.then_some((Activation::Silu, vec![sigmoid, product], result.outputs.first()?))
+    }
+}
+
+/// Output channels of a convolution's weights, and the weights in the order kernel row, kernel column, input channel, output
+/// channel. They are stored in the order output channel, input channel, row, column.
+fn reordered(weights: &Tensor) -> Option<(usize, Vec<f32>)> {
+    let stored = weights.f32s()?;
+    let [outputs, inputs, height, width] = sizes(&weights.shape)?;
+    let (taps, mut numbers) = (height * width, vec![0.0; stored.len()]);
+    for (index, &number) in stored.iter().enumerate() {
+        let (tap, plane) = (index % taps, index / taps);
+        numbers[(tap * inputs + plane % inputs) * outputs + plane / inputs] = number;
+    }
+    (inputs >= LEAST_CHANNELS).then_some((outputs, numbers))
+}
+
+/// The convolution that `node` is, if its kernel has no gaps and it has no groups.
+fn convolution(node: &Node, weights: &Tensor, activation: Activation) -> Option<Convolution> {
+    let integers = |name: &str| node.attribute(name).map(|attribute| &attribute.integers[..]);
+    let ones = |name: &str| integers(name).is_none_or(|numbers| numbers.iter().all(|&number| number == 1));
+    let is_plain = ones("dilations")
+        && node.attribute("group").is_none_or(|group| group.integer == 1)
+        && node.attribute("auto_pad").is_none_or(|pad| pad.string == "NOTSET");
+    let [_, _, height, width] = sizes(&weights.shape)?;
+    is_plain.then_some(Convolution {
+        kernel: [height, width],
+        stride: integers("strides").map_or(Some([1; 2]), sizes)?,
+        padding: integers("pads").map_or(Some([0; 4]), sizes)?,
+        activation,
+    })
+}
+
+/// `N` sizes.
+fn sizes<const N: usize>(numbers: &[i64]) -> Option<[usize; N]> {
+    let sizes: Option<Vec<_>> = numbers.iter().map(|&number| usize::try_from(number).ok()).collect();
+    sizes?.try_into().ok()
+}
+
+/// A node's numbers: see [`of_attribute`].
+fn fused_node(inputs: [String; 3], output: &str, convolution: &Convolution) -> Node {
+    let Convolution { kernel, stride, padding, activation } = convolution;
+    let numbers = kernel.iter().chain(stride).chain(padding).map(|&number| number as i64);
+    let attribute = Attribute {
+        name: ATTRIBUTE.to_owned(),
+        integers: numbers.chain([*activation as i64]).collect(),
+        kind: INTS,
+        ..Attribute::default()
+    };
+    Node {
+        inputs: inputs.into(),
+        outputs: vec![output.to_owned()],
+        name: format!("{output} {OPERATOR}"),
+        operator: OPERATOR.to_owned(),
+        attributes: vec![attribute],
+        domain: DOMAIN.to_owned(),
+    }
+}
+
+/// The node's one attribute.
+pub(super) const ATTRIBUTE: &str = "convolution";
+
+/// The convolution that the attribute tells of: kernel, stride, padding and activation in this order.
+pub(super) fn of_attribute(numbers: &[i64]) -> Option<Convolution> {
+    let (&activation, numbers) = numbers.split_last()?;
+    let kinds = [Activation::None, Activation::Relu, Activation::Silu];
+    let activation = kinds.into_iter().find(|&kind| kind as i64 == activation)?;
+    let [kernel_y, kernel_x, stride_y, stride_x, padding @ ..] = sizes::<8>(numbers)?;
+    let (kernel, stride) = ([kernel_y, kernel_x], [stride_y, stride_x]);
+    (kernel.iter().chain(&stride).all(|&number| number > 0)).then_some(Convolution {
+        kernel,
+        stride,
+        padding,
+        activation,
+    })
+}
+
+fn tensor(name: String, numbers: Vec<f32>) -> Tensor {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    Tensor {
+        shape: vec![numbers.len() as i64],
+        data_type: crate::onnx::FLOAT,
+        name,
+        bytes: bytes.into(),
+        ..Tensor::default()
+    }
+}
+
+/// Numbers of the fields that change, as in onnx.proto.
+mod field {
+    pub const NODE: u64 = 1;
+    pub const INITIALIZER: u64 = 5;
+    pub const GRAPH: u64 = 7;
+    pub const OPERATORS: u64 = 8;
+}
+
+/// The model with the layers in place of what they stand for. Everything else stays as it is, bit by bit.
+fn rewritten(model: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(model.len());
+    for part in fields(model)? {
+        match part.number {
+            field::GRAPH => put(&mut out, field::GRAPH, &rewritten_graph(part.content, graph, layers)?),
+            _ => out.extend_from_slice(part.whole),
+        }
+    }
+    put(
+        &mut out,
+        field::OPERATORS,
+        &OperatorSet { domain: DOMAIN.to_owned(), version: VERSION }.encode_to_vec(),
+    );
+    Some(out)
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OperatorSet {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+fn rewritten_graph(bytes: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
+    let (gone, unread) = (gone(layers), unread(graph, layers));
+    let (mut out, mut node, mut constant) = (Vec::with_capacity(bytes.len()), 0.., 0..);
+    for part in fields(bytes)? {
+        match part.number {
+            field::NODE => match node.next()? {
+                index if gone.contains(&index) => {}
+                index => match layers.get(&index) {
+                    Some(layer) => put(&mut out, field::NODE, &layer.node.encode_to_vec()),
+                    None => out.extend_from_slice(part.whole),
+                },
+            },
+            field::INITIALIZER
+                if unread.contains(graph.initializers.get(constant.next()?)?.name.as_str()) => {}
+            _ => out.extend_from_slice(part.whole),
+        }
+    }
+    let constants = layers.values().flat_map(|layer| [&layer.weights, &layer.bias]);
+    constants.for_each(|tensor| put(&mut out, field::INITIALIZER, &tensor.encode_to_vec()));
+    Some(out)
+}
+
+/// The nodes that layers stand for, besides convolutions.
+fn gone(layers: &BTreeMap<usize, Layer>) -> BTreeSet<usize> {
+    layers.values().flat_map(|layer| layer.followers.iter().copied()).collect()
+}
+
+/// Constants that only layers read.
+fn unread<'a>(graph: &'a Graph, layers: &'a BTreeMap<usize, Layer>) -> BTreeSet<&'a str> {
+    let readers = Network::new(graph).readers;
+    let constants = layers.values().flat_map(|layer| &layer.constants);
+    let is_unread = |name: &&str| readers[name].iter().all(|reader| layers.contains_key(reader));
+    constants.map(String::as_str).filter(is_unread).collect()
+}
+
+/// A field of a message as it stands.
+struct Field<'a> {
+    number: u64,
+    whole: &'a [u8],
+    /// Of a field that tells its length.
+    content: &'a [u8],
+}
+
+/// A message's fields in their order. `None` if the message ends within one.
+fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
+    let mut fields = Vec::new();
+    while !message.is_empty() {
+        let mut rest = message;
+        let tag = varint(&mut rest)?;
+        let content = match tag & 7 {
+            0 => varint(&mut rest).map(|_| &rest[..0])?,
+            1 => rest.split_off(..8)?,
+            2 => {
+                let length = varint(&mut rest)?;
+                rest.split_off(..usize::try_from(length).ok()?)?
+            }
+            5 => rest.split_off(..4)?,
+            _ => return None,
+        };
+        let whole = &message[..message.len() - rest.len()];
+        fields.push(Field { number: tag >> 3, whole, content });
+        message = rest;
+    }
+    Some(fields)
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    prost::encoding::decode_varint(bytes).ok()
+}
+
+/// Appends a field that tells its length.
+fn put(out: &mut Vec<u8>, number: u64, content: &[u8]) {
+    prost::encoding::encode_varint(number << 3 | 2, out);
+    prost::encoding::encode_varint(content.len() as u64, out);
+    out.extend_from_slice(content);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use ort::operator::{
+        BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
+        ShapeInferenceContext,
+    };
+    use ort::session::Session;
+    use ort::value::{Tensor as Value, TensorElementType};
+
+    use super::*;
+    use crate::onnxruntime::{convolution, library, session};
+    use crate::{Options, onnx};
+
+    fn path() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/convolutions.onnx")
+    }
+
+    fn operators(model: &[u8]) -> Vec<String> {
+        let graph = onnx::Model::decode(model).unwrap().graph.unwrap();
+        graph.nodes.into_iter().map(|node| node.operator).collect()
+    }
+
+    #[test]
+    fn what_can_be_fused_is_and_everything_else_stays() {
+        let fused = fuse(&ModelFile::read(&path()).unwrap()).unwrap();
+        // Few input channels, groups, gaps, and a number of output channels that is no multiple of 4.
+        let left = ["Conv", "Sigmoid", "Mul", "Conv", "Relu", "Conv", "Conv"];
+        let found = operators(&fused.model);
+        let (ours, others): (Vec<_>, Vec<_>) = found.iter().partition(|name| *name == OPERATOR);
+        assert_eq!((fused.convolutions, ours.len()), (4, 4), "{found:?}");
+        assert_eq!(others, [&left[..], &["Sigmoid", "Mul"]].concat());
+        let graph = onnx::Model::decode(&fused.model[..]).unwrap().graph.unwrap();
+        let names: Vec<_> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert!(names.contains(&"stem_weights") && !names.contains(&"down_weights"), "{names:?}");
+    }
+
+    #[test]
+    fn a_model_without_such_convolutions_stays_as_it_is() {
+        let path = path().with_file_name("matmul.onnx");
+        assert!(fuse(&ModelFile::read(&path).unwrap()).is_none());
+    }
+
+    #[test]
+    fn fields_that_end_early_are_refused() {
+        assert!(fields(&[0x0a, 5, 1]).is_none() && fields(&[0x0d, 1]).is_none() && fields(&[0x0b]).is_none());
+        let fields = fields(&[0x0a, 1, 7, 0x10, 0x96, 1]).unwrap();
+        let parts: Vec<_> = fields.iter().map(|field| (field.number, field.whole, field.content)).collect();
+        assert_eq!(parts, [(1, &[0x0a, 1, 7][..], &[7][..]), (2, &[0x10, 0x96, 1][..], &[][..])]);
+    }
+
+    /// The operator on the CPU, as a plain sum.
+    struct OnCpu;
+
+    impl Operator for OnCpu {
+        type Kernel<'context> = BoxedKernel<'context>;
+
+        fn name(&self) -> &str {
+            OPERATOR
+        }
+
+        fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+            [const { OperatorInput::required(TensorElementType::Float32) }; 3]
+        }
+
+        fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+            [OperatorOutput::required(TensorElementType::Float32)]
+        }
+
+        fn create_kernel<'context>(
+            &self,
+            context: &KernelContext<'context>,
+        ) -> Result<Self::Kernel<'context>, ort::Error> {
+            let layer = convolution::convolution(context.get(ATTRIBUTE))?;
+            Ok(Box::new(move |context: &ComputeContext| compute(&layer, context)))
+        }
+
+        fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
+            convolution::infer_shape(context)
+        }
+    }
+
+    fn compute(layer: &Convolution, context: &ComputeContext) -> Result<(), ort::Error> {
+        let (input, weights, bias) =
+            (context.input(0)?.unwrap(), context.input(1)?.unwrap(), context.input(2)?.unwrap());
+        let (shape, input) = input.try_extract_tensor::<f32>()?;
+        let (weights, bias) = (weights.try_extract_tensor::<f32>()?.1, bias.try_extract_tensor::<f32>()?.1);
+        let input_shape = convolution::shape_of(shape)?;
+        let output_shape = layer.output_shape(input_shape, bias.len()).unwrap();
+        let mut output = context.output(0, output_shape.map(|size| size as i64))?.unwrap();
+        let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+        let [_, channels, height, width] = output_shape;
+        for (index, result) in output.iter_mut().enumerate() {
+            let (pixel, plane) = (index % (height * width), index / (height * width));
+            let place = (plane / channels, [pixel / width, pixel % width]);
+            let x = sum(layer, (input, input_shape), (weights, channels, plane % channels), place)
+                + bias[plane % channels];
+            *result = match layer.activation {
+                Activation::None => x,
+                Activation::Relu => x.max(0.0),
+                Activation::Silu => x / (1.0 + (-x).exp()),
+            };
+        }
+        Ok(())
+    }
+
+    fn sum(
+        layer: &Convolution,
+        (input, [_, inputs, height, width]): (&[f32], [usize; 4]),
+        (weights, channels, channel): (&[f32], usize, usize),
+        (image, [row, column]): (usize, [usize; 2]),
+    ) -> f32 {
+        let mut sum = 0.0;
+        for tap in 0..layer.kernel[0] * layer.kernel[1] {
+            let y = (row * layer.stride[0] + tap / layer.kernel[1]).checked_sub(layer.padding[0]);
+            let x = (column * layer.stride[1] + tap % layer.kernel[1]).checked_sub(layer.padding[1]);
+            let (Some(y), Some(x)) = (y, x) else { continue };
+            if y < height && x < width {
+                sum += (0..inputs)
+                    .map(|plane| {
+                        input[((image * inputs + plane) * height + y) * width + x]
+                            * weights[(tap * inputs + plane) * channels + channel]
+                    })
+                    .sum::<f32>();
+            }
+        }
+        sum
+    }
+
+    fn outputs(session: &mut Session) -> Vec<(Vec<i64>, Vec<f32>)> {
+        let numbers: Vec<_> =
+            (0..2 * 3 * 26 * 22).map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let input = Value::from_array(([2, 3, 26, 22], numbers)).unwrap();
+        let outputs = session.run(ort::inputs![input]).unwrap();
+        outputs
+            .values()
+            .map(|value| {
+                value
+                    .try_extract_tensor::<f32>()
+                    .map(|(shape, numbers)| (shape.to_vec(), numbers.to_vec()))
+                    .unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_fused_network_computes_what_the_network_does() {
+        let options = Options { threads: 1, ..Options::default() };
+        let library = library::open(&options).unwrap();
+        let builder = || session::builder(&library, &options, 1).unwrap();
+        let plain = outputs(&mut builder().commit_from_file(path()).unwrap());
+        let fused = fuse(&ModelFile::read(&path()).unwrap()).unwrap();
+        let domain = OperatorDomain::new(DOMAIN).unwrap().add(OnCpu).unwrap();
+        let mut session = builder().with_operators(domain).unwrap().commit_from_memory(&fused.model).unwrap();
+        let found = outputs(&mut session);
+        assert_eq!(found.len(), plain.len());
+        for ((shape, found), (expected_shape, expected)) in found.iter().zip(&plain) {
+            assert_eq!(shape, expected_shape);
+            let differ = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4;
+            assert!(!found.iter().zip(expected).any(differ), "{found:?} instead of {expected:?}");
+        }
+    }
+}
