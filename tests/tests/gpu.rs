@@ -86,11 +86,14 @@ const ON_DEVICE: &str = "qtdemux ! h264parse ! nvh264dec ! video/x-raw(memory:CU
 const DOWNLOADED: &str = "qtdemux ! h264parse ! nvh264dec ! video/x-raw(memory:CUDAMemory) ! cudadownload";
 
 fn the_clip_is_seen_as_on_the_cpu() {
-    let found = objects_of(&clip(ON_DEVICE, "backend=onnxruntime-cuda"));
     let expected = objects_of(&clip(DOWNLOADED, "backend=onnxruntime-cpu"));
-    let (matched, all) = objects::agreement(&expected, &found);
-    println!("CLIP: {} frames, {matched} of {all} detections agree", found.len());
-    assert!(all > 0 && matched * 1000 >= all * 995);
+    for fused in [true, false] {
+        let infer = format!("backend=onnxruntime-cuda fuse-convolutions={fused}");
+        let found = objects_of(&clip(ON_DEVICE, &infer));
+        let (matched, all) = objects::agreement(&expected, &found);
+        println!("CLIP, {infer}: {} frames, {matched} of {all} detections agree", found.len());
+        assert!(all > 0 && matched * 1000 >= all * 995);
+    }
 }
 
 fn two_runs_are_the_same_to_the_bit() {

@@ -1,15 +1,16 @@
 //! How long a network alone takes on the first CUDA device: batches of one image, one at a time and several under way.
 //!
-//!     cargo run --release -p gst-osha-engine --example latency -- MODEL [FRAMES [REQUESTS [BATCH]]]
+//!     cargo run --release -p gst-osha-engine --example latency -- MODEL [FRAMES [REQUESTS [BATCH [runtime]]]]
 //!
-//! REQUESTS batches are computed side by side; BATCH images are in each, where the model leaves that open.
+//! REQUESTS batches are computed side by side; BATCH images are in each, where the model leaves that open. With `runtime`
+//! convolutions are left to ONNX Runtime.
 
 use std::collections::VecDeque;
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use engine::{Completion, Device, InferenceEngine, InputTensor, Options, Search, shared};
+use engine::{Completion, Convolutions, Device, InferenceEngine, InputTensor, Options, Search, shared};
 use vision::head::DenseLayout;
 use vision::tensor::{Dim, TensorInfo};
 
@@ -25,7 +26,12 @@ fn main() -> Result<()> {
     let model = arguments.next().ok_or("name an ONNX file")?;
     let mut number = |usual| arguments.next().map_or(Ok(usual), |text| text.parse());
     let (frames, requests, batch) = (number(1000)?, number(1)?, number(1)?);
-    let options = Options { device: Device::Cuda(0), requests, ..Options::default() };
+    let convolutions = match arguments.next().as_deref() {
+        None => Convolutions::Fused,
+        Some("runtime") => Convolutions::Runtime,
+        Some(other) => return Err(format!("{other} is not known; say runtime, or nothing").into()),
+    };
+    let options = Options { device: Device::Cuda(0), requests, convolutions, ..Options::default() };
     let engine = shared::load(Path::new(&model), &options)?;
     println!("{}", engine.description());
     let search = engine.model().outputs.first().and_then(|output| search(&output.shape));
