@@ -56,13 +56,13 @@ impl Operator for FusedConvolution {
 }
 
 /// The convolution that a node's attribute tells of.
-pub(super) fn convolution(attribute: Option<Vec<i64>>) -> Result<Convolution, ort::Error> {
+fn convolution(attribute: Option<Vec<i64>>) -> Result<Convolution, ort::Error> {
     let numbers = attribute.unwrap_or_default();
     fusion::of_attribute(&numbers).ok_or_else(|| ort::Error::new(format!("{numbers:?} is no convolution")))
 }
 
 /// Tells the shape of what comes out; sizes that are not known yet stay so.
-pub(super) fn infer_shape(context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
+fn infer_shape(context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
     let convolution = convolution(context.attr(fusion::ATTRIBUTE).ok())?;
     let inputs = context.inputs();
     let shape = |index: usize| inputs.get(index).and_then(ValueType::tensor_shape);
@@ -87,7 +87,7 @@ pub(super) fn infer_shape(context: &mut ShapeInferenceContext) -> Result<(), ort
 }
 
 /// Images, channels, height and width.
-pub(super) fn shape_of(shape: &Shape) -> Result<[usize; 4], ort::Error> {
+fn shape_of(shape: &Shape) -> Result<[usize; 4], ort::Error> {
     let sizes: Vec<_> = shape.iter().filter_map(|&size| usize::try_from(size).ok()).collect();
     sizes.try_into().map_err(|_| ort::Error::new(format!("{shape:?} is no shape of images")))
 }

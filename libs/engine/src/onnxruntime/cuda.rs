@@ -19,7 +19,6 @@ use super::library::{self, Library};
 use super::{convolution, session, tensorrt};
 use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
-use crate::model_file::ModelFile;
 use crate::options::{Backend, Convolutions};
 use crate::tensor::element_type;
 use crate::worker::{Answer, DeviceSession};
@@ -181,7 +180,7 @@ impl CudaSession {
         check_provider(library, options, ordinal)?;
         let (library, options) = (Arc::clone(library), options.clone());
         let fused = match (options.convolutions, &tensorrt) {
-            (Convolutions::Fused, None) => fusion::fuse(&ModelFile::read(path)?),
+            (Convolutions::Fused, None) => fusion::fuse(path)?,
             _ => None,
         };
         let mut source = Source { library, path: path.to_owned(), options, ordinal, tensorrt, fused };

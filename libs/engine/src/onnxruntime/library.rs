@@ -51,7 +51,8 @@ impl Library {
         providers().map_err(|reason| EngineError::LibraryUnusable { path: self.path.clone(), reason })
     }
 
-    pub(super) fn environment(&self) -> &Environment {
+    /// What sessions are made in.
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 }

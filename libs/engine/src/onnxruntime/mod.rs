@@ -4,7 +4,7 @@
 
 mod convolution;
 mod cuda;
-mod fusion;
+pub mod fusion;
 pub mod library;
 mod session;
 mod tensorrt;

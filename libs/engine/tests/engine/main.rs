@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod fusion;
 mod inference;
 mod refusals;
 mod sharing;

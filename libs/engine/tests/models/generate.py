@@ -107,7 +107,7 @@ def convolutions():
 
     def convolution(name, source, shape, bias=True, **attributes):
         inputs = [source, constant(f"{name}_weights", *shape)]
-        inputs += [constant(f"{name}_bias", shape[0])] if bias else []
+        inputs += [bias if isinstance(bias, str) else constant(f"{name}_bias", shape[0])] if bias else []
         nodes.append(helper.make_node("Conv", inputs, [name], **attributes))
         return name
 
@@ -128,8 +128,9 @@ def convolutions():
     grouped = relu(convolution("grouped", down, (32, 16, 1, 1), group=2))
     dilated = convolution("dilated", down, (8, 32, 3, 3), dilations=[2, 2], pads=[2, 2, 2, 2])
     narrow = convolution("narrow", down, (6, 32, 1, 1))
-    # Its result is read by somebody else, too.
-    shared = convolution("shared", down, (16, 32, 1, 1))
+    # Its result is read by somebody else, too, and its bias is another one's.
+    nodes.append(helper.make_node("Identity", ["stem_bias"], ["same_bias"]))
+    shared = convolution("shared", down, (16, 32, 1, 1), bias="same_bias")
     ends = {plain: 20, odd: 12, grouped: 32, dilated: 8, narrow: 6, shared: 16, silu(shared): 16}
     size = {odd: [7, 4]}
     outputs = [tensor(end, TensorProto.FLOAT, ["batch", ends[end], *size.get(end, [7, 6])]) for end in ends]
