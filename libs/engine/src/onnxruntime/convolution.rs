@@ -8,7 +8,7 @@ use ort::operator::{
     BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
-use ort::value::{DynTensorValueType, Shape, TensorElementType, ValueRef, ValueType};
+use ort::value::{DynTensorValueType, Shape, SymbolicDimensions, TensorElementType, ValueRef, ValueType};
 use vision::tensor::DataType;
 
 use super::fusion;
@@ -61,29 +61,18 @@ fn convolution(attribute: Option<Vec<i64>>) -> Result<Convolution, ort::Error> {
     fusion::of_attribute(&numbers).ok_or_else(|| ort::Error::new(format!("{numbers:?} is no convolution")))
 }
 
-/// Tells the shape of what comes out; sizes that are not known yet stay so.
-fn infer_shape(context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
+/// Tells the shape of what comes out, once that of what goes in is known: the runtime takes a shape that is known in part
+/// for a wrong one.
+pub fn infer_shape(context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
     let convolution = convolution(context.attr(fusion::ATTRIBUTE).ok())?;
     let inputs = context.inputs();
     let shape = |index: usize| inputs.get(index).and_then(ValueType::tensor_shape);
-    let (Some(&[images, channels, height, width]), Some(&[bias])) =
-        (shape(0).map(|shape| &shape[..]), shape(2).map(|shape| &shape[..]))
-    else {
-        return Ok(());
-    };
-    let size = |number: i64| usize::try_from(number).unwrap_or(usize::from(u16::MAX));
-    let input = [images, channels, height, width].map(size);
-    let Some(output) = convolution.output_shape(input, size(bias)) else { return Ok(()) };
-    let known = |axis: usize, from: i64| if from < 0 { -1 } else { output[axis] as i64 };
-    let shape = Shape::new([images, bias, known(2, height), known(3, width)]);
-    context.set_output(
-        0,
-        &ValueType::Tensor {
-            ty: TensorElementType::Float32,
-            dimension_symbols: ort::value::SymbolicDimensions::empty(shape.len()),
-            shape,
-        },
-    )
+    let known = shape(0).and_then(|images| shape_of(images).ok()).zip(shape(2));
+    let output = known.and_then(|(images, bias)| convolution.output_shape(images, bias.num_elements()));
+    let Some(output) = output else { return Ok(()) };
+    let shape = Shape::new(output.map(|size| size as i64));
+    let dimension_symbols = SymbolicDimensions::empty(shape.len());
+    context.set_output(0, &ValueType::Tensor { ty: TensorElementType::Float32, shape, dimension_symbols })
 }
 
 /// Images, channels, height and width.

@@ -2,7 +2,7 @@
 //!
 //! Networks run on the CPU or on a CUDA device.
 
-mod convolution;
+pub mod convolution;
 mod cuda;
 pub mod fusion;
 pub mod library;

@@ -1,11 +1,15 @@
 //! A network with fused convolutions against the network as it is, both on the CPU.
 
-use engine::onnxruntime::{fusion, library};
+use std::path::Path;
+
+use engine::onnxruntime::{convolution, fusion, library};
 use gpu::kernels::{Activation, Convolution};
 use ort::operator::{
     BoxedKernel, ComputeContext, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
+    ShapeInferenceContext,
 };
 use ort::session::Session;
+use ort::session::builder::SessionBuilder;
 use ort::value::{Tensor as Value, TensorElementType};
 
 use crate::common::{model, options};
@@ -26,6 +30,10 @@ impl Operator for OnCpu {
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
         [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<(), ort::Error> {
+        convolution::infer_shape(context)
     }
 
     fn create_kernel<'context>(
@@ -99,20 +107,42 @@ fn outputs(session: &mut Session) -> Vec<(Vec<i64>, Vec<f32>)> {
         .collect()
 }
 
+/// A session of the fused model in the file `path`.
+fn fused(builder: SessionBuilder, path: &Path) -> Session {
+    let fused = fusion::fuse(path).unwrap().unwrap();
+    let domain = OperatorDomain::new(fusion::DOMAIN).unwrap().add(OnCpu).unwrap();
+    builder.with_operators(domain).unwrap().commit_from_memory(&fused.model).unwrap()
+}
+
 #[test]
 fn a_fused_network_computes_what_the_network_does() {
     let library = library::open(&options()).unwrap();
     let builder = || Session::builder(library.environment()).unwrap();
     let path = model("convolutions");
     let plain = outputs(&mut builder().commit_from_file(&path).unwrap());
-    let fused = fusion::fuse(&path).unwrap().unwrap();
-    let domain = OperatorDomain::new(fusion::DOMAIN).unwrap().add(OnCpu).unwrap();
-    let mut session = builder().with_operators(domain).unwrap().commit_from_memory(&fused.model).unwrap();
-    let found = outputs(&mut session);
+    let found = outputs(&mut fused(builder(), &path));
     assert_eq!(found.len(), plain.len());
     for ((shape, found), (expected_shape, expected)) in found.iter().zip(&plain) {
         assert_eq!(shape, expected_shape);
         let differ = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4;
         assert!(!found.iter().zip(expected).any(differ), "{found:?} instead of {expected:?}");
     }
+}
+
+/// Otherwise nodes that compute shapes would stay, and on a GPU the network could not be recorded.
+#[test]
+fn shapes_behind_a_fused_convolution_are_known() {
+    let library = library::open(&options()).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/ppe-demo.onnx");
+    let folder = tempfile::tempdir().unwrap();
+    let optimized = folder.path().join("optimized.onnx");
+    let builder = Session::builder(library.environment()).unwrap();
+    drop(fused(builder.with_optimized_model_path(&optimized).unwrap(), &path));
+    let has = |file: &Path, operator: &str| {
+        let bytes = std::fs::read(file).unwrap();
+        let field = [&[0x22, operator.len() as u8], operator.as_bytes()].concat();
+        bytes.windows(field.len()).any(|window| window == field)
+    };
+    assert!(has(&path, "Shape") && has(&optimized, fusion::OPERATOR));
+    assert!(!has(&optimized, "Shape"));
 }
