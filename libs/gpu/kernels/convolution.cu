@@ -1,18 +1,20 @@
 #include "convolution.h"
 
+// While one half of the shared memory is worked on, the next round's values are under way to the other one.
 template <class T> DEVICE_FN void convolve(const ConvolutionParams &p, float *shared) {
   typename T::Thread t;
-  u32 thread = THREAD_X, rounds = T::rounds(p);
+  u32 thread = THREAD_X, rounds = T::rounds(p), half = 0;
   T::start(p, t, thread, BLOCK_X, BLOCK_Y, BLOCK_Z);
   T::fetch(p, t, thread);
   T::store(t, thread, shared);
   __syncthreads();
+#pragma unroll 1
   for (u32 round = 0; round < rounds; round++) {
-    float *half = shared + round % 2 * (T::SHARED / 2), *other = shared + (round + 1) % 2 * (T::SHARED / 2);
     bool more = round + 1 < rounds;
     if (more) T::fetch(p, t, thread);
-    T::multiply(t, half);
-    if (more) T::store(t, thread, other);
+    T::multiply(t, shared + half);
+    half = T::SHARED / 2 - half;
+    if (more) T::store(t, thread, shared + half);
     __syncthreads();
   }
 #pragma unroll
@@ -26,9 +28,9 @@ template <class T> DEVICE_FN void convolve(const ConvolutionParams &p, float *sh
 
 // A block per tile of pixels, of output channels and per image.
 #define KERNEL(M, N, SLICES, DEPTH)                                                                                  \
-  extern "C" __global__ void LAUNCH_BOUNDS((M * N / 64 * SLICES), 2)                                                 \
-      convolution_##M##x##N(ConvolutionParams p) {                                                           \
+  extern "C" __global__ void LAUNCH_BOUNDS((M * N / 64 * SLICES), (M * N / 64 * SLICES) > 256 ? 1 : 2)               \
+      convolution_##M##x##N(ConvolutionParams p) {                                                                   \
     __shared__ Four shared[Tile<M, N, SLICES, DEPTH>::SHARED / 4];                                                   \
-    convolve<Tile<M, N, SLICES, DEPTH>>(p, (float *)shared);                                                              \
+    convolve<Tile<M, N, SLICES, DEPTH>>(p, (float *)shared);                                                         \
   }
 EACH_TILE(KERNEL)

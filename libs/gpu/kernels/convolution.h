@@ -105,21 +105,21 @@ template <u32 M, u32 N, u32 SLICES, u32 DEPTH> struct Tile {
     return p.kernel_height * p.kernel_width * ((p.input_channels + DEPTH - 1) / DEPTH);
   }
 
-  // Reads the thread's part of a round, and goes on to the next.
+  // Reads the thread's part of a round and goes on to the next.
   FN void fetch(const ConvolutionParams &p, Thread &t, u32 thread) {
-    u32 plane = p.input_height * p.input_width;
+    u32 plane = p.input_height * p.input_width, first = t.depth + thread / N;
+    const float *value = t.value + first * plane;
 #pragma unroll
     for (u32 i = 0; i < VALUES; i++) {
-      u32 channel = t.depth + thread / N + i * ROWS;
-      t.values[i] = t.inside && channel < p.input_channels ? t.value[(u64)channel * plane] : 0.0f;
+      t.values[i] = t.inside && first + i * ROWS < p.input_channels ? *value : 0.0f;
+      value += ROWS * plane;
     }
 #pragma unroll
     for (u32 i = 0; i < FOURS; i++) {
       u32 at = (thread + i * THREADS) * 4, channel = t.depth + at / M, output = t.channel + at % M;
-      bool real = channel < p.input_channels && output < p.output_channels;
-      u64 from = ((u64)t.tap * p.input_channels + channel) * p.output_channels + output;
       t.weights[i] = Four{};
-      if (real) t.weights[i] = *(const Four *)(p.weights + from);
+      if (channel < p.input_channels && output < p.output_channels)
+        t.weights[i] = *(const Four *)(p.weights + (t.tap * p.input_channels + channel) * p.output_channels + output);
     }
     t.depth += DEPTH;
     if (t.depth < p.input_channels) return;
@@ -174,10 +174,10 @@ template <u32 M, u32 N, u32 SLICES, u32 DEPTH> struct Tile {
   FN void gather(const ConvolutionParams &p, const Thread &t, u32 thread, u32 first, const float *shared) {
     const u32 all = M / 8 * TOGETHER * N;
     u32 pixels = p.output_height * p.output_width;
-#pragma unroll
+#pragma unroll 1
     for (u32 at = thread; at < all; at += THREADS) {
       float sum = 0;
-#pragma unroll
+#pragma unroll 16
       for (u32 slice = 0; slice < SLICES; slice++) sum += shared[slice * all + at];
       u32 row = at / N, i = first + row % TOGETHER;
       u32 channel = t.channel + i / 4 * (M / 2) + row / TOGETHER * 4 + i % 4;
@@ -189,4 +189,4 @@ template <u32 M, u32 N, u32 SLICES, u32 DEPTH> struct Tile {
 };
 
 // Mirrored by `TILES` in src/kernels/convolution.rs.
-#define EACH_TILE(DO) DO(64, 32, 8, 32) DO(16, 128, 8, 16) DO(32, 128, 4, 16) DO(32, 32, 16, 64) DO(16, 32, 32, 64)
+#define EACH_TILE(DO) DO(16, 128, 8, 16) DO(32, 128, 4, 16) DO(32, 32, 16, 64) DO(16, 32, 32, 64) DO(64, 64, 8, 32)

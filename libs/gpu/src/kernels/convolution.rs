@@ -112,7 +112,10 @@ impl Convolution {
             return Err(wrong());
         }
         let small = |numbers: &[usize]| numbers.iter().all(|&number| number < 1 << 15);
-        if !small(shape) || !small(&output_shape) || !small(&self.kernel) || !small(&self.padding) {
+        let sizes = [&shape[..], &output_shape, &self.kernel, &self.padding];
+        // The kernel counts elements of one image, and of the weights, in 32 bits.
+        let counts = [shape[1..].iter().product(), output_shape[1..].iter().product(), weights.len()];
+        if !sizes.into_iter().all(small) || counts.into_iter().any(|count: usize| count >= 1 << 31) {
             return Err(wrong());
         }
         let last = |shape: &[usize; 4]| [shape[1] as u32, shape[2] as u32, shape[3] as u32];
@@ -140,20 +143,23 @@ pub(super) struct Tile {
     slices: u32,
     /// Input channels of a round.
     depth: u32,
-    /// Microseconds that a round takes at least, and that it takes a multiprocessor for each of its blocks, where there are
-    /// many: fitted to an H100. Elsewhere they only tell which tile is likely to be the best.
-    latency: f32,
-    work: f32,
+    /// Microseconds of a round: for one block alone, and for each of the blocks that a multiprocessor has. Fitted to an
+    /// H100; elsewhere they only tell which tile is likely to be the best.
+    alone: f32,
+    each: f32,
 }
 
 /// Mirrors `EACH_TILE` of kernels/convolution.h.
 pub(super) const TILES: [Tile; 5] = [
-    Tile { channels: 64, pixels: 32, slices: 8, depth: 32, latency: 0.7, work: 0.73 },
-    Tile { channels: 16, pixels: 128, slices: 8, depth: 16, latency: 0.55, work: 0.49 },
-    Tile { channels: 32, pixels: 128, slices: 4, depth: 16, latency: 0.8, work: 0.85 },
-    Tile { channels: 32, pixels: 32, slices: 16, depth: 64, latency: 0.8, work: 0.83 },
-    Tile { channels: 16, pixels: 32, slices: 32, depth: 64, latency: 0.6, work: 0.55 },
+    Tile { channels: 16, pixels: 128, slices: 8, depth: 16, alone: 0.55, each: 0.41 },
+    Tile { channels: 32, pixels: 128, slices: 4, depth: 16, alone: 0.70, each: 0.65 },
+    Tile { channels: 32, pixels: 32, slices: 16, depth: 64, alone: 0.90, each: 0.75 },
+    Tile { channels: 16, pixels: 32, slices: 32, depth: 64, alone: 0.55, each: 0.47 },
+    Tile { channels: 64, pixels: 64, slices: 8, depth: 32, alone: 1.23, each: 1.23 },
 ];
+
+/// Microseconds that a block takes besides its rounds.
+const BESIDES: f32 = 0.75;
 
 impl Tile {
     /// The one that is likely to be the fastest. Always the same for the same convolution and device: the order of a sum
@@ -166,9 +172,10 @@ impl Tile {
 
     fn microseconds(&self, params: &Params, images: u32, multiprocessors: u32) -> f32 {
         let (x, y, z) = self.grid(params, images);
-        let blocks = (f64::from(x) * f64::from(y) * f64::from(z) / f64::from(multiprocessors.max(1))) as f32;
+        let blocks =
+            (u64::from(x) * u64::from(y) * u64::from(z)).div_ceil(multiprocessors.max(1).into()) as f32;
         let rounds = params.kernel.iter().product::<u32>() * params.input_size[0].div_ceil(self.depth);
-        rounds as f32 * self.latency.max(self.work * blocks) + 0.75 * blocks.max(1.0)
+        rounds as f32 * self.alone.max(self.each * blocks) + BESIDES * blocks
     }
 
     pub(super) fn grid(&self, params: &Params, images: u32) -> (u32, u32, u32) {
@@ -190,11 +197,11 @@ impl Kernels {
     pub fn load() -> Result<Self, Error> {
         let module = Module::load(PTX)?;
         let names = [
-            c"convolution_64x32",
             c"convolution_16x128",
             c"convolution_32x128",
             c"convolution_32x32",
             c"convolution_16x32",
+            c"convolution_64x64",
         ];
         let [a, b, c, d, e] = names.map(|name| module.function(name));
         Ok(Self([a?, b?, c?, d?, e?]))
