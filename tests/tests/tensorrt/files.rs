@@ -26,19 +26,47 @@ fn headed(magic: &[u8; 4], filler: u8) -> Vec<u8> {
     [&magic[..], &[filler; 4096]].concat()
 }
 
+/// A plan as TensorRT lays it out: a header with the size of the whole and the version of the builder, a table with one
+/// entry, the entry's data and a mark at the end. Only the network in it makes no sense.
+fn plan_of(version: [u8; 4]) -> Vec<u8> {
+    const TABLE: usize = 64;
+    const DATA: usize = TABLE + 24;
+    let length = |bytes: usize| (bytes as u64).to_le_bytes();
+    let zeros = vec![0; 4000];
+    let tagged = version.map(|part| [2, 0x80, 1, 0, part]).concat();
+    let network =
+        [b"ptrt", &100_u32.to_le_bytes(), &length(tagged.len() + zeros.len())[..], &[0; 4]].concat();
+    let data = [network, tagged, zeros].concat();
+    let end = (DATA + data.len()).next_multiple_of(8);
+    let header = [b"ftrt\0\0\0\0", &length(1)[..], &length(end + 4), &version, &[0; TABLE - 28]].concat();
+    let table = [b"NGNE\0\0\0\0", &length(DATA)[..], &length(data.len())].concat();
+    let mut plan = [header, table, data].concat();
+    plan.resize(end, 0);
+    plan.extend(0x8b8d_8b99_u32.to_le_bytes());
+    plan
+}
+
 pub fn what_is_no_engine_is_an_error_on_the_bus() {
     let folder = tempfile::tempdir().unwrap();
-    let plans: [(&str, Vec<u8>); 6] = [
-        ("empty", Vec::new()),
-        ("cut off", b"ftr".to_vec()),
-        ("wrong magic word", headed(b"none", 0)),
-        ("wrong size", headed(b"ftrt", 0)),
-        ("wrong platform", headed(b"ftrt", 1)),
-        ("zeros", vec![0; 4096]),
-    ];
-    for (name, plan) in plans {
-        println!("{name}: {}", refusal(folder.path(), &plan));
+    let refuse = |name: &str, plan: &[u8]| println!("{name}: {}", refusal(folder.path(), plan));
+    refuse("empty", b"");
+    refuse("cut off", b"ftr");
+    refuse("wrong magic word", &headed(b"none", 0));
+    refuse("wrong size", &headed(b"ftrt", 0));
+    refuse("wrong platform", &headed(b"ftrt", 1));
+    refuse("zeros", &[0; 4096]);
+    for version in [[10, 9, 0, 34], [11, 3, 0, 99], [11, 4, 0, 106]] {
+        refuse(&format!("no network, version {version:?}"), &plan_of(version));
     }
+    let whole = plan_of([11, 4, 0, 106]);
+    // Magic word, number of entries, size, version, platform, flags; an entry's tag, place and size; the network's magic
+    // word, version and first bytes; the end.
+    for at in [0, 8, 16, 24, 28, 32, 64, 72, 80, 88, 112, 140, whole.len() - 1] {
+        let mut plan = whole.clone();
+        plan[at] ^= 4;
+        refuse(&format!("flipped at {at}"), &plan);
+    }
+    refuse("half", &whole[..whole.len() / 2]);
 }
 
 pub fn a_damaged_engine_is_an_error_on_the_bus() {
