@@ -11,14 +11,24 @@ use engine::cache::{Cache, Lookup};
 /// Names the folder of the doubles for the process that runs with them.
 const FOLDER: &str = "GST_OSHA_TENSORRT_DOUBLE";
 
+/// What the variable `GST_OSHA_TENSORRT_TESTS` asks for.
+fn is_asked_for(value: &str) -> bool {
+    std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|asked| asked == value)
+}
+
 /// Whether this process runs with the doubles.
 pub fn is_in_place() -> bool {
-    std::env::var_os(FOLDER).is_some()
+    std::env::var_os(FOLDER).is_some() && !is_unwanted()
 }
 
 /// Whether the tests are to run with the libraries of the machine instead.
 pub fn is_unwanted() -> bool {
-    std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|value| value == "real")
+    is_asked_for("real")
+}
+
+/// Whether the double of TensorRT is to run on the machine's own driver and device.
+pub fn is_on_device() -> bool {
+    is_asked_for("gpu")
 }
 
 /// A folder that holds one flavour of the doubles: `full`, `lean`, `old` or `driver`.
@@ -27,15 +37,16 @@ pub fn folder(flavour: &str) -> PathBuf {
 }
 
 /// Builds the doubles and runs this program again with them in place: only at its start does a process look where its
-/// libraries lie.
+/// libraries lie. A folder named by the variable is taken as it is.
 pub fn rerun() -> ExitCode {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tensorrt-double");
     build(&folder);
-    let error = Command::new(std::env::current_exe().unwrap())
-        .args(std::env::args_os().skip(1))
-        .env(FOLDER, &folder)
-        .env("LD_LIBRARY_PATH", folder.join("driver"))
-        .exec();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(std::env::args_os().skip(1)).env(FOLDER, &folder);
+    if !is_on_device() {
+        command.env("LD_LIBRARY_PATH", folder.join("driver"));
+    }
+    let error = command.exec();
     panic!("the tests cannot be started again: {error}");
 }
 
@@ -184,9 +195,12 @@ pub fn reset() {
     if !is_in_place() {
         return;
     }
-    let (driver, builder) = (driver(), builder());
-    driver.set("total_bytes", 1 << 30);
-    ["sticky", "refuse_recording"].iter().for_each(|name| driver.set(name, 0));
+    if !is_on_device() {
+        let driver = driver();
+        driver.set("total_bytes", 1 << 30);
+        ["sticky", "refuse_recording"].iter().for_each(|name| driver.set(name, 0));
+    }
+    let builder = builder();
     ["build_step_ms", "fail_build", "fail_enqueue", "plan_version"]
         .iter()
         .for_each(|name| builder.set(name, 0));

@@ -1,8 +1,9 @@
 //! The TensorRT backend: building, caching, running, and everything that can go wrong.
 //!
 //! By default all of it runs against doubles of the driver and of TensorRT (`tests/tensorrt_double`). With
-//! `GST_OSHA_TENSORRT_TESTS=real` (`make test-tensorrt`) the same tests run against the libraries of the machine; those that
-//! tell the doubles what to do, and all that need what is not installed, are counted as ignored then.
+//! `GST_OSHA_TENSORRT_TESTS=real` (`make test-tensorrt`) the same tests run against the libraries of the machine, and with
+//! `GST_OSHA_TENSORRT_TESTS=gpu` against the double of TensorRT on the machine's own driver and device; those that tell the
+//! doubles what to do, and all that need what is not installed, are counted as ignored then.
 
 #![allow(clippy::unwrap_used)]
 
@@ -85,14 +86,15 @@ fn main() -> ExitCode {
     if !is_real && !double::is_in_place() {
         return double::rerun();
     }
-    let missing = if is_real { common::missing() } else { common::Missing::default() };
+    let has_driver = is_real || double::is_on_device();
+    let missing = if has_driver { common::missing() } else { common::Missing::default() };
     if let Some(reason) = &missing.builder {
         println!("SKIPPED: no TensorRT builder ({reason})");
     }
     let is_ignored = |needs| match needs {
         Needs::Library => missing.library,
         Needs::Builder => missing.builder.is_some(),
-        Needs::Double => is_real,
+        Needs::Double => has_driver,
     };
     let trial = |(name, needs, body): Test| {
         let run = move || {
