@@ -12,6 +12,7 @@ mod cache;
 mod common;
 mod double;
 mod library;
+mod rtx;
 mod run;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Needs {
     Builder,
     /// As `Builder`, and doubles that do as they are told.
     Double,
+    /// The libraries of TensorRT for RTX, in the folder that `GST_OSHA_TENSORRT_RTX` names, and the doubles.
+    Rtx,
 }
 
 type Test = (&'static str, Needs, fn());
@@ -78,7 +81,16 @@ fn tests() -> Vec<Test> {
         library::an_older_library_is_refused,
         library::what_is_no_library_is_refused,
     );
-    with_a_library.into_iter().chain(with_a_builder).chain(with_doubles).collect()
+    let with_rtx: [Test; 7] = tests!(Rtx:
+        rtx::engines_are_built_and_found_again,
+        rtx::each_product_has_engines_of_its_own,
+        rtx::progress_rises_to_the_end,
+        rtx::a_cancelled_build_leaves_nothing,
+        rtx::what_it_cannot_do_is_refused_with_a_reason,
+        rtx::a_model_is_taken_in_its_own_precision_or_refused,
+        rtx::the_projects_network_is_built_and_given_up,
+    );
+    with_a_library.into_iter().chain(with_a_builder).chain(with_doubles).chain(with_rtx).collect()
 }
 
 fn main() -> ExitCode {
@@ -91,10 +103,16 @@ fn main() -> ExitCode {
     if let Some(reason) = &missing.builder {
         println!("SKIPPED: no TensorRT builder ({reason})");
     }
+    if rtx::folder().is_none() {
+        println!(
+            "SKIPPED: no TensorRT builder (GST_OSHA_TENSORRT_RTX names no folder with TensorRT for RTX)"
+        );
+    }
     let is_ignored = |needs| match needs {
         Needs::Library => missing.library,
         Needs::Builder => missing.builder.is_some(),
         Needs::Double => has_driver,
+        Needs::Rtx => is_real || missing.builder.is_some() || rtx::folder().is_none(),
     };
     let trial = |(name, needs, body): Test| {
         let run = move || {
