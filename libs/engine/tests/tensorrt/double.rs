@@ -31,7 +31,7 @@ pub fn is_on_device() -> bool {
     is_asked_for("gpu")
 }
 
-/// A folder that holds one flavour of the doubles: `full`, `lean`, `old` or `driver`.
+/// A folder that holds one flavour of the doubles: `full`, `rtx`, `lean`, `old` or `driver`.
 pub fn folder(flavour: &str) -> PathBuf {
     Path::new(&std::env::var_os(FOLDER).unwrap()).join(flavour)
 }
@@ -58,10 +58,12 @@ fn engine_crate() -> PathBuf {
 }
 
 fn build(folder: &Path) {
-    for flavour in ["include", "driver", "full", "lean", "old"] {
+    for flavour in ["include", "include_rtx", "driver", "full", "rtx", "lean", "old"] {
         std::fs::create_dir_all(folder.join(flavour)).unwrap();
     }
-    headers(&folder.join("include"));
+    for product in ["include", "include_rtx"] {
+        headers(&engine_crate().join("tensorrt").join(product), &folder.join(product));
+    }
     let driver = folder.join("driver/libcuda.so.1");
     let kernels = folder.join("driver/libkernels-double.so");
     compile(
@@ -79,6 +81,10 @@ fn build(folder: &Path) {
     nvinfer("lean/libnvinfer_lean.so.11", &["-DDOUBLE_VERSION=110400", "-DDOUBLE_LEAN"]);
     nvinfer("old/libnvinfer.so.11", &["-DDOUBLE_VERSION=100900"]);
     compile(folder, "onnxparser.cpp", &folder.join("full/libnvonnxparser.so.11"), &[]);
+    let include = folder.join("include_rtx");
+    let rtx = ["-isystem", include.to_str().unwrap()];
+    nvinfer("rtx/libtensorrt_rtx.so.1", &[&rtx[..], &["-DDOUBLE_VERSION=10701"]].concat());
+    compile(folder, "onnxparser.cpp", &folder.join("rtx/libtensorrt_onnxparser_rtx.so.1"), &rtx);
 }
 
 fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
@@ -90,12 +96,13 @@ fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
     // Another run of the tests may use the old one: it is replaced, not written over.
     let fresh = library.with_extension(std::process::id().to_string());
     let done = Command::new(compiler)
-        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-isystem"])
-        .arg(folder.join("include"))
+        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"])
         .arg(&source)
         .arg("-o")
         .arg(&fresh)
         .args(flags)
+        .arg("-isystem")
+        .arg(folder.join("include"))
         .status();
     assert!(done.unwrap().success(), "{} does not compile", source.display());
     std::fs::rename(fresh, library).unwrap();
@@ -103,8 +110,7 @@ fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
 
 /// TensorRT's headers, with a body for what is purely virtual: a double has only to do what is called. No table of
 /// functions changes by that.
-fn headers(folder: &Path) {
-    let original = engine_crate().join("tensorrt/include");
+fn headers(original: &Path, folder: &Path) {
     let text = |name: &str| std::fs::read_to_string(original.join(name)).unwrap();
     for entry in original.read_dir().unwrap() {
         let path = entry.unwrap().path();

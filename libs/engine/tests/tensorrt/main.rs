@@ -63,7 +63,7 @@ fn tests() -> Vec<Test> {
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 16] = tests!(Double:
+    let with_doubles: [Test; 18] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -78,6 +78,8 @@ fn tests() -> Vec<Test> {
         run::nothing_is_left_behind,
         library::the_lean_library_runs_what_the_full_one_built,
         library::the_lean_library_does_not_build,
+        library::the_library_for_rtx_builds_and_runs,
+        library::the_library_for_rtx_comes_after_the_full_one_and_before_the_lean_one,
         library::an_older_library_is_refused,
         library::what_is_no_library_is_refused,
     );

@@ -80,9 +80,6 @@ pub fn progress_rises_to_the_end() {
     let (watch, seen) = watch(|_| false);
     tensorrt::build(&model("metadata"), &rtx(&setup), &watch).unwrap();
     let seen = seen.lock().unwrap();
-    for progress in &*seen {
-        println!("{progress}");
-    }
     assert!(!seen.is_empty() && seen.is_sorted_by_key(|progress| progress.percent), "{seen:?}");
     assert!(seen.iter().all(|progress| progress.percent <= 100 && !progress.phase.is_empty()));
 }
