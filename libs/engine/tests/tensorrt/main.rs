@@ -30,6 +30,8 @@ enum Needs {
     Double,
     /// The libraries of TensorRT for RTX, in the folder that `GST_OSHA_TENSORRT_RTX` names, and the doubles.
     Rtx,
+    /// As `Rtx`, and a device.
+    RtxDevice,
 }
 
 type Test = (&'static str, Needs, fn());
@@ -83,7 +85,7 @@ fn tests() -> Vec<Test> {
         library::an_older_library_is_refused,
         library::what_is_no_library_is_refused,
     );
-    let with_rtx: [Test; 7] = tests!(Rtx:
+    let with_rtx: [Test; 8] = tests!(Rtx:
         rtx::engines_are_built_and_found_again,
         rtx::each_product_has_engines_of_its_own,
         rtx::progress_rises_to_the_end,
@@ -91,8 +93,11 @@ fn tests() -> Vec<Test> {
         rtx::what_it_cannot_do_is_refused_with_a_reason,
         rtx::a_model_is_taken_in_its_own_precision_or_refused,
         rtx::the_projects_network_is_built_and_given_up,
+        rtx::what_is_no_plan_is_refused_in_nvidias_words,
     );
-    with_a_library.into_iter().chain(with_a_builder).chain(with_doubles).chain(with_rtx).collect()
+    let on_device: [Test; 1] = tests!(RtxDevice: rtx::an_engine_runs_or_the_gpu_is_refused);
+    let all = with_a_library.into_iter().chain(with_a_builder).chain(with_doubles);
+    all.chain(with_rtx).chain(on_device).collect()
 }
 
 fn main() -> ExitCode {
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
     if let Some(reason) = &missing.builder {
         println!("SKIPPED: no TensorRT builder ({reason})");
     }
+    let lacks_rtx = missing.builder.is_some() || rtx::folder().is_none();
     if rtx::folder().is_none() {
         println!(
             "SKIPPED: no TensorRT builder (GST_OSHA_TENSORRT_RTX names no folder with TensorRT for RTX)"
@@ -114,7 +120,8 @@ fn main() -> ExitCode {
         Needs::Library => missing.library,
         Needs::Builder => missing.builder.is_some(),
         Needs::Double => has_driver,
-        Needs::Rtx => is_real || missing.builder.is_some() || rtx::folder().is_none(),
+        Needs::Rtx => is_real || lacks_rtx,
+        Needs::RtxDevice => !double::is_on_device() || lacks_rtx,
     };
     let trial = |(name, needs, body): Test| {
         let run = move || {

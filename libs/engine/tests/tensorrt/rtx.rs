@@ -1,4 +1,5 @@
-//! The builder of TensorRT for RTX, which works without a GPU: real engines, built and kept. Nothing runs them here.
+//! TensorRT for RTX. Its builder works without a GPU: real engines are built and kept. With `GST_OSHA_TENSORRT_TESTS=gpu` one is
+//! run, too, if the machine's GPU is one that it knows.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -6,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::cache::Cache;
-use engine::tensorrt::{self, Progress, Watch};
+use engine::tensorrt::{self, Progress, Watch, check_plan};
 use engine::{EngineError, Options, Precision};
+use gpu::cuda::Context;
 
-use crate::common::{Setup, builds, model};
+use crate::common::{Setup, builds, model, numbers, run};
 use crate::double;
 
 /// Names the folder of the libraries.
@@ -138,4 +140,57 @@ pub fn the_projects_network_is_built_and_given_up() {
     assert!(build(&Watch::default()).unwrap().1);
     println!("built in {:?}: {} bytes", started.elapsed(), double::cached(setup.cache.path()).len());
     assert!(!build(&Watch::default()).unwrap().1);
+}
+
+/// NVIDIA's own runtime looks at the layout before it looks for a device.
+pub fn what_is_no_plan_is_refused_in_nvidias_words() {
+    let setup = Setup::new();
+    assert!(builds("metadata", &rtx(&setup)));
+    let whole = double::cached(setup.cache.path());
+    let changed = |at: usize| {
+        let mut plan = whole.clone();
+        plan[at] ^= 4;
+        plan
+    };
+    let cases = [
+        ("empty", Vec::new(), "it is empty"),
+        ("text", b"no plan at all".repeat(64), "magicTag"),
+        ("magic word", changed(0), "magicTag"),
+        ("TensorRT's own", [b"ftrt", &whole[4..]].concat(), "magicTag"),
+        ("size", changed(16), "size"),
+        ("half", whole[..whole.len() / 2].to_vec(), "size"),
+        ("an entry's tag", changed(64), "No engine found"),
+        ("an entry's place", changed(72), "kPLAN_ALIGNMENT"),
+        ("end", changed(whole.len() - 1), "kEND_OF_PLAN_MARKER"),
+    ];
+    for (name, plan, words) in cases {
+        let reason = match check_plan(&plan, &rtx(&setup)).unwrap_err() {
+            EngineError::PlanRefused { reason } => reason,
+            other => panic!("{name}: {other}"),
+        };
+        println!("{name}: {reason}");
+        assert!(reason.contains(words), "{name}: {reason}");
+    }
+}
+
+/// GPUs that TensorRT for RTX 1.7 has engines for.
+const KNOWN: [(u32, u32); 6] = [(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)];
+
+pub fn an_engine_runs_or_the_gpu_is_refused() {
+    let setup = Setup::new();
+    let loaded = tensorrt::load(&model("metadata"), &rtx(&setup), &Watch::default());
+    let context = Context::primary(0).unwrap();
+    if KNOWN.contains(&context.device().capability) {
+        let engine = loaded.unwrap();
+        println!("{}", engine.description());
+        for round in 0..5 {
+            let values: Vec<_> = numbers(192).iter().map(|value| value + round as f32).collect();
+            let expected: Vec<_> = values.iter().map(|value| 2.0 * value + 1.0).collect();
+            assert_eq!(run(&*engine, &[1, 3, 8, 8], &values).unwrap(), expected, "round {round}");
+        }
+    } else {
+        let error = loaded.err().expect("an engine runs on an unknown GPU").to_string();
+        println!("{error}");
+        assert!(error.contains("compute capability"), "{error}");
+    }
 }
