@@ -1,7 +1,7 @@
 # make demo      from a video file to cited violations
 # make test      every test
 # make test-gpu  what needs an NVIDIA GPU, on a machine that has one
-# make test-tensorrt  what needs TensorRT, on a machine that has it
+# make test-tensorrt  what needs TensorRT, or a GPU and its double, on a machine that has them
 # make fuzz      reads broken files for SECONDS of CPU time each
 # make build     plugins into build/plugins, the command line into build/bin
 .PHONY: demo test fuzz test-gpu test-tensorrt build bench bootstrap lint clean
@@ -32,7 +32,10 @@ test-gpu: build
 	scripts/gpu-test
 
 test-tensorrt:
-	GST_OSHA_TENSORRT_TESTS=real cargo test --release --locked -p gst-osha-engine --test tensorrt
+	for libraries in real gpu; do \
+		GST_OSHA_TENSORRT_TESTS=$$libraries cargo test --release --locked -p gst-osha-engine -p gst-osha-tests \
+			--test tensorrt || exit; \
+	done
 
 fuzz: SECONDS := 600
 fuzz: SEED := 1

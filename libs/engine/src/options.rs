@@ -56,7 +56,8 @@ pub enum Convolutions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TensorRtOptions {
     /// TensorRT's shared library or the folder that holds it. `None`: the environment variable `GST_OSHA_TENSORRT`, then
-    /// [`Options::folders`], then the system's library folders; the full library before the lean one.
+    /// [`Options::folders`], then the system's library folders; the full library before that for RTX, and that before the
+    /// lean one.
     pub library: Option<PathBuf>,
     /// The file of an engine that was built elsewhere. It is used as it is, and nothing is built.
     pub engine: Option<PathBuf>,

@@ -1,4 +1,5 @@
-// The calls of TensorRT's C++ interface that the engine needs, as C functions. `src/tensorrt/sys.rs` declares the same.
+// The calls of TensorRT's C++ interface that the engine needs, as a table of C functions. `src/tensorrt/sys.rs` declares the
+// same. It is compiled once for each product whose classes differ, against its headers; OSHA_SHIM is the table's name.
 //
 // Nothing here links TensorRT: the library's entry points are passed in, everything else goes through virtual tables.
 // Nothing throws, and an object that a function returns is deleted with the function of the same family.
@@ -138,7 +139,8 @@ struct Network {
 
 void describe(nvonnxparser::IParserError const* error, char* text, uint64_t capacity) {
     if (error == nullptr) return;
-    std::snprintf(text, capacity, "node %d (%s, operator %s): %s", error->node(), error->nodeName(),
+    char const* name = error->nodeName();
+    std::snprintf(text, capacity, "node %d (%s%soperator %s): %s", error->node(), name, *name == 0 ? "" : ", ",
         error->nodeOperator(), error->desc());
 }
 
@@ -164,39 +166,30 @@ void configure(IBuilderConfig& config, Request const& request) {
     if (request.hardware_compatible) config.setHardwareCompatibilityLevel(HardwareCompatibilityLevel::kAMPERE_PLUS);
 }
 
-} // namespace
+void set_log(LogFunction function) { logger().set(function); }
 
-extern "C" {
-
-/// Version of the headers: major, minor and patch as 10000, 100 and 1.
-int32_t osha_trt_headers_version() {
-    return NV_TENSORRT_MAJOR * 10000 + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH;
-}
-
-void osha_trt_set_log(LogFunction function) { logger().set(function); }
-
-Allocator* osha_trt_allocator_new(void* user, Allocator::Allocate allocate, Allocator::Release release) {
+Allocator* allocator_new(void* user, Allocator::Allocate allocate, Allocator::Release release) {
     return new (std::nothrow) Allocator(user, allocate, release);
 }
-void osha_trt_allocator_delete(Allocator* allocator) { delete allocator; }
+void allocator_delete(Allocator* allocator) { delete allocator; }
 
-IRuntime* osha_trt_runtime_new(CreateFunction create, Allocator* allocator, bool host_code) {
+IRuntime* runtime_new(CreateFunction create, Allocator* allocator, bool host_code) {
     auto* runtime = static_cast<IRuntime*>(create(&logger(), NV_TENSORRT_VERSION));
     if (runtime == nullptr) return nullptr;
     runtime->setGpuAllocator(allocator);
     runtime->setEngineHostCodeAllowed(host_code);
     return runtime;
 }
-void osha_trt_runtime_delete(IRuntime* runtime) { delete runtime; }
+void runtime_delete(IRuntime* runtime) { delete runtime; }
 
-ICudaEngine* osha_trt_engine_new(IRuntime* runtime, void const* plan, uint64_t size) {
+ICudaEngine* engine_new(IRuntime* runtime, void const* plan, uint64_t size) {
     return runtime->deserializeCudaEngine(plan, size);
 }
-void osha_trt_engine_delete(ICudaEngine* engine) { delete engine; }
+void engine_delete(ICudaEngine* engine) { delete engine; }
 
-int32_t osha_trt_engine_tensor_count(ICudaEngine const* engine) { return engine->getNbIOTensors(); }
+int32_t engine_tensor_count(ICudaEngine const* engine) { return engine->getNbIOTensors(); }
 
-bool osha_trt_engine_tensor(ICudaEngine const* engine, int32_t index, Tensor* tensor) {
+bool engine_tensor(ICudaEngine const* engine, int32_t index, Tensor* tensor) {
     char const* name = engine->getIOTensorName(index);
     if (name == nullptr) return false;
     bool const is_input = engine->getTensorIOMode(name) == TensorIOMode::kINPUT;
@@ -211,26 +204,26 @@ bool osha_trt_engine_tensor(ICudaEngine const* engine, int32_t index, Tensor* te
 }
 
 /// Bytes of device memory that each context of the engine takes for what lies between layers.
-int64_t osha_trt_engine_context_bytes(ICudaEngine const* engine) { return engine->getDeviceMemorySizeV2(); }
+int64_t engine_context_bytes(ICudaEngine const* engine) { return engine->getDeviceMemorySizeV2(); }
 
-IExecutionContext* osha_trt_context_new(ICudaEngine* engine) { return engine->createExecutionContext(); }
-void osha_trt_context_delete(IExecutionContext* context) { delete context; }
+IExecutionContext* context_new(ICudaEngine* engine) { return engine->createExecutionContext(); }
+void context_delete(IExecutionContext* context) { delete context; }
 
-bool osha_trt_context_set_input(IExecutionContext* context, char const* name, Shape const* shape, void* address) {
+bool context_set_input(IExecutionContext* context, char const* name, Shape const* shape, void* address) {
     return context->setInputShape(name, dims_of(*shape)) && context->setTensorAddress(name, address);
 }
-bool osha_trt_context_set_output(IExecutionContext* context, char const* name, void* address) {
+bool context_set_output(IExecutionContext* context, char const* name, void* address) {
     return context->setTensorAddress(name, address);
 }
-void osha_trt_context_shape(IExecutionContext const* context, char const* name, Shape* shape) {
+void context_shape(IExecutionContext const* context, char const* name, Shape* shape) {
     *shape = shape_of(context->getTensorShape(name));
 }
-bool osha_trt_context_enqueue(IExecutionContext* context, void* stream) {
+bool context_enqueue(IExecutionContext* context, void* stream) {
     return context->enqueueV3(static_cast<cudaStream_t>(stream));
 }
 
 /// Reads the model file `path`. What the parser says against it is written to `text`.
-Network* osha_trt_network_new(CreateFunction create_builder, CreateParserFunction create_parser, Allocator* allocator,
+Network* network_new(CreateFunction create_builder, CreateParserFunction create_parser, Allocator* allocator,
     char const* path, char* text, uint64_t capacity) {
     auto network = std::unique_ptr<Network>(new (std::nothrow) Network);
     if (network == nullptr) return nullptr;
@@ -246,10 +239,10 @@ Network* osha_trt_network_new(CreateFunction create_builder, CreateParserFunctio
     if (network->parser->getNbErrors() > 0) describe(network->parser->getError(0), text, capacity);
     return nullptr;
 }
-void osha_trt_network_delete(Network* network) { delete network; }
+void network_delete(Network* network) { delete network; }
 
 /// The types that the network computes in: bit n for number n of `DataType`.
-uint32_t osha_trt_network_types(Network const* network) {
+uint32_t network_types(Network const* network) {
     uint32_t types = 0;
     for (int32_t layer = 0; layer < network->definition->getNbLayers(); ++layer) {
         ILayer const* found = network->definition->getLayer(layer);
@@ -260,7 +253,7 @@ uint32_t osha_trt_network_types(Network const* network) {
     return types;
 }
 
-IHostMemory* osha_trt_network_build(Network* network, Request const* request, Monitor const* monitor) {
+IHostMemory* network_build(Network* network, Request const* request, Monitor const* monitor) {
     auto config = std::unique_ptr<IBuilderConfig>(network->builder->createBuilderConfig());
     if (config == nullptr || !add_profiles(*network->builder, *config, *request)) return nullptr;
     configure(*config, *request);
@@ -269,8 +262,67 @@ IHostMemory* osha_trt_network_build(Network* network, Request const* request, Mo
     return network->builder->buildSerializedNetwork(*network->definition, *config);
 }
 
-void const* osha_trt_plan_data(IHostMemory const* plan) { return plan->data(); }
-uint64_t osha_trt_plan_size(IHostMemory const* plan) { return plan->size(); }
-void osha_trt_plan_delete(IHostMemory* plan) { delete plan; }
+void const* plan_data(IHostMemory const* plan) { return plan->data(); }
+uint64_t plan_size(IHostMemory const* plan) { return plan->size(); }
+void plan_delete(IHostMemory* plan) { delete plan; }
 
-} // extern "C"
+/// All of the above.
+struct Shim {
+    /// Version of the headers: major, minor and patch as 10000, 100 and 1.
+    int32_t headers_version;
+    decltype(&::set_log) set_log;
+    decltype(&::allocator_new) allocator_new;
+    decltype(&::allocator_delete) allocator_delete;
+    decltype(&::runtime_new) runtime_new;
+    decltype(&::runtime_delete) runtime_delete;
+    decltype(&::engine_new) engine_new;
+    decltype(&::engine_delete) engine_delete;
+    decltype(&::engine_tensor_count) engine_tensor_count;
+    decltype(&::engine_tensor) engine_tensor;
+    decltype(&::engine_context_bytes) engine_context_bytes;
+    decltype(&::context_new) context_new;
+    decltype(&::context_delete) context_delete;
+    decltype(&::context_set_input) context_set_input;
+    decltype(&::context_set_output) context_set_output;
+    decltype(&::context_shape) context_shape;
+    decltype(&::context_enqueue) context_enqueue;
+    decltype(&::network_new) network_new;
+    decltype(&::network_delete) network_delete;
+    decltype(&::network_types) network_types;
+    decltype(&::network_build) network_build;
+    decltype(&::plan_data) plan_data;
+    decltype(&::plan_size) plan_size;
+    decltype(&::plan_delete) plan_delete;
+};
+
+} // namespace
+
+extern "C" {
+extern Shim const OSHA_SHIM;
+Shim const OSHA_SHIM{
+    NV_TENSORRT_MAJOR * 10000 + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH,
+    set_log,
+    allocator_new,
+    allocator_delete,
+    runtime_new,
+    runtime_delete,
+    engine_new,
+    engine_delete,
+    engine_tensor_count,
+    engine_tensor,
+    engine_context_bytes,
+    context_new,
+    context_delete,
+    context_set_input,
+    context_set_output,
+    context_shape,
+    context_enqueue,
+    network_new,
+    network_delete,
+    network_types,
+    network_build,
+    plan_data,
+    plan_size,
+    plan_delete,
+};
+}

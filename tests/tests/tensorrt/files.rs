@@ -26,18 +26,57 @@ fn headed(magic: &[u8; 4], filler: u8) -> Vec<u8> {
     [&magic[..], &[filler; 4096]].concat()
 }
 
+/// A plan as TensorRT lays it out: a header with the size of the whole and the version of the builder, a table of entries,
+/// their data and a mark at the end. `entries` have a tag of four letters and a multiple of 8 bytes.
+fn plan_of(version: [u8; 4], entries: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    const TABLE: usize = 64;
+    let length = |bytes: usize| (bytes as u64).to_le_bytes();
+    let size: usize = entries.iter().map(|(_, data)| 24 + data.len()).sum();
+    let mut plan =
+        [b"ftrt\0\0\0\0", &length(entries.len())[..], &length(TABLE + size + 4), &version].concat();
+    plan.resize(TABLE, 0);
+    let mut offset = TABLE + 24 * entries.len();
+    for (tag, data) in entries {
+        plan.extend([&tag[..], &[0; 4], &length(offset), &length(data.len())].concat());
+        offset += data.len();
+    }
+    entries.iter().for_each(|(_, data)| plan.extend(data));
+    plan.extend(0x8b8d_8b99_u32.to_le_bytes());
+    plan
+}
+
+/// A network that begins as TensorRT's do, with the version of the builder, and goes on with nothing that makes sense.
+fn network_of(version: [u8; 4]) -> Vec<u8> {
+    let tagged = version.map(|part| [2, 0x80, 1, 0, part]).concat();
+    let mut network =
+        [b"ptrt", &100_u32.to_le_bytes(), &(4096_u64 - 20).to_le_bytes()[..], &[0; 4], &tagged].concat();
+    network.resize(4096, 0);
+    network
+}
+
 pub fn what_is_no_engine_is_an_error_on_the_bus() {
     let folder = tempfile::tempdir().unwrap();
-    let plans: [(&str, Vec<u8>); 6] = [
-        ("empty", Vec::new()),
-        ("cut off", b"ftr".to_vec()),
-        ("wrong magic word", headed(b"none", 0)),
-        ("wrong size", headed(b"ftrt", 0)),
-        ("wrong platform", headed(b"ftrt", 1)),
-        ("zeros", vec![0; 4096]),
-    ];
-    for (name, plan) in plans {
-        println!("{name}: {}", refusal(folder.path(), &plan));
+    let refuse = |name: &str, plan: &[u8]| println!("{name}: {}", refusal(folder.path(), plan));
+    refuse("empty", b"");
+    refuse("cut off", b"ftr");
+    refuse("wrong magic word", &headed(b"none", 0));
+    refuse("wrong size", &headed(b"ftrt", 0));
+    refuse("wrong platform", &headed(b"ftrt", 1));
+    refuse("zeros", &[0; 4096]);
+    let whole_of = |version| plan_of(version, &[(b"NGNE", network_of(version)), (b"THGW", vec![0; 8])]);
+    for version in [[10, 9, 0, 34], [11, 3, 0, 99], [11, 4, 0, 106]] {
+        refuse(&format!("version {version:?} of no network"), &whole_of(version));
+    }
+    let version = [11, 4, 0, 106];
+    refuse("no weights", &plan_of(version, &[(b"NGNE", network_of(version))]));
+    let whole = whole_of(version);
+    refuse("half", &whole[..whole.len() / 2]);
+    // Magic word, number of entries, size, version, platform, flags; the first entry's tag, place and size; the network's
+    // magic word and version; the end.
+    for at in [0, 8, 16, 24, 28, 32, 64, 72, 80, 112, 136, whole.len() - 1] {
+        let mut plan = whole.clone();
+        plan[at] ^= 4;
+        refuse(&format!("flipped at {at}"), &plan);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `trtinfer` with TensorRT: an engine is built while the pipeline starts, and devices that fail. Runs against the doubles of
-//! `libs/engine`; with `GST_OSHA_TENSORRT_TESTS=real`, what needs no builder runs against the libraries of the machine.
+//! `libs/engine`; with `GST_OSHA_TENSORRT_TESTS=real`, what needs no builder runs against the libraries of the machine, and
+//! with `GST_OSHA_TENSORRT_TESTS=gpu`, warm starts run on the machine's device with the double of TensorRT alone.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../../libs/engine/tests/tensorrt/double.rs"]
@@ -7,6 +8,7 @@
 mod double;
 mod faults;
 mod files;
+mod gpu;
 mod start;
 mod warm;
 
@@ -87,29 +89,44 @@ fn play(cache: &Path, backend: &str) -> (Heard, gst::Structure) {
     (heard, stats)
 }
 
-/// Whether this machine has a driver, a device and TensorRT, be it the lean runtime.
-fn has_library() -> bool {
-    let options = engine::Options { device: engine::Device::Cuda(0), ..engine::Options::default() };
-    let library = engine::tensorrt::library(&options);
-    library.inspect_err(|error| println!("SKIPPED: {error}")).is_ok()
+/// What a test needs.
+#[derive(Clone, Copy, PartialEq)]
+enum Needs {
+    /// Doubles that do as they are told.
+    Doubles,
+    /// The same, or TensorRT, be it the lean runtime.
+    Library,
+    /// A device, and the double of TensorRT.
+    Device,
+}
+
+/// What is at hand, or why nothing is.
+fn at_hand() -> Result<&'static [Needs], String> {
+    if double::is_unwanted() {
+        let options = engine::Options { device: engine::Device::Cuda(0), ..engine::Options::default() };
+        return match engine::tensorrt::library(&options) {
+            Ok(_) => Ok(&[Needs::Library]),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    if double::is_on_device() {
+        return match ::gpu::gstcuda::status() {
+            Ok(_) => Ok(&[Needs::Device]),
+            Err(error) => Err(format!("no CUDA device ({error})")),
+        };
+    }
+    Ok(&[Needs::Doubles, Needs::Library])
 }
 
 /// Names and bodies of the functions given.
 macro_rules! tests {
-    ($($module:ident::$name:ident),+ $(,)?) => {
-        vec![$((concat!(stringify!($module), "::", stringify!($name)), $module::$name as fn())),+]
+    ($needs:ident: $($module:ident::$name:ident),+ $(,)?) => {
+        [$((Needs::$needs, concat!(stringify!($module), "::", stringify!($name)), $module::$name as fn())),+]
     };
 }
 
-fn main() -> ExitCode {
-    let is_real = double::is_unwanted();
-    if !is_real && !double::is_in_place() {
-        return double::rerun();
-    }
-    init();
-    let has_library = !is_real || has_library();
-    let tests: Vec<(&str, fn())> = tests!(
-        files::what_is_no_engine_is_an_error_on_the_bus,
+fn tests() -> Vec<(Needs, &'static str, fn())> {
+    let with_doubles: [_; 16] = tests!(Doubles:
         files::a_damaged_engine_is_an_error_on_the_bus,
         start::a_pipeline_starts_while_its_engine_is_built,
         start::null_gives_a_build_up_within_two_seconds,
@@ -127,18 +144,34 @@ fn main() -> ExitCode {
         faults::a_failed_run_has_no_details_of_a_gpu_that_is_well,
         warm::what_cannot_be_had_is_refused_at_the_start,
     );
-    let trial = |(name, body): (&'static str, fn())| {
+    let with_a_library = tests!(Library: files::what_is_no_engine_is_an_error_on_the_bus);
+    let with_a_device = tests!(Device:
+        gpu::every_frame_is_seen_once_by_onnxruntime_or_the_engine,
+        gpu::without_a_warm_start_frames_wait,
+    );
+    with_a_library.into_iter().chain(with_doubles).chain(with_a_device).collect()
+}
+
+fn main() -> ExitCode {
+    if !double::is_unwanted() && !double::is_in_place() {
+        return double::rerun();
+    }
+    init();
+    let at_hand = at_hand();
+    if let Err(reason) = &at_hand {
+        println!("SKIPPED: {reason}");
+    }
+    let at_hand = at_hand.unwrap_or_default();
+    let trial = |(needs, name, body): (Needs, &'static str, fn())| {
         Trial::test(name, move || {
             double::reset();
             body();
             Ok(())
         })
-        .with_ignored_flag(
-            is_real && (!has_library || name != "files::what_is_no_engine_is_an_error_on_the_bus"),
-        )
+        .with_ignored_flag(!at_hand.contains(&needs))
     };
     let mut arguments = Arguments::from_args();
     // The doubles are told what to do for one test at a time.
     arguments.test_threads = Some(1);
-    libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
+    libtest_mimic::run(&arguments, tests().into_iter().map(trial).collect()).exit_code()
 }

@@ -30,12 +30,12 @@ fn play(cache: &Path, properties: &str) -> (Heard, Record, gst::Structure) {
     (heard, left, stats(&pipeline))
 }
 
-fn stats(pipeline: &Pipeline) -> gst::Structure {
+pub fn stats(pipeline: &Pipeline) -> gst::Structure {
     pipeline.element("infer").unwrap().property("stats")
 }
 
 /// How many frames there are before each event that tells of the network.
-fn announced_at(left: &Record) -> Vec<usize> {
+pub fn announced_at(left: &Record) -> Vec<usize> {
     let mut frames = 0;
     let mut found = Vec::new();
     for item in left.items() {

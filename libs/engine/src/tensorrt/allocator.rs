@@ -29,7 +29,8 @@ struct State {
 
 /// Gives a runtime or builder its device memory. Must live longer than they.
 pub(super) struct Allocator {
-    shim: *mut sys::Allocator,
+    raw: *mut sys::Allocator,
+    shim: &'static sys::Shim,
     /// On the heap, where the shim knows it.
     state: Box<State>,
 }
@@ -91,23 +92,23 @@ unsafe extern "C" fn release(user: *mut c_void, memory: *mut c_void) -> bool {
 }
 
 impl Allocator {
-    pub fn new(context: &Arc<Context>) -> Result<Arc<Self>, EngineError> {
+    pub fn new(context: &Arc<Context>, shim: &'static sys::Shim) -> Result<Arc<Self>, EngineError> {
         let state = Box::new(State { context: Arc::clone(context), ledger: Mutex::default() });
         let user = (&raw const *state).cast_mut().cast();
         // SAFETY: both functions take the state that is passed along.
-        let shim = unsafe { sys::osha_trt_allocator_new(user, allocate, release) };
-        if shim.is_null() {
+        let raw = unsafe { (shim.allocator_new)(user, allocate, release) };
+        if raw.is_null() {
             return Err(EngineError::Unavailable {
                 backend: "TensorRT".to_owned(),
                 reason: "the host has no memory left".to_owned(),
             });
         }
-        Ok(Arc::new(Self { shim, state }))
+        Ok(Arc::new(Self { raw, shim, state }))
     }
 
     /// For the library.
     pub fn raw(&self) -> *mut sys::Allocator {
-        self.shim
+        self.raw
     }
 
     /// Bytes that the library has now.
@@ -124,6 +125,6 @@ impl Allocator {
 impl Drop for Allocator {
     fn drop(&mut self) {
         // SAFETY: ours; what used it is gone.
-        unsafe { sys::osha_trt_allocator_delete(self.shim) };
+        unsafe { (self.shim.allocator_delete)(self.raw) };
     }
 }

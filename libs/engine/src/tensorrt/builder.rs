@@ -112,6 +112,7 @@ fn precision_of(types: u32) -> Precision {
 /// A model that the parser has read.
 struct Network {
     raw: *mut sys::Network,
+    shim: &'static sys::Shim,
     context: Arc<Context>,
     /// After the network, which uses it.
     allocator: Arc<Allocator>,
@@ -119,7 +120,8 @@ struct Network {
 
 impl Network {
     fn read(job: &Job, functions: BuilderFunctions) -> Result<Self, EngineError> {
-        let allocator = Allocator::new(&job.context)?;
+        let shim = job.library.shim();
+        let allocator = Allocator::new(&job.context, shim)?;
         let failed = |reason: String| EngineError::BuildFailed { path: job.path.clone(), reason };
         let path =
             CString::new(job.path.as_os_str().as_bytes()).map_err(|error| failed(error.to_string()))?;
@@ -129,11 +131,11 @@ impl Network {
         let read = || unsafe {
             let text = text.as_mut_ptr().cast::<c_char>();
             let BuilderFunctions { builder, parser } = functions;
-            sys::osha_trt_network_new(builder, parser, allocator.raw(), path.as_ptr(), text, capacity)
+            (shim.network_new)(builder, parser, allocator.raw(), path.as_ptr(), text, capacity)
         };
         let (raw, reason) = messages::during(|| job.context.scope(read));
         let raw = raw?;
-        let network = Self { raw, context: Arc::clone(&job.context), allocator };
+        let network = Self { raw, shim, context: Arc::clone(&job.context), allocator };
         if !raw.is_null() {
             return Ok(network);
         }
@@ -145,7 +147,7 @@ impl Network {
     /// A precision that the model does not have is refused: the library takes types as the model has them.
     fn check_precision(&self, job: &Job) -> Result<(), EngineError> {
         // SAFETY: the network is alive.
-        let found = precision_of(unsafe { sys::osha_trt_network_types(self.raw) });
+        let found = precision_of(unsafe { (self.shim.network_types)(self.raw) });
         match job.precision {
             Precision::Model => Ok(()),
             asked if asked == found => Ok(()),
@@ -159,9 +161,9 @@ impl Network {
         let tracker = Tracker::new(watch, job.last_build);
         let monitor = monitor(&tracker);
         // SAFETY: the network is alive; request, profiles and tracker outlive the call.
-        let build = || unsafe { sys::osha_trt_network_build(self.raw, &request, &monitor) };
+        let build = || unsafe { (self.shim.network_build)(self.raw, &request, &monitor) };
         let (plan, reason) = messages::during(|| self.context.scope(build));
-        let plan = Plan { raw: plan?, context: &self.context };
+        let plan = Plan { raw: plan?, shim: self.shim, context: &self.context };
         match plan.bytes() {
             _ if watch.is_cancelled() => Err(EngineError::Cancelled),
             Some(bytes) => Ok(bytes.to_vec()),
@@ -186,7 +188,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         // SAFETY: ours, or null; `delete` takes both.
-        let _ = self.context.scope(|| unsafe { sys::osha_trt_network_delete(self.raw) });
+        let _ = self.context.scope(|| unsafe { (self.shim.network_delete)(self.raw) });
     }
 }
 
@@ -225,6 +227,7 @@ fn request(profiles: &Profiles, options: &TensorRtOptions) -> sys::Request {
 /// What a builder made; null if it failed.
 struct Plan<'a> {
     raw: *mut sys::Plan,
+    shim: &'a sys::Shim,
     context: &'a Context,
 }
 
@@ -235,8 +238,8 @@ impl Plan<'_> {
         }
         // SAFETY: the plan is alive for as long as the result is borrowed, and its data is that long.
         unsafe {
-            let size = usize::try_from(sys::osha_trt_plan_size(self.raw)).ok().filter(|&size| size > 0)?;
-            Some(std::slice::from_raw_parts(sys::osha_trt_plan_data(self.raw).cast(), size))
+            let size = usize::try_from((self.shim.plan_size)(self.raw)).ok().filter(|&size| size > 0)?;
+            Some(std::slice::from_raw_parts((self.shim.plan_data)(self.raw).cast(), size))
         }
     }
 }
@@ -244,7 +247,7 @@ impl Plan<'_> {
 impl Drop for Plan<'_> {
     fn drop(&mut self) {
         // SAFETY: ours, or null; `delete` takes both.
-        let _ = self.context.scope(|| unsafe { sys::osha_trt_plan_delete(self.raw) });
+        let _ = self.context.scope(|| unsafe { (self.shim.plan_delete)(self.raw) });
     }
 }
 

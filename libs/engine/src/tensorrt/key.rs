@@ -2,13 +2,14 @@
 
 use gpu::cuda::{Device, Status};
 
-use super::library::Version;
+use super::library::{Product, Version};
 use super::profile::Profile;
 use crate::cache::Key;
 use crate::options::{Precision, TensorRtOptions};
 
 /// What the key is made of besides the model.
 pub(super) struct Basis<'a> {
+    pub product: Product,
     pub library: Version,
     pub device: &'a Device,
     pub driver: String,
@@ -26,10 +27,10 @@ pub(super) fn driver(status: &Status) -> String {
 /// The key of the engine of the model with this digest. An engine that is made to be carried to another release, driver or
 /// GPU does not depend on them.
 pub(super) fn of(model: String, basis: &Basis<'_>) -> Key {
-    let Basis { library, device, driver, precision, profiles, options } = basis;
+    let Basis { product, library, device, driver, precision, profiles, options } = basis;
     let (builder, driver) = match options.version_compatible {
-        true => (format!("TensorRT {}, version-compatible", library.0), "any".to_owned()),
-        false => (format!("TensorRT {library}"), driver.clone()),
+        true => (format!("{product} {}, version-compatible", library.0), "any".to_owned()),
+        false => (format!("{product} {library}"), driver.clone()),
     };
     let device = match options.hardware_compatible {
         true => "Ampere and newer".to_owned(),
@@ -76,6 +77,7 @@ mod tests {
         let (device, unset) = (device(), TensorRtOptions::default());
         let mut options = unset.clone();
         let mut basis = Basis {
+            product: Product::TensorRt,
             library: Version(11, 4, 0),
             device: &device,
             driver: "580".to_owned(),
@@ -90,7 +92,8 @@ mod tests {
     #[test]
     fn whatever_changes_the_engine_changes_the_key() {
         let base = key(|_, _| ());
-        let changes: [fn(&mut Basis<'_>, &mut TensorRtOptions); 8] = [
+        let changes: [fn(&mut Basis<'_>, &mut TensorRtOptions); 9] = [
+            |basis, _| basis.product = Product::Rtx,
             |basis, _| basis.library = Version(11, 4, 1),
             |basis, _| basis.driver = "590".to_owned(),
             |basis, _| basis.precision = Precision::F16,

@@ -18,11 +18,52 @@ const FOLDER: &str = "/opt/tensorrt/lib";
 const VARIABLES: &[&str] = &["GST_OSHA_TENSORRT"];
 /// Builds engines and runs them.
 const FULL: LibraryName = LibraryName { variables: VARIABLES, names: &["libnvinfer.so.11"], folder: FOLDER };
+/// The same, of TensorRT for RTX.
+const RTX: LibraryName =
+    LibraryName { variables: VARIABLES, names: &["libtensorrt_rtx.so.1"], folder: FOLDER };
 /// Runs version-compatible engines only.
 const LEAN: LibraryName =
     LibraryName { variables: VARIABLES, names: &["libnvinfer_lean.so.11"], folder: FOLDER };
-/// Reads ONNX files for the builder; lies beside the full library, or where the loader finds it.
-const PARSER: &str = "libnvonnxparser.so.11";
+
+/// A product of NVIDIA's: its classes, and with them the calls, are its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// For servers and Jetsons; be it the lean runtime.
+    TensorRt,
+    /// For the GPUs of workstations and laptops.
+    Rtx,
+}
+
+impl Product {
+    /// Whose library reports this version. They count from 10 and from 1.
+    fn of(version: Version) -> Self {
+        if version.0 == Version::of_headers(Self::Rtx).0 { Self::Rtx } else { Self::TensorRt }
+    }
+
+    fn shim(self) -> &'static sys::Shim {
+        match self {
+            Self::TensorRt => &sys::osha_tensorrt,
+            Self::Rtx => &sys::osha_tensorrt_rtx,
+        }
+    }
+
+    /// The library that reads ONNX files for the builder; lies beside the builder's, or where the loader finds it.
+    fn parser(self) -> &'static str {
+        match self {
+            Self::TensorRt => "libnvonnxparser.so.11",
+            Self::Rtx => "libtensorrt_onnxparser_rtx.so.1",
+        }
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TensorRt => "TensorRT",
+            Self::Rtx => "TensorRT for RTX",
+        })
+    }
+}
 
 /// A release of TensorRT: major, minor, patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +76,9 @@ impl Version {
         Self(number / 10_000, number / 100 % 100, number % 100)
     }
 
-    /// The version that this crate is compiled for.
-    pub fn of_headers() -> Self {
-        Self::of(sys::osha_trt_headers_version())
+    /// The version of `product` that this crate is compiled for.
+    pub fn of_headers(product: Product) -> Self {
+        Self::of(product.shim().headers_version)
     }
 
     /// Whether a library of this version has everything that is called: the interface grows with each minor version and
@@ -64,6 +105,7 @@ pub(super) struct BuilderFunctions {
 #[derive(Debug)]
 pub struct Library {
     path: PathBuf,
+    product: Product,
     version: Version,
     pub(super) create_runtime: CreateFunction,
     /// Or why there is no builder.
@@ -75,6 +117,16 @@ impl Library {
     /// The file, with links resolved.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whose it is.
+    pub fn product(&self) -> Product {
+        self.product
+    }
+
+    /// The calls of its classes.
+    pub(super) fn shim(&self) -> &'static sys::Shim {
+        self.product.shim()
     }
 
     /// The version that it reports.
@@ -104,7 +156,7 @@ pub fn open(options: &Options) -> Result<Arc<Library>, EngineError> {
     let named = options.tensorrt.library.as_deref();
     let places = FULL.places(named, &options.folders);
     let candidates =
-        [&FULL, &LEAN].into_iter().flat_map(|name| places.iter().flat_map(|place| name.files(place)));
+        [&FULL, &RTX, &LEAN].into_iter().flat_map(|name| places.iter().flat_map(|place| name.files(place)));
     let mut first_error = None;
     for file in candidates {
         match load_once(&file) {
@@ -121,9 +173,10 @@ pub fn open(options: &Options) -> Result<Arc<Library>, EngineError> {
 fn not_found(places: &[PathBuf]) -> EngineError {
     let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
     unavailable(format!(
-        "neither {} nor {} is installed; looked in {}. Install TensorRT 11, or name the file or its folder in \
+        "none of {}, {} and {} is installed; looked in {}. Install TensorRT 11, or name the file or its folder in \
          tensorrt-library",
         FULL.names[0],
+        RTX.names[0],
         LEAN.names[0],
         places.join(", ")
     ))
@@ -150,32 +203,38 @@ fn load(path: &Path) -> Result<Library, String> {
     let version = unsafe { symbol::<unsafe extern "C" fn() -> i32>(&handle, "getInferLibVersion") }
         .map_err(|_| "it is no TensorRT library".to_owned())?;
     // SAFETY: takes nothing and returns a number.
-    let (version, headers) = (Version::of(unsafe { version() }), Version::of_headers());
+    let version = Version::of(unsafe { version() });
+    let product = Product::of(version);
+    let headers = Version::of_headers(product);
     if !version.serves(headers) {
-        return Err(format!("it is TensorRT {version}; TensorRT {} from {headers} on is needed", headers.0));
+        return Err(format!(
+            "it is {product} {version}; {product} {} from {headers} on is needed",
+            headers.0
+        ));
     }
     // SAFETY: the signature in NvInferRuntime.h.
     let create_runtime = unsafe { symbol(&handle, "createInferRuntime_INTERNAL") }?;
-    messages::listen();
-    let (builder, parser) = match load_builder(&handle, path) {
+    messages::listen(product.shim());
+    let (builder, parser) = match load_builder(&handle, path, product) {
         Ok((functions, parser)) => (Ok(functions), Some(parser)),
         Err(reason) => (Err(reason), None),
     };
     let handles = std::iter::once(handle).chain(parser).collect();
-    Ok(Library { path: path.to_owned(), version, create_runtime, builder, _handles: handles })
+    Ok(Library { path: path.to_owned(), product, version, create_runtime, builder, _handles: handles })
 }
 
 /// The builder's functions of the library `handle`, and the parser's library that they need.
 fn load_builder(
     handle: &libloading::Library,
     path: &Path,
+    product: Product,
 ) -> Result<(BuilderFunctions, libloading::Library), String> {
-    let name = path.display();
+    let (name, parser) = (path.display(), product.parser());
     // SAFETY: the signature in NvInfer.h.
     let builder = unsafe { symbol(handle, "createInferBuilder_INTERNAL") }
         .map_err(|_| format!("{name} is the lean runtime, which runs engines but does not build them"))?;
-    let beside = path.with_file_name(PARSER);
-    let file = if beside.is_file() { beside.into_os_string() } else { PARSER.into() };
+    let beside = path.with_file_name(parser);
+    let file = if beside.is_file() { beside.into_os_string() } else { parser.into() };
     let parser =
         open_file(&file).map_err(|reason| format!("the ONNX parser of {name} is missing: {reason}"))?;
     // SAFETY: the signature in NvOnnxParser.h.
@@ -213,6 +272,14 @@ mod tests {
         assert!(!Version(11, 3, 9).serves(headers) && !Version(10, 9, 0).serves(headers));
         assert!(!Version(12, 0, 0).serves(headers));
         assert_eq!(Version::of(110_406), Version(11, 4, 6));
-        assert_eq!(Version::of_headers().0, 11);
+        assert_eq!(Version::of_headers(Product::TensorRt).0, 11);
+    }
+
+    #[test]
+    fn a_version_tells_the_product() {
+        assert_eq!(Product::of(Version(1, 7, 1)), Product::Rtx);
+        for version in [Version(11, 4, 0), Version(10, 9, 0), Version(0, 0, 0)] {
+            assert_eq!(Product::of(version), Product::TensorRt);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_char};
-use std::sync::{Mutex, MutexGuard, Once};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 
 use super::sys;
@@ -24,11 +24,10 @@ fn errors() -> MutexGuard<'static, Errors> {
     crate::lock(&ERRORS)
 }
 
-/// Sends the library's messages here from now on.
-pub(super) fn listen() {
-    static ONCE: Once = Once::new();
+/// Sends the messages of the libraries behind `shim` here from now on.
+pub(super) fn listen(shim: &sys::Shim) {
     // SAFETY: the function may be called from any thread, for ever.
-    ONCE.call_once(|| unsafe { sys::osha_trt_set_log(on_message) });
+    unsafe { (shim.set_log)(on_message) };
 }
 
 unsafe extern "C" fn on_message(severity: i32, message: *const c_char) {

@@ -22,7 +22,7 @@ use gpu::MemoryKind;
 use gpu::cuda::Context;
 
 use self::builder::Job;
-use self::library::Library;
+use self::library::{Library, Product};
 use self::profile::Profile;
 pub use self::progress::{Progress, Watch};
 use self::runtime::{Engine as Network, Runtime};
@@ -77,6 +77,7 @@ impl Plan {
     fn new(path: &Path, options: &Options) -> Result<Self, EngineError> {
         let context = context(options)?;
         let library = library::open(options)?;
+        check(library.product(), options)?;
         let model = ModelFile::read(path)?;
         let (profiles, last_build, origin) = match &options.tensorrt.engine {
             Some(file) => (Vec::new(), None, Origin::File(file.clone())),
@@ -166,6 +167,18 @@ impl Plan {
     }
 }
 
+/// What only one of the products has.
+fn check(product: Product, options: &Options) -> Result<(), EngineError> {
+    let asked = [
+        ("version-compatible", options.tensorrt.version_compatible),
+        ("hardware-compatible", options.tensorrt.hardware_compatible),
+    ];
+    match asked.into_iter().find(|(_, is_asked)| *is_asked && product == Product::Rtx) {
+        Some((name, _)) => Err(unavailable(format!("{name}: {product} has no such engines. Leave it out"))),
+        None => Ok(()),
+    }
+}
+
 fn refused_file(path: &Path, reason: String) -> EngineError {
     EngineError::EngineFile { path: path.to_owned(), reason }
 }
@@ -179,6 +192,7 @@ fn key(
     options: &Options,
 ) -> Result<Key, EngineError> {
     let basis = key::Basis {
+        product: library.product(),
         library: library.version(),
         device: context.device(),
         driver: key::driver(&gpu::cuda::status()?),
@@ -272,7 +286,8 @@ impl Prepared {
 fn describe(plan: &Plan, network: &Network) -> String {
     let (library, allocator) = (&plan.job.library, network.runtime().allocator());
     format!(
-        "TensorRT {}, {}, {}, no TF32, {} MiB of device memory and {} MiB for each batch under way",
+        "{} {}, {}, {}, no TF32, {} MiB of device memory and {} MiB for each batch under way",
+        library.product(),
         library.version(),
         plan.job.context.device(),
         plan.job.precision,

@@ -22,7 +22,7 @@ pub(super) struct Runtime {
     raw: *mut sys::Runtime,
     context: Arc<Context>,
     allocator: Arc<Allocator>,
-    _library: Arc<Library>,
+    library: Arc<Library>,
 }
 
 // SAFETY: the library's runtimes may be used from any thread.
@@ -37,17 +37,22 @@ impl Runtime {
         context: &Arc<Context>,
         host_code: bool,
     ) -> Result<Arc<Self>, EngineError> {
-        let allocator = Allocator::new(context)?;
+        let allocator = Allocator::new(context, library.shim())?;
         // SAFETY: the entry point of this library; the allocator lives as long as the runtime.
         let create =
-            || unsafe { sys::osha_trt_runtime_new(library.create_runtime, allocator.raw(), host_code) };
+            || unsafe { (library.shim().runtime_new)(library.create_runtime, allocator.raw(), host_code) };
         let (raw, reason) = messages::during(|| context.scope(create));
         let raw = raw?;
         if raw.is_null() {
             let reason = reason.unwrap_or_else(|| SILENT.to_owned());
             return Err(unavailable(format!("{} does not start: {reason}", library.path().display())));
         }
-        Ok(Arc::new(Self { raw, context: Arc::clone(context), allocator, _library: Arc::clone(library) }))
+        Ok(Arc::new(Self { raw, context: Arc::clone(context), allocator, library: Arc::clone(library) }))
+    }
+
+    /// The calls of its library.
+    fn shim(&self) -> &'static sys::Shim {
+        self.library.shim()
     }
 
     /// The device's context that it works in.
@@ -76,7 +81,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         // SAFETY: ours; its engines are gone, as they hold it.
-        let _ = self.context.scope(|| unsafe { sys::osha_trt_runtime_delete(self.raw) });
+        let _ = self.context.scope(|| unsafe { (self.library.shim().runtime_delete)(self.raw) });
     }
 }
 
@@ -113,7 +118,7 @@ impl Engine {
         }
         // SAFETY: the runtime is alive, the plan is that long.
         let create =
-            || unsafe { sys::osha_trt_engine_new(runtime.raw, plan.as_ptr().cast(), plan.len() as u64) };
+            || unsafe { (runtime.shim().engine_new)(runtime.raw, plan.as_ptr().cast(), plan.len() as u64) };
         let (raw, reason) = messages::during(|| runtime.context.scope(create));
         let raw = raw?;
         if raw.is_null() {
@@ -130,7 +135,7 @@ impl Engine {
     /// Inputs and outputs in the network's order.
     pub fn tensors(&self) -> Result<Vec<IoTensor>, EngineError> {
         // SAFETY: the engine is alive.
-        let count = unsafe { sys::osha_trt_engine_tensor_count(self.raw) };
+        let count = unsafe { (self.runtime.shim().engine_tensor_count)(self.raw) };
         let refused =
             || EngineError::PlanRefused { reason: "an input or output of it has no name".to_owned() };
         (0..count).map(|index| self.tensor(index).ok_or_else(refused)).collect()
@@ -140,7 +145,7 @@ impl Engine {
         let mut tensor = std::mem::MaybeUninit::<sys::Tensor>::uninit();
         // SAFETY: the engine is alive; on success the tensor is written whole, and its name is a terminated string.
         let (tensor, name) = unsafe {
-            if !sys::osha_trt_engine_tensor(self.raw, index, tensor.as_mut_ptr()) {
+            if !(self.runtime.shim().engine_tensor)(self.raw, index, tensor.as_mut_ptr()) {
                 return None;
             }
             let tensor = tensor.assume_init();
@@ -154,14 +159,14 @@ impl Engine {
     /// Bytes that each execution takes for what lies between layers.
     pub fn execution_bytes(&self) -> u64 {
         // SAFETY: the engine is alive.
-        u64::try_from(unsafe { sys::osha_trt_engine_context_bytes(self.raw) }).unwrap_or(0)
+        u64::try_from(unsafe { (self.runtime.shim().engine_context_bytes)(self.raw) }).unwrap_or(0)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         // SAFETY: ours; its executions are gone, as they hold it.
-        let _ = self.runtime.context.scope(|| unsafe { sys::osha_trt_engine_delete(self.raw) });
+        let _ = self.runtime.context.scope(|| unsafe { (self.runtime.shim().engine_delete)(self.raw) });
     }
 }
 
@@ -193,7 +198,7 @@ impl Execution {
     /// For `engine`.
     pub fn new(engine: &Arc<Engine>) -> Result<Self, EngineError> {
         // SAFETY: the engine is alive.
-        let create = || unsafe { sys::osha_trt_context_new(engine.raw) };
+        let create = || unsafe { (engine.runtime.shim().context_new)(engine.raw) };
         let (raw, reason) = messages::during(|| engine.runtime.context.scope(create));
         let raw = raw?;
         if raw.is_null() {
@@ -203,9 +208,12 @@ impl Execution {
     }
 
     /// Calls `work`, which says whether the library did it.
-    fn checked(&mut self, work: impl FnOnce(*mut sys::Context) -> bool) -> Result<(), EngineError> {
+    fn checked(
+        &mut self,
+        work: impl FnOnce(&sys::Shim, *mut sys::Context) -> bool,
+    ) -> Result<(), EngineError> {
         let runtime = &self.engine.runtime;
-        let (done, reason) = messages::during(|| runtime.context.scope(|| work(self.raw)));
+        let (done, reason) = messages::during(|| runtime.context.scope(|| work(runtime.shim(), self.raw)));
         if done? { Ok(()) } else { Err(runtime.failure(reason, |reason| EngineError::Inference { reason })) }
     }
 
@@ -216,21 +224,21 @@ impl Execution {
         let shape = shape_of(shape).ok_or_else(too_many)?;
         let address = address as *mut std::ffi::c_void;
         // SAFETY: all are alive during the call; the address is only stored.
-        self.checked(|raw| unsafe { sys::osha_trt_context_set_input(raw, name.as_ptr(), &shape, address) })
+        self.checked(|shim, raw| unsafe { (shim.context_set_input)(raw, name.as_ptr(), &shape, address) })
     }
 
     /// Where output `name` goes. The memory must stay for as long as it is used.
     pub fn set_output(&mut self, name: &CStr, address: u64) -> Result<(), EngineError> {
         let address = address as *mut std::ffi::c_void;
         // SAFETY: as in `set_input`.
-        self.checked(|raw| unsafe { sys::osha_trt_context_set_output(raw, name.as_ptr(), address) })
+        self.checked(|shim, raw| unsafe { (shim.context_set_output)(raw, name.as_ptr(), address) })
     }
 
     /// The shape that tensor `name` has with the inputs' shapes; `None` if only running it tells.
     pub fn shape(&self, name: &CStr) -> Option<Vec<usize>> {
         let mut shape = sys::Shape { rank: -1, ..sys::Shape::default() };
         // SAFETY: writes one shape.
-        unsafe { sys::osha_trt_context_shape(self.raw, name.as_ptr(), &mut shape) };
+        unsafe { (self.engine.runtime.shim().context_shape)(self.raw, name.as_ptr(), &mut shape) };
         let is_known = shape.rank >= 0;
         dims(&shape).iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>().filter(|_| is_known)
     }
@@ -238,13 +246,14 @@ impl Execution {
     /// Puts one run into `stream`.
     pub fn enqueue(&mut self, stream: &Stream) -> Result<(), EngineError> {
         // SAFETY: the stream is alive, and addresses were set that are.
-        self.checked(|raw| unsafe { sys::osha_trt_context_enqueue(raw, stream.raw()) })
+        self.checked(|shim, raw| unsafe { (shim.context_enqueue)(raw, stream.raw()) })
     }
 }
 
 impl Drop for Execution {
     fn drop(&mut self) {
+        let runtime = &self.engine.runtime;
         // SAFETY: ours; the session waits for its runs before it drops it.
-        let _ = self.engine.runtime.context.scope(|| unsafe { sys::osha_trt_context_delete(self.raw) });
+        let _ = runtime.context.scope(|| unsafe { (runtime.shim().context_delete)(self.raw) });
     }
 }

@@ -1,4 +1,4 @@
-//! The functions of `tensorrt/shim.cpp`.
+//! The functions of `tensorrt/shim.cpp`, once for each product whose classes differ.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_void};
@@ -85,63 +85,47 @@ pub type CreateParserFunction = unsafe extern "C" fn(*mut c_void, *mut c_void, c
 pub type AllocateFunction = unsafe extern "C" fn(*mut c_void, u64, u64) -> *mut c_void;
 pub type ReleaseFunction = unsafe extern "C" fn(*mut c_void, *mut c_void) -> bool;
 
+/// The calls of one product of TensorRT's.
+#[repr(C)]
+pub struct Shim {
+    /// Version of the headers: major, minor and patch as 10000, 100 and 1.
+    pub headers_version: i32,
+    pub set_log: unsafe extern "C" fn(LogFunction),
+    pub allocator_new: unsafe extern "C" fn(*mut c_void, AllocateFunction, ReleaseFunction) -> *mut Allocator,
+    pub allocator_delete: unsafe extern "C" fn(*mut Allocator),
+    pub runtime_new: unsafe extern "C" fn(CreateFunction, *mut Allocator, bool) -> *mut Runtime,
+    pub runtime_delete: unsafe extern "C" fn(*mut Runtime),
+    pub engine_new: unsafe extern "C" fn(*mut Runtime, *const c_void, u64) -> *mut Engine,
+    pub engine_delete: unsafe extern "C" fn(*mut Engine),
+    pub engine_tensor_count: unsafe extern "C" fn(*const Engine) -> i32,
+    pub engine_tensor: unsafe extern "C" fn(*const Engine, i32, *mut Tensor) -> bool,
+    pub engine_context_bytes: unsafe extern "C" fn(*const Engine) -> i64,
+    pub context_new: unsafe extern "C" fn(*mut Engine) -> *mut Context,
+    pub context_delete: unsafe extern "C" fn(*mut Context),
+    pub context_set_input:
+        unsafe extern "C" fn(*mut Context, *const c_char, *const Shape, *mut c_void) -> bool,
+    pub context_set_output: unsafe extern "C" fn(*mut Context, *const c_char, *mut c_void) -> bool,
+    pub context_shape: unsafe extern "C" fn(*const Context, *const c_char, *mut Shape),
+    pub context_enqueue: unsafe extern "C" fn(*mut Context, *mut c_void) -> bool,
+    pub network_new: unsafe extern "C" fn(
+        CreateFunction,
+        CreateParserFunction,
+        *mut Allocator,
+        *const c_char,
+        *mut c_char,
+        u64,
+    ) -> *mut Network,
+    pub network_delete: unsafe extern "C" fn(*mut Network),
+    pub network_types: unsafe extern "C" fn(*const Network) -> u32,
+    pub network_build: unsafe extern "C" fn(*mut Network, *const Request, *const Monitor) -> *mut Plan,
+    pub plan_data: unsafe extern "C" fn(*const Plan) -> *const c_void,
+    pub plan_size: unsafe extern "C" fn(*const Plan) -> u64,
+    pub plan_delete: unsafe extern "C" fn(*mut Plan),
+}
+
 unsafe extern "C" {
-    pub safe fn osha_trt_headers_version() -> i32;
-    pub fn osha_trt_set_log(function: LogFunction);
-
-    pub fn osha_trt_allocator_new(
-        user: *mut c_void,
-        allocate: AllocateFunction,
-        release: ReleaseFunction,
-    ) -> *mut Allocator;
-    pub fn osha_trt_allocator_delete(allocator: *mut Allocator);
-
-    pub fn osha_trt_runtime_new(
-        create: CreateFunction,
-        allocator: *mut Allocator,
-        host_code: bool,
-    ) -> *mut Runtime;
-    pub fn osha_trt_runtime_delete(runtime: *mut Runtime);
-
-    pub fn osha_trt_engine_new(runtime: *mut Runtime, plan: *const c_void, size: u64) -> *mut Engine;
-    pub fn osha_trt_engine_delete(engine: *mut Engine);
-    pub fn osha_trt_engine_tensor_count(engine: *const Engine) -> i32;
-    pub fn osha_trt_engine_tensor(engine: *const Engine, index: i32, tensor: *mut Tensor) -> bool;
-    pub fn osha_trt_engine_context_bytes(engine: *const Engine) -> i64;
-
-    pub fn osha_trt_context_new(engine: *mut Engine) -> *mut Context;
-    pub fn osha_trt_context_delete(context: *mut Context);
-    pub fn osha_trt_context_set_input(
-        context: *mut Context,
-        name: *const c_char,
-        shape: *const Shape,
-        address: *mut c_void,
-    ) -> bool;
-    pub fn osha_trt_context_set_output(
-        context: *mut Context,
-        name: *const c_char,
-        address: *mut c_void,
-    ) -> bool;
-    pub fn osha_trt_context_shape(context: *const Context, name: *const c_char, shape: *mut Shape);
-    pub fn osha_trt_context_enqueue(context: *mut Context, stream: *mut c_void) -> bool;
-
-    pub fn osha_trt_network_new(
-        create_builder: CreateFunction,
-        create_parser: CreateParserFunction,
-        allocator: *mut Allocator,
-        path: *const c_char,
-        text: *mut c_char,
-        capacity: u64,
-    ) -> *mut Network;
-    pub fn osha_trt_network_delete(network: *mut Network);
-    pub fn osha_trt_network_types(network: *const Network) -> u32;
-    pub fn osha_trt_network_build(
-        network: *mut Network,
-        request: *const Request,
-        monitor: *const Monitor,
-    ) -> *mut Plan;
-
-    pub fn osha_trt_plan_data(plan: *const Plan) -> *const c_void;
-    pub fn osha_trt_plan_size(plan: *const Plan) -> u64;
-    pub fn osha_trt_plan_delete(plan: *mut Plan);
+    /// Of TensorRT.
+    pub safe static osha_tensorrt: Shim;
+    /// Of TensorRT for RTX.
+    pub safe static osha_tensorrt_rtx: Shim;
 }

@@ -110,10 +110,10 @@ pub fn a_model_that_cannot_be_read_is_refused() {
     let options = Setup::new().options;
     let error = refusal("unknown_operator", &options);
     assert!(matches!(error, EngineError::BuildFailed { .. }), "{error}");
-    assert!(matches!(
-        refusal("affine_f64", &options),
-        EngineError::BuildFailed { .. } | EngineError::UnsupportedDataType { .. }
-    ));
+    // NVIDIA's parser takes it, and computes in f32.
+    if double::is_in_place() {
+        assert!(matches!(refusal("affine_f64", &options), EngineError::BuildFailed { .. }));
+    }
     assert!(matches!(refusal("there_is_none", &options), EngineError::ModelNotFound(_)));
     let error = refusal("affine_f32", &options).to_string();
     assert!(error.contains("imgsz"), "{error}");

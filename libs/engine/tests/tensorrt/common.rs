@@ -26,7 +26,12 @@ pub struct Missing {
 
 /// What this machine lacks.
 pub fn missing() -> Missing {
-    let options = Options { backend: Backend::TensorRt, device: Device::Cuda(0), ..Options::default() };
+    let options = Options {
+        backend: Backend::TensorRt,
+        device: Device::Cuda(0),
+        tensorrt: TensorRtOptions { library: library(), ..TensorRtOptions::default() },
+        ..Options::default()
+    };
     match tensorrt::library(&options) {
         Ok(library) => Missing { library: false, builder: library.can_build().err().map(str::to_owned) },
         Err(error) => Missing { library: true, builder: Some(error.to_string()) },

@@ -11,31 +11,42 @@ use engine::cache::{Cache, Lookup};
 /// Names the folder of the doubles for the process that runs with them.
 const FOLDER: &str = "GST_OSHA_TENSORRT_DOUBLE";
 
+/// What the variable `GST_OSHA_TENSORRT_TESTS` asks for.
+fn is_asked_for(value: &str) -> bool {
+    std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|asked| asked == value)
+}
+
 /// Whether this process runs with the doubles.
 pub fn is_in_place() -> bool {
-    std::env::var_os(FOLDER).is_some()
+    std::env::var_os(FOLDER).is_some() && !is_unwanted()
 }
 
 /// Whether the tests are to run with the libraries of the machine instead.
 pub fn is_unwanted() -> bool {
-    std::env::var_os("GST_OSHA_TENSORRT_TESTS").is_some_and(|value| value == "real")
+    is_asked_for("real")
 }
 
-/// A folder that holds one flavour of the doubles: `full`, `lean`, `old` or `driver`.
+/// Whether the double of TensorRT is to run on the machine's own driver and device.
+pub fn is_on_device() -> bool {
+    is_asked_for("gpu")
+}
+
+/// A folder that holds one flavour of the doubles: `full`, `rtx`, `lean`, `old` or `driver`.
 pub fn folder(flavour: &str) -> PathBuf {
     Path::new(&std::env::var_os(FOLDER).unwrap()).join(flavour)
 }
 
 /// Builds the doubles and runs this program again with them in place: only at its start does a process look where its
-/// libraries lie.
+/// libraries lie. A folder named by the variable is taken as it is.
 pub fn rerun() -> ExitCode {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tensorrt-double");
     build(&folder);
-    let error = Command::new(std::env::current_exe().unwrap())
-        .args(std::env::args_os().skip(1))
-        .env(FOLDER, &folder)
-        .env("LD_LIBRARY_PATH", folder.join("driver"))
-        .exec();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(std::env::args_os().skip(1)).env(FOLDER, &folder);
+    if !is_on_device() {
+        command.env("LD_LIBRARY_PATH", folder.join("driver"));
+    }
+    let error = command.exec();
     panic!("the tests cannot be started again: {error}");
 }
 
@@ -47,10 +58,12 @@ fn engine_crate() -> PathBuf {
 }
 
 fn build(folder: &Path) {
-    for flavour in ["include", "driver", "full", "lean", "old"] {
+    for flavour in ["include", "include_rtx", "driver", "full", "rtx", "lean", "old"] {
         std::fs::create_dir_all(folder.join(flavour)).unwrap();
     }
-    headers(&folder.join("include"));
+    for product in ["include", "include_rtx"] {
+        headers(&engine_crate().join("tensorrt").join(product), &folder.join(product));
+    }
     let driver = folder.join("driver/libcuda.so.1");
     let kernels = folder.join("driver/libkernels-double.so");
     compile(
@@ -68,6 +81,10 @@ fn build(folder: &Path) {
     nvinfer("lean/libnvinfer_lean.so.11", &["-DDOUBLE_VERSION=110400", "-DDOUBLE_LEAN"]);
     nvinfer("old/libnvinfer.so.11", &["-DDOUBLE_VERSION=100900"]);
     compile(folder, "onnxparser.cpp", &folder.join("full/libnvonnxparser.so.11"), &[]);
+    let include = folder.join("include_rtx");
+    let rtx = ["-isystem", include.to_str().unwrap()];
+    nvinfer("rtx/libtensorrt_rtx.so.1", &[&rtx[..], &["-DDOUBLE_VERSION=10701"]].concat());
+    compile(folder, "onnxparser.cpp", &folder.join("rtx/libtensorrt_onnxparser_rtx.so.1"), &rtx);
 }
 
 fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
@@ -79,12 +96,13 @@ fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
     // Another run of the tests may use the old one: it is replaced, not written over.
     let fresh = library.with_extension(std::process::id().to_string());
     let done = Command::new(compiler)
-        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-isystem"])
-        .arg(folder.join("include"))
+        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"])
         .arg(&source)
         .arg("-o")
         .arg(&fresh)
         .args(flags)
+        .arg("-isystem")
+        .arg(folder.join("include"))
         .status();
     assert!(done.unwrap().success(), "{} does not compile", source.display());
     std::fs::rename(fresh, library).unwrap();
@@ -92,8 +110,7 @@ fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
 
 /// TensorRT's headers, with a body for what is purely virtual: a double has only to do what is called. No table of
 /// functions changes by that.
-fn headers(folder: &Path) {
-    let original = engine_crate().join("tensorrt/include");
+fn headers(original: &Path, folder: &Path) {
     let text = |name: &str| std::fs::read_to_string(original.join(name)).unwrap();
     for entry in original.read_dir().unwrap() {
         let path = entry.unwrap().path();
@@ -184,9 +201,12 @@ pub fn reset() {
     if !is_in_place() {
         return;
     }
-    let (driver, builder) = (driver(), builder());
-    driver.set("total_bytes", 1 << 30);
-    ["sticky", "refuse_recording"].iter().for_each(|name| driver.set(name, 0));
+    if !is_on_device() {
+        let driver = driver();
+        driver.set("total_bytes", 1 << 30);
+        ["sticky", "refuse_recording"].iter().for_each(|name| driver.set(name, 0));
+    }
+    let builder = builder();
     ["build_step_ms", "fail_build", "fail_enqueue", "plan_version"]
         .iter()
         .for_each(|name| builder.set(name, 0));

@@ -133,3 +133,27 @@ pub fn what_is_no_library_is_refused() {
     let error = refusal("metadata", &named(text)).to_string();
     assert!(error.contains("libnvonnxparser.so.11"), "{error}");
 }
+
+pub fn the_library_for_rtx_builds_and_runs() {
+    let setup = Setup::new();
+    let options = setup.with(|tensorrt| tensorrt.library = Some(double::folder("rtx")));
+    assert!(
+        builds("metadata", &options) && builds("metadata", &setup.options),
+        "one took the other's engine"
+    );
+    let engine = load("metadata", &options);
+    assert!(engine.description().starts_with("TensorRT for RTX 1.7.1, "), "{}", engine.description());
+    for round in 0..3 {
+        assert_eq!(run(&*engine, &[1, 3, 8, 8], &numbers(192)).unwrap()[4], -11.0, "round {round}");
+    }
+}
+
+pub fn the_library_for_rtx_comes_after_the_full_one_and_before_the_lean_one() {
+    let (setup, folder) = (Setup::new(), tempfile::tempdir().unwrap());
+    let files = ["lean/libnvinfer_lean.so.11", "rtx/libtensorrt_rtx.so.1", "full/libnvinfer.so.11"];
+    let options = setup.with(|tensorrt| tensorrt.library = Some(folder.path().to_owned()));
+    for file in files.map(double::folder) {
+        std::os::unix::fs::symlink(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+        assert_eq!(tensorrt::library(&options).unwrap().path(), file);
+    }
+}

@@ -1,8 +1,9 @@
 //! The TensorRT backend: building, caching, running, and everything that can go wrong.
 //!
 //! By default all of it runs against doubles of the driver and of TensorRT (`tests/tensorrt_double`). With
-//! `GST_OSHA_TENSORRT_TESTS=real` (`make test-tensorrt`) the same tests run against the libraries of the machine; those that
-//! tell the doubles what to do, and all that need what is not installed, are counted as ignored then.
+//! `GST_OSHA_TENSORRT_TESTS=real` (`make test-tensorrt`) the same tests run against the libraries of the machine, and with
+//! `GST_OSHA_TENSORRT_TESTS=gpu` against the double of TensorRT on the machine's own driver and device; those that tell the
+//! doubles what to do, and all that need what is not installed, are counted as ignored then.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,6 +12,7 @@ mod cache;
 mod common;
 mod double;
 mod library;
+mod rtx;
 mod run;
 
 use std::process::ExitCode;
@@ -26,6 +28,10 @@ enum Needs {
     Builder,
     /// As `Builder`, and doubles that do as they are told.
     Double,
+    /// The libraries of TensorRT for RTX, in the folder that `GST_OSHA_TENSORRT_RTX` names, and the doubles.
+    Rtx,
+    /// As `Rtx`, and a device.
+    RtxDevice,
 }
 
 type Test = (&'static str, Needs, fn());
@@ -59,7 +65,7 @@ fn tests() -> Vec<Test> {
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 16] = tests!(Double:
+    let with_doubles: [Test; 18] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -74,10 +80,24 @@ fn tests() -> Vec<Test> {
         run::nothing_is_left_behind,
         library::the_lean_library_runs_what_the_full_one_built,
         library::the_lean_library_does_not_build,
+        library::the_library_for_rtx_builds_and_runs,
+        library::the_library_for_rtx_comes_after_the_full_one_and_before_the_lean_one,
         library::an_older_library_is_refused,
         library::what_is_no_library_is_refused,
     );
-    with_a_library.into_iter().chain(with_a_builder).chain(with_doubles).collect()
+    let with_rtx: [Test; 8] = tests!(Rtx:
+        rtx::engines_are_built_and_found_again,
+        rtx::each_product_has_engines_of_its_own,
+        rtx::progress_rises_to_the_end,
+        rtx::a_cancelled_build_leaves_nothing,
+        rtx::what_it_cannot_do_is_refused_with_a_reason,
+        rtx::a_model_is_taken_in_its_own_precision_or_refused,
+        rtx::the_projects_network_is_built_and_given_up,
+        rtx::what_is_no_plan_is_refused_in_nvidias_words,
+    );
+    let on_device: [Test; 1] = tests!(RtxDevice: rtx::an_engine_runs_or_the_gpu_is_refused);
+    let all = with_a_library.into_iter().chain(with_a_builder).chain(with_doubles);
+    all.chain(with_rtx).chain(on_device).collect()
 }
 
 fn main() -> ExitCode {
@@ -85,14 +105,23 @@ fn main() -> ExitCode {
     if !is_real && !double::is_in_place() {
         return double::rerun();
     }
-    let missing = if is_real { common::missing() } else { common::Missing::default() };
+    let has_driver = is_real || double::is_on_device();
+    let missing = if has_driver { common::missing() } else { common::Missing::default() };
     if let Some(reason) = &missing.builder {
         println!("SKIPPED: no TensorRT builder ({reason})");
+    }
+    let lacks_rtx = missing.builder.is_some() || rtx::folder().is_none();
+    if rtx::folder().is_none() {
+        println!(
+            "SKIPPED: no TensorRT builder (GST_OSHA_TENSORRT_RTX names no folder with TensorRT for RTX)"
+        );
     }
     let is_ignored = |needs| match needs {
         Needs::Library => missing.library,
         Needs::Builder => missing.builder.is_some(),
-        Needs::Double => is_real,
+        Needs::Double => has_driver,
+        Needs::Rtx => is_real || lacks_rtx,
+        Needs::RtxDevice => !double::is_on_device() || lacks_rtx,
     };
     let trial = |(name, needs, body): Test| {
         let run = move || {

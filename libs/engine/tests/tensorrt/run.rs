@@ -49,7 +49,7 @@ pub fn a_recorded_run_gives_the_same_bits() {
         assert_eq!(floats(&outcome.outputs.unwrap()), expected, "round {round}");
         tensors = outcome.inputs;
     }
-    if double::is_in_place() {
+    if double::is_in_place() && !double::is_on_device() {
         assert!(double::driver().get("graph_launches") >= 4, "no graph was used");
     }
 }

@@ -22,6 +22,13 @@ static uint64_t live_objects;
 static int sticky;
 static int refuse_recording;
 
+/// The double of TensorRT computes with this.
+Code cuLaunchHostFunc(Stream* stream, HostFunction function, void* data) {
+    if (stream->recording != NULL) stream->recording->work[stream->recording->count++] = (Work){function, data};
+    else function(data);
+    return sticky;
+}
+
 /// What a test may set and ask.
 void double_set(char const* name, uint64_t value) {
     if (strcmp(name, "total_bytes") == 0) total_bytes = value;
@@ -88,8 +95,7 @@ Code cuDevicePrimaryCtxRetain(void** context, int device) { (void)device; static
 Code cuCtxPushCurrent_v2(void* context) { (void)context; ++current; return SUCCESS; }
 Code cuCtxPopCurrent_v2(void** context) { *context = NULL; --current; return SUCCESS; }
 Code cuCtxGetDevice(int* device) { *device = 0; return SUCCESS; }
-/// Whether the calling thread has a current context, as TensorRT needs.
-int double_is_current(void) { return current > 0; }
+Code cuCtxGetCurrent(void** context) { *context = current > 0 ? &current : NULL; return SUCCESS; }
 
 Code cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
     *free_bytes = total_bytes > live_bytes ? total_bytes - live_bytes : 0;
@@ -117,8 +123,18 @@ Code cuMemHostGetDevicePointer_v2(Address* address, void* memory, unsigned flags
 }
 Code cuPointerGetAttribute(void* value, int attribute, Address address) { (void)value; (void)attribute; (void)address; return INVALID; }
 
-Code cuMemcpyHtoDAsync_v2(Address to, void const* from, size_t size, void* stream) { (void)stream; memcpy((void*)to, from, size); return sticky; }
-Code cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, void* stream) { (void)stream; memcpy(to, (void*)from, size); return sticky; }
+/// A copy, as a piece of work.
+typedef struct { void* to; void const* from; size_t size; } Copy;
+static void copy(void* data) { Copy const* copy = data; memmove(copy->to, copy->from, copy->size); }
+static Code put_copy(Stream* stream, void* to, void const* from, size_t size) {
+    Copy now = {to, from, size};
+    if (stream == NULL || stream->recording == NULL) { copy(&now); return sticky; }
+    Copy* later = malloc(sizeof now);
+    *later = now;
+    return cuLaunchHostFunc(stream, copy, later);
+}
+Code cuMemcpyHtoDAsync_v2(Address to, void const* from, size_t size, Stream* stream) { return put_copy(stream, (void*)to, from, size); }
+Code cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, Stream* stream) { return put_copy(stream, to, (void*)from, size); }
 Code cuMemcpyDtoDAsync_v2(Address to, Address from, size_t size, void* stream) { (void)stream; memmove((void*)to, (void*)from, size); return sticky; }
 Code cuMemcpy2DAsync_v2(void const* copy, void* stream) { (void)copy; (void)stream; return NOT_SUPPORTED; }
 Code cuMemsetD8Async(Address to, uint8_t byte, size_t size, void* stream) { (void)stream; memset((void*)to, byte, size); return sticky; }
@@ -153,7 +169,7 @@ Code cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, uint64_t flag
 }
 Code cuGraphDestroy(Graph* graph) { return discard(graph); }
 Code cuGraphExecDestroy(Graph* graph) {
-    for (int index = 0; index < graph->count; ++index) free(graph->work[index].data);
+    for (int index = 0; index < graph->count; ++index) if (graph->work[index].function == copy) free(graph->work[index].data);
     return discard(graph);
 }
 Code cuGraphLaunch(Graph* graph, void* stream) {
@@ -162,17 +178,6 @@ Code cuGraphLaunch(Graph* graph, void* stream) {
     for (int index = 0; index < graph->count; ++index) graph->work[index].function(graph->work[index].data);
     return sticky;
 }
-/// The double of TensorRT does its work with this. `data` is from malloc and is freed once it is not needed any more.
-Code cuLaunchHostFunc(Stream* stream, HostFunction function, void* data) {
-    if (stream->recording != NULL) {
-        stream->recording->work[stream->recording->count++] = (Work){function, data};
-        return sticky;
-    }
-    function(data);
-    free(data);
-    return sticky;
-}
-
 /// The kernels' arithmetic, compiled for the CPU.
 void host_candidates(void const* parameters);
 void host_draw(void const* parameters);

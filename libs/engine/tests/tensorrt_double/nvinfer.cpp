@@ -9,8 +9,15 @@
 
 using namespace nvinfer1;
 
-extern "C" int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data);
-extern "C" int double_is_current(void);
+// Functions of the driver, be it NVIDIA's or the double.
+extern "C" {
+int cuCtxGetCurrent(void** context);
+int cuMemHostAlloc(void** memory, size_t size, unsigned flags);
+int cuMemFreeHost(void* memory);
+int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t size, void* stream);
+int cuMemcpyHtoDAsync_v2(uint64_t to, void const* from, size_t size, void* stream);
+int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data);
+}
 
 namespace {
 
@@ -73,7 +80,24 @@ int64_t volume(Dims const& dims) {
     return count;
 }
 
-/// What one run does.
+size_t size_of(DataType type) {
+    switch (type) {
+    case DataType::kUINT8: return 1;
+    case DataType::kHALF: return 2;
+    case DataType::kINT64: return 8;
+    default: return 4;
+    }
+}
+
+/// `dims`, the open ones of which are those of `like`.
+Dims filled(Dims dims, Dims const& like) {
+    for (int32_t axis = 0; axis < dims.nbDims; ++axis) {
+        if (dims.d[axis] < 0 && axis < like.nbDims) dims.d[axis] = like.d[axis];
+    }
+    return dims;
+}
+
+/// What one run does for one output, in host memory.
 struct Work {
     DataType from_type, to_type;
     void const* from;
@@ -113,9 +137,17 @@ struct Execution final : IExecutionContext, apiv::VExecutionContext {
     std::vector<Dims> shapes;
     std::vector<void*> addresses;
     void* scratch = nullptr;
+    /// The host's copies of the inputs and outputs, as large as they can be.
+    std::vector<void*> staged;
+    /// As long as shapes and addresses stay.
+    std::vector<Work> works;
     explicit Execution(Engine& engine);
     ~Execution() noexcept override;
     int find(char const* name) const;
+    bool is_whole() const;
+    void prepare();
+    size_t bytes(size_t index) const { return size_t(volume(filled(shapes[index], shapes[0]))) * size_of_io(index); }
+    size_t size_of_io(size_t index) const;
     bool setInputShape(char const* name, Dims const& dims) noexcept override;
     bool setTensorAddress(char const* name, void* data) noexcept override;
     Dims getTensorShape(char const* name) const noexcept override;
@@ -146,19 +178,34 @@ struct Engine final : ICudaEngine, apiv::VCudaEngine {
     int64_t getDeviceMemorySizeV2() const noexcept override { return 4096; }
     IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy) noexcept override {
         auto* execution = new Execution(*this);
-        if (execution->scratch != nullptr) return execution;
+        if (execution->is_whole()) return execution;
         error("OutOfMemory (no scratch memory for an execution context)");
         delete execution;
         return nullptr;
     }
 };
 
-Execution::Execution(Engine& engine) : engine(engine), addresses(engine.ios.size()) {
+Execution::Execution(Engine& engine) : engine(engine), addresses(engine.ios.size()), staged(engine.ios.size()) {
     mImpl = this;
     for (auto const& io : engine.ios) shapes.push_back(io.dims);
     scratch = engine.allocator->allocateAsync(4096, 256, 0, nullptr);
+    for (size_t index = 0; index < staged.size(); ++index) {
+        Io const& io = engine.ios[index];
+        int64_t const count = volume(filled(io.largest, engine.ios[0].largest));
+        size_t const size = size_t(count > 0 ? count : 1) * size_of(io.type);
+        if (cuMemHostAlloc(&staged[index], size, 0) != 0) staged[index] = nullptr;
+        else std::memset(staged[index], 0, size);
+    }
 }
-Execution::~Execution() noexcept { if (scratch != nullptr) engine.allocator->deallocateAsync(scratch, nullptr); }
+Execution::~Execution() noexcept {
+    if (scratch != nullptr) engine.allocator->deallocateAsync(scratch, nullptr);
+    for (void* memory : staged) if (memory != nullptr) cuMemFreeHost(memory);
+}
+bool Execution::is_whole() const {
+    for (void* memory : staged) if (memory == nullptr) return false;
+    return scratch != nullptr;
+}
+size_t Execution::size_of_io(size_t index) const { return size_of(engine.ios[index].type); }
 int Execution::find(char const* name) const {
     for (size_t index = 0; index < engine.ios.size(); ++index) if (engine.ios[index].name == name) return int(index);
     return -1;
@@ -171,38 +218,44 @@ bool Execution::setInputShape(char const* name, Dims const& dims) noexcept {
     for (int32_t axis = 0; fits && axis < dims.nbDims; ++axis) {
         fits = dims.d[axis] >= io.smallest.d[axis] && dims.d[axis] <= io.largest.d[axis];
     }
+    works.clear();
     if (fits) shapes[size_t(index)] = dims;
     else error("IExecutionContext::setInputShape: the shape of " + io.name + " is outside of the profile");
     return fits;
 }
 bool Execution::setTensorAddress(char const* name, void* data) noexcept {
     int const index = find(name);
+    works.clear();
     if (index >= 0) addresses[size_t(index)] = data;
     return index >= 0;
 }
 /// An output's open dimensions are those of the first input.
-Dims Execution::getTensorShape(char const* name) const noexcept {
-    int const index = find(name);
-    Dims dims = shapes[size_t(index)];
-    for (int32_t axis = 0; axis < dims.nbDims; ++axis) {
-        if (dims.d[axis] < 0 && axis < shapes[0].nbDims) dims.d[axis] = shapes[0].d[axis];
-    }
-    return dims;
-}
-bool Execution::enqueueV3(cudaStream_t stream) noexcept {
-    if (fail_enqueue != 0 || !double_is_current()) {
-        error(fail_enqueue != 0 ? "enqueue failed, as the test wants" : "no CUDA context is current");
-        return false;
-    }
+Dims Execution::getTensorShape(char const* name) const noexcept { return filled(shapes[size_t(find(name))], shapes[0]); }
+void Execution::prepare() {
     for (size_t index = 0; index < engine.ios.size(); ++index) {
         Io const& io = engine.ios[index];
         if (io.is_input) continue;
-        auto* work = static_cast<Work*>(std::malloc(sizeof(Work)));
-        *work = Work{engine.ios[0].type, io.type, addresses[0], addresses[index], volume(shapes[0]),
-            volume(getTensorShape(io.name.c_str()))};
-        if (cuLaunchHostFunc(stream, run, work) != 0) return false;
+        works.push_back({engine.ios[0].type, io.type, staged[0], staged[index], int64_t(bytes(0) / size_of_io(0)),
+            int64_t(bytes(index) / size_of_io(index))});
     }
-    return true;
+}
+/// All of it is done in the order of the stream, and can be recorded: the first input comes to the host, the host computes,
+/// the outputs go to the device.
+bool Execution::enqueueV3(cudaStream_t stream) noexcept {
+    void* context = nullptr;
+    bool const is_current = cuCtxGetCurrent(&context) == 0 && context != nullptr;
+    if (fail_enqueue != 0 || !is_current) {
+        error(fail_enqueue != 0 ? "enqueue failed, as the test wants" : "no CUDA context is current");
+        return false;
+    }
+    if (works.empty()) prepare();
+    bool is_done = cuMemcpyDtoHAsync_v2(staged[0], uint64_t(addresses[0]), bytes(0), stream) == 0;
+    for (auto& work : works) is_done = is_done && cuLaunchHostFunc(stream, run, &work) == 0;
+    for (size_t index = 0; index < staged.size(); ++index) {
+        if (engine.ios[index].is_input) continue;
+        is_done = is_done && cuMemcpyHtoDAsync_v2(uint64_t(addresses[index]), staged[index], bytes(index), stream) == 0;
+    }
+    return is_done;
 }
 
 struct Runtime final : IRuntime, apiv::VRuntime {

@@ -284,8 +284,8 @@ fn tensorrt_properties() -> Vec<ParamSpec> {
         string(
             "tensorrt-library",
             "TensorRT library",
-            "Path of libnvinfer.so.11 or libnvinfer_lean.so.11, or of the folder that holds them. Searched by default: \
-             $GST_OSHA_TENSORRT, beside the plugin, the system's library folders",
+            "Path of libnvinfer.so.11, libtensorrt_rtx.so.1 or libnvinfer_lean.so.11, or of the folder that holds them. \
+             Searched by default: $GST_OSHA_TENSORRT, beside the plugin, the system's library folders",
         ),
         string(
             "engine-file",
