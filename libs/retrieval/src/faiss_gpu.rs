@@ -12,7 +12,6 @@ use std::sync::{Mutex, PoisonError};
 use ::faiss::index::SearchResult;
 use ::faiss::index::flat::FlatIndex;
 use ::faiss::{GpuIndexImpl, GpuResources, Index, StandardGpuResources};
-use gpu::cuda::PinnedBuffer;
 use osha::retrieval::vectors::dot;
 use osha::retrieval::{VectorEngine, VectorError, VectorSearch};
 use self_cell::self_cell;
@@ -43,7 +42,7 @@ pub struct FaissGpu {
 
 impl Default for FaissGpu {
     fn default() -> Self {
-        Self { fold: 5 }
+        Self { fold: 4 }
     }
 }
 
@@ -64,8 +63,7 @@ impl FaissGpu {
             return Err(error("a vector has a number that is not finite"));
         }
         let fold = Fold { width: self.fold.max(1), dimension, rows: rows.len() / dimension };
-        let device =
-            Mutex::new(Searcher { index: on_device(fold, rows)?, queries: device::pinned(fold.asked())? });
+        let device = Mutex::new(on_device(fold, rows)?);
         let longest = rows.chunks_exact(dimension).map(length).fold(0.0, f32::max);
         let loaded = InGpu { host, fold, longest, device };
         // The kernels are loaded and cuBLAS takes its memory when they are first used.
@@ -114,24 +112,18 @@ struct InGpu {
     fold: Fold,
     /// Length of the longest row.
     longest: f32,
-    device: Mutex<Searcher>,
-}
-
-/// What a query needs on the device.
-struct Searcher {
-    index: OnDevice,
-    /// In memory that the device copies without the driver's help.
-    queries: PinnedBuffer,
+    device: Mutex<OnDevice>,
 }
 
 impl InGpu {
     /// The best rows, best first. If too many are alike for FAISS to pick them, the host goes through all.
     fn found(&self, query: &[f32], limit: usize) -> Result<Vec<(usize, f32)>, VectorError> {
+        let queries = self.fold.queries(query);
         let slack = self.slack(query);
         let mut each = (limit + 1).next_multiple_of(CHEAP);
         while each <= MOST {
             let all = self.fold.long_rows();
-            let lists = self.lists(query, each.min(all))?;
+            let lists = self.lists(&queries, each.min(all))?;
             if let Some(rows) = contenders(&lists, each >= all, limit, slack) {
                 return Ok(self.ranked(query, rows.into_iter(), limit));
             }
@@ -141,12 +133,9 @@ impl InGpu {
     }
 
     /// The best `each` rows of each place in a long row.
-    fn lists(&self, query: &[f32], each: usize) -> Result<Vec<Vec<(usize, f32)>>, VectorError> {
+    fn lists(&self, queries: &[f32], each: usize) -> Result<Vec<Vec<(usize, f32)>>, VectorError> {
         let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
-        let Searcher { index, queries } = &mut *device;
-        let queries = bytemuck::cast_slice_mut(queries.bytes_mut().map_err(error)?);
-        self.fold.ask(query, queries);
-        let found = index.with_dependent_mut(|_, index| index.search(queries, each));
+        let found = device.with_dependent_mut(|_, index| index.search(queries, each));
         let SearchResult { labels, distances } = found.map_err(error)?;
         Ok(self.fold.unfold(labels.iter().map(|label| label.get()).zip(distances), each))
     }

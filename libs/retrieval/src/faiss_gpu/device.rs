@@ -1,10 +1,7 @@
 //! Whether FAISS can use the device. Where it cannot, FAISS ends the process instead of returning an error, so this is
 //! asked beforehand.
 
-use gpu::cuda::{self, Context, Device, PinnedBuffer};
-use osha::retrieval::VectorError;
-
-use super::error;
+use gpu::cuda::{self, Context, Device};
 
 /// The device that is used: the first one.
 pub const ORDINAL: i32 = 0;
@@ -52,12 +49,6 @@ pub fn ready(bytes: usize) -> Result<(), String> {
         return Err(format!("{} MiB of GPU memory are needed, {} MiB are free", needed >> 20, free >> 20));
     }
     Ok(())
-}
-
-/// Room for so many numbers, all zero.
-pub fn pinned(numbers: usize) -> Result<PinnedBuffer, VectorError> {
-    let context = Context::primary(ORDINAL).map_err(error)?;
-    PinnedBuffer::new(&context, numbers * size_of::<f32>()).map_err(error)
 }
 
 /// Whether one of `architectures` runs on a device: `90` on all from 9.0 on, by way of PTX, `90-real` on 9.x. What is

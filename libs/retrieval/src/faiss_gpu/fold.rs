@@ -28,16 +28,13 @@ impl Fold {
         self.width * self.dimension
     }
 
-    /// Numbers in what [`Fold::ask`] writes.
-    pub fn asked(&self) -> usize {
-        self.width * self.long_dimension()
-    }
-
-    /// Writes `query` once for each place in a long row; everything else in `queries` is zero and stays so.
-    pub fn ask(&self, query: &[f32], queries: &mut [f32]) {
+    /// `query` once for each place in a long row.
+    pub fn queries(&self, query: &[f32]) -> Vec<f32> {
+        let mut queries = vec![0.0; self.width * self.long_dimension()];
         for (place, long) in queries.chunks_exact_mut(self.long_dimension()).enumerate() {
             long[place * self.dimension..][..self.dimension].copy_from_slice(query);
         }
+        queries
     }
 
     /// What was found for each place, as numbers of rows: `found` has `each` long rows for each place, or none where
@@ -84,16 +81,10 @@ mod tests {
 
     const FOLD: Fold = Fold { width: 2, dimension: 3, rows: 5 };
 
-    fn asked(fold: Fold, query: &[f32]) -> Vec<f32> {
-        let mut queries = vec![0.0; fold.asked()];
-        fold.ask(query, &mut queries);
-        queries
-    }
-
     #[test]
     fn a_query_is_asked_once_in_each_place() {
         assert_eq!((FOLD.long_rows(), FOLD.long_dimension()), (3, 6));
-        assert_eq!(asked(FOLD, &[1., 2., 3.]), [1., 2., 3., 0., 0., 0., 0., 0., 0., 1., 2., 3.]);
+        assert_eq!(FOLD.queries(&[1., 2., 3.]), [1., 2., 3., 0., 0., 0., 0., 0., 0., 1., 2., 3.]);
     }
 
     #[test]
@@ -127,7 +118,7 @@ mod tests {
         let mut long = rows.to_vec();
         long.resize(fold.long_rows() * fold.long_dimension(), 0.0);
         let long = Scan.load(fold.long_dimension(), &long).unwrap();
-        let queries = asked(fold, query);
+        let queries = fold.queries(query);
         let best = |query: &[f32]| {
             let hits = long.search(query, each).unwrap().into_iter();
             hits.map(|(row, score)| (Some(row as u64), score))
