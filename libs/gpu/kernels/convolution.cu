@@ -26,9 +26,9 @@ template <class T> DEVICE_FN void convolve(const ConvolutionParams &p, float *sh
   }
 }
 
-// A block per tile of pixels, of output channels and per image.
+// A block per tile of pixels, of output channels and per image; 512 threads on a multiprocessor, so that each has 128 registers.
 #define KERNEL(M, N, SLICES, DEPTH)                                                                                  \
-  extern "C" __global__ void LAUNCH_BOUNDS((M * N / 64 * SLICES), (M * N / 64 * SLICES) > 256 ? 1 : 2)               \
+  extern "C" __global__ void LAUNCH_BOUNDS((M * N / 64 * SLICES), (512 / (M * N / 64 * SLICES)))                     \
       convolution_##M##x##N(ConvolutionParams p) {                                                                   \
     __shared__ Four shared[Tile<M, N, SLICES, DEPTH>::SHARED / 4];                                                   \
     convolve<Tile<M, N, SLICES, DEPTH>>(p, (float *)shared);                                                         \

@@ -29,7 +29,8 @@ pub struct Fused {
     pub convolutions: usize,
 }
 
-/// The model in the file `path` with every convolution fused whose numbers are FP32 and in the file. `None` if there is none.
+/// The model in the file `path` with every convolution fused whose numbers are FP32 and in the file. `None` if there is none,
+/// or if the model takes several images at a time: with these cuDNN fills a GPU by itself.
 ///
 /// # Errors
 /// When the file cannot be read or is no ONNX model.
@@ -39,6 +40,10 @@ pub fn fuse(path: &Path) -> Result<Option<Fused>, EngineError> {
 
 fn fused(file: &ModelFile) -> Option<Fused> {
     let graph = file.graph()?;
+    let batch = file.inputs().first().and_then(|input| *input.shape.first()?);
+    if batch.is_some_and(|images| images > 1) {
+        return None;
+    }
     let network = Network::new(graph);
     let layers: BTreeMap<usize, Layer> =
         (0..graph.nodes.len()).filter_map(|index| Some((index, network.layer(index)?))).collect();
@@ -384,6 +389,20 @@ mod tests {
         let graph = onnx::Model::decode(&fused.model[..]).unwrap().graph.unwrap();
         let names: Vec<_> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
         assert!(names.contains(&"stem_weights") && !names.contains(&"down_weights"), "{names:?}");
+    }
+
+    #[test]
+    fn a_model_for_several_images_stays_as_it_is() {
+        let bytes = std::fs::read(path()).unwrap();
+        // The open first dimension of the input and the outputs becomes 2.
+        let (open, two) = (b"\x0a\x07\x12\x05batch", b"\x0a\x07\x08\x82\x80\x80\x80\x80\x00");
+        let at = bytes.windows(open.len()).position(|window| window == open).unwrap();
+        let several = [&bytes[..at], two, &bytes[at + open.len()..]].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("several.onnx");
+        std::fs::write(&path, several).unwrap();
+        assert_eq!(ModelFile::read(&path).unwrap().inputs()[0].shape[0], Some(2));
+        assert!(fuse(&path).unwrap().is_none());
     }
 
     #[test]

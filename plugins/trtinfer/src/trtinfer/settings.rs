@@ -259,13 +259,13 @@ fn model_properties() -> Vec<ParamSpec> {
             .default_value(defaults.requests)
             .mutable_ready()
             .build(),
-        glib::ParamSpecBoolean::builder("fuse-convolutions")
-            .nick("Fuse convolutions")
-            .blurb("With ONNX Runtime on a GPU, compute FP32 convolutions and the activation that follows by kernels of \
-                    this plugin instead of cuDNN: faster for batches of one")
-            .default_value(defaults.fuse_convolutions)
-            .mutable_ready()
-            .build(),
+        boolean(
+            "fuse-convolutions",
+            "Fuse convolutions",
+            "With ONNX Runtime on a GPU and batches of one, compute FP32 convolutions and the activation that follows by \
+             kernels of this plugin instead of cuDNN: nearly twice as fast on an H100",
+            defaults.fuse_convolutions,
+        ),
     ]
 }
 
