@@ -29,30 +29,11 @@ struct ConvolutionParams {
   Activation activation;
 };
 
-#if defined(__CUDA_ARCH__)
-FN float power_of_two(float x) {
-  float result;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-  return result;
-}
-#else
-FN float power_of_two(float x) { return __builtin_exp2f(x); }
-#endif
-
 FN float activate(Activation activation, float x) {
   if (activation == ACTIVATION_RELU) return larger(x, 0.0f);
   if (activation == ACTIVATION_SILU) return x / (1.0f + power_of_two(x * -1.44269504f));
   return x;
 }
-
-#if defined(__NVCC__)
-struct alignas(16) Four {
-  float numbers[4];
-  FN float &operator[](u32 i) { return numbers[i]; }
-};
-#else
-typedef float Four __attribute__((vector_size(16)));
-#endif
 
 // Tiles of `M` output channels and `N` pixels. A round takes `DEPTH` input channels of one tap, of which each slice has as
 // many. A thread has 8 channels, 4 in either half of the tile, and 8 pixels likewise.
@@ -150,7 +131,7 @@ template <u32 M, u32 N, u32 SLICES, u32 DEPTH> struct Tile {
       for (u32 i = 0; i < 8; i++)
 #pragma unroll
         for (u32 j = 0; j < 8; j++)
-          t.sums[i][j] = __builtin_fmaf(w[i / 4][i % 4], v[j / 4][j % 4], t.sums[i][j]);
+          t.sums[i][j] = multiply_add(w[i / 4][i % 4], v[j / 4][j % 4], t.sums[i][j]);
     }
   }
 

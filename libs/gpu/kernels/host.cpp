@@ -37,7 +37,8 @@ extern "C" void host_candidates(const CandidateParams *p) {
       if (find_candidate(*p, image, position, found)) p->out[(*p->count)++] = found;
 }
 
-template <class T> static void convolve_tile(const ConvolutionParams &p, u32 x, u32 y, u32 image, typename T::Thread *threads, float *shared) {
+template <class T>
+static void convolve_tile(const ConvolutionParams &p, u32 x, u32 y, u32 image, typename T::Thread *threads, float *shared) {
   for (u32 i = 0; i < T::THREADS; i++) T::start(p, threads[i], i, x, y, image);
   for (u32 round = 0; round < T::rounds(p); round++) {
     for (u32 i = 0; i < T::THREADS; i++) T::fetch(p, threads[i], i);

@@ -25,10 +25,23 @@ typedef unsigned long long u64;
 #if defined(__NVCC__)
 FN float square_root(float x) { return sqrtf(x); }
 FN float round_even(float x) { return rintf(x); }
+FN float multiply_add(float a, float b, float c) { return fmaf(a, b, c); }
 #else
 FN float square_root(float x) { return __builtin_sqrtf(x); }
 FN float round_even(float x) { return __builtin_rintf(x); }
+FN float multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #endif
+
+// Within two units in the last place on a GPU.
+FN float power_of_two(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return __builtin_exp2f(x);
+#endif
+}
 
 FN float absolute(float x) { return x < 0 ? -x : x; }
 FN float smaller(float a, float b) { return a < b ? a : b; }
@@ -60,6 +73,16 @@ FN float from_half_bits(u16 bits) {
   return (float)half;
 #endif
 }
+
+// Four numbers that are read and written at once.
+#if defined(__NVCC__)
+struct alignas(16) Four {
+  float numbers[4];
+  __host__ __device__ __forceinline__ float &operator[](u32 i) { return numbers[i]; }
+};
+#else
+typedef float Four __attribute__((vector_size(16)));
+#endif
 
 enum ElementType : u32 { ELEMENT_F32, ELEMENT_F16, ELEMENT_U8 };
 
