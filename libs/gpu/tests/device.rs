@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Answer, HostImage, answers, comparable, differences, info, infos, nothing, scene, specs};
+use common::{
+    Answer, HostImage, Noise, answers, comparable, differences, info, infos, nothing, scene, specs,
+};
 use gpu::cuda::copies::Direction;
 use gpu::cuda::cupti::{self, Recorder, Total, TransferKind};
 use gpu::cuda::{
@@ -221,7 +223,8 @@ fn on_device(numbers: &[f32], stream: &Stream) -> DeviceBuffer {
 
 fn convolutions_are_sums_of_products() {
     let (context, stream) = device();
-    for layer in layers::layers() {
+    let mut noise = Noise(1);
+    for layer in layers::layers(|| noise.between(-0.5, 0.5)) {
         let length = layer.output_shape.iter().product::<usize>();
         let [mut input, mut weights, mut bias] =
             [&layer.input, &layer.weights, &layer.bias].map(|numbers| on_device(numbers, &stream));

@@ -14,6 +14,11 @@ use ort::value::{Tensor as Value, TensorElementType};
 
 use crate::common::{model, options};
 
+#[path = "../../../gpu/tests/common/convolution.rs"]
+#[allow(dead_code, reason = "each test uses a part")]
+mod layers;
+use layers::Layer;
+
 /// The operator on the CPU, as a plain sum.
 struct OnCpu;
 
@@ -40,56 +45,24 @@ impl Operator for OnCpu {
         &self,
         context: &KernelContext<'context>,
     ) -> Result<Self::Kernel<'context>, ort::Error> {
-        let layer = fusion::of_attribute(&context.get::<Vec<i64>>(fusion::ATTRIBUTE).unwrap()).unwrap();
-        Ok(Box::new(move |context: &ComputeContext| compute(&layer, context)))
+        let convolution = fusion::of_attribute(&context.get::<Vec<i64>>(fusion::ATTRIBUTE).unwrap()).unwrap();
+        Ok(Box::new(move |context: &ComputeContext| compute(convolution, context)))
     }
 }
 
-fn compute(layer: &Convolution, context: &ComputeContext) -> Result<(), ort::Error> {
-    let (input, weights, bias) =
-        (context.input(0)?.unwrap(), context.input(1)?.unwrap(), context.input(2)?.unwrap());
-    let (shape, input) = input.try_extract_tensor::<f32>()?;
-    let (weights, bias) = (weights.try_extract_tensor::<f32>()?.1, bias.try_extract_tensor::<f32>()?.1);
-    let input_shape: [usize; 4] = std::array::from_fn(|axis| shape[axis] as usize);
-    let output_shape = layer.output_shape(input_shape, bias.len()).unwrap();
+fn compute(convolution: Convolution, context: &ComputeContext) -> Result<(), ort::Error> {
+    let tensor = |index| -> Result<(Vec<usize>, Vec<f32>), ort::Error> {
+        let value = context.input(index)?.unwrap();
+        let (shape, numbers) = value.try_extract_tensor::<f32>()?;
+        Ok((shape.iter().map(|&size| size as usize).collect(), numbers.to_vec()))
+    };
+    let ((shape, input), (_, weights), (_, bias)) = (tensor(0)?, tensor(1)?, tensor(2)?);
+    let input_shape = shape.try_into().unwrap();
+    let output_shape = convolution.output_shape(input_shape, bias.len()).unwrap();
+    let layer = Layer { convolution, input_shape, output_shape, input, weights, bias };
     let mut output = context.output(0, output_shape.map(|size| size as i64))?.unwrap();
-    let (_, output) = output.try_extract_tensor_mut::<f32>()?;
-    let [_, channels, height, width] = output_shape;
-    for (index, result) in output.iter_mut().enumerate() {
-        let (pixel, plane) = (index % (height * width), index / (height * width));
-        let place = (plane / channels, [pixel / width, pixel % width]);
-        let x = sum(layer, (input, input_shape), (weights, channels, plane % channels), place)
-            + bias[plane % channels];
-        *result = match layer.activation {
-            Activation::None => x,
-            Activation::Relu => x.max(0.0),
-            Activation::Silu => x / (1.0 + (-x).exp()),
-        };
-    }
+    output.try_extract_tensor_mut::<f32>()?.1.copy_from_slice(&layer.expected());
     Ok(())
-}
-
-fn sum(
-    layer: &Convolution,
-    (input, [_, inputs, height, width]): (&[f32], [usize; 4]),
-    (weights, channels, channel): (&[f32], usize, usize),
-    (image, [row, column]): (usize, [usize; 2]),
-) -> f32 {
-    let mut sum = 0.0;
-    for tap in 0..layer.kernel[0] * layer.kernel[1] {
-        let y = (row * layer.stride[0] + tap / layer.kernel[1]).checked_sub(layer.padding[0]);
-        let x = (column * layer.stride[1] + tap % layer.kernel[1]).checked_sub(layer.padding[1]);
-        let (Some(y), Some(x)) = (y, x) else { continue };
-        if y < height && x < width {
-            sum += (0..inputs)
-                .map(|plane| {
-                    input[((image * inputs + plane) * height + y) * width + x]
-                        * weights[(tap * inputs + plane) * channels + channel]
-                })
-                .sum::<f32>();
-        }
-    }
-    sum
 }
 
 fn outputs(session: &mut Session) -> Vec<(Vec<i64>, Vec<f32>)> {

@@ -1,6 +1,5 @@
 //! Convolutions of every kind, and what a plain sum makes of them.
 
-use super::common::Noise;
 use super::{Activation, Convolution};
 
 /// A convolution with its numbers.
@@ -15,9 +14,13 @@ pub struct Layer {
 }
 
 impl Layer {
-    fn new(convolution: Convolution, input_shape: [usize; 4], channels: usize) -> Self {
-        let mut noise = Noise(channels as u64 * 31 + input_shape[1] as u64);
-        let mut numbers = |count: usize| (0..count).map(|_| noise.between(-0.5, 0.5)).collect();
+    fn new(
+        convolution: Convolution,
+        input_shape: [usize; 4],
+        channels: usize,
+        number: &mut impl FnMut() -> f32,
+    ) -> Self {
+        let mut numbers = |count: usize| (0..count).map(|_| number()).collect();
         let taps: usize = convolution.kernel.iter().product();
         Self {
             convolution,
@@ -81,8 +84,9 @@ impl Layer {
     }
 }
 
-/// Kernels, strides, paddings, activations, and numbers of channels and pixels that fit no tile.
-pub fn layers() -> Vec<Layer> {
+/// Kernels, strides, paddings, activations, and numbers of channels and pixels that fit no tile. Each `number` is between
+/// -0.5 and 0.5.
+pub fn layers(mut number: impl FnMut() -> f32) -> Vec<Layer> {
     let square = |kernel, stride, padding, activation| Convolution {
         kernel: [kernel; 2],
         stride: [stride; 2],
@@ -91,12 +95,13 @@ pub fn layers() -> Vec<Layer> {
     };
     let odd =
         Convolution { kernel: [2, 5], stride: [3, 1], padding: [0, 3, 2, 1], activation: Activation::Relu };
-    vec![
-        Layer::new(square(3, 1, 1, Activation::Silu), [1, 16, 10, 13], 16),
-        Layer::new(square(1, 1, 0, Activation::None), [2, 48, 9, 9], 32),
-        Layer::new(square(3, 1, 1, Activation::Silu), [1, 80, 7, 7], 80),
-        Layer::new(square(3, 2, 1, Activation::Silu), [3, 64, 11, 5], 132),
-        Layer::new(square(3, 1, 0, Activation::Relu), [1, 32, 3, 3], 4),
-        Layer::new(odd, [2, 20, 8, 17], 24),
-    ]
+    let all = [
+        (square(3, 1, 1, Activation::Silu), [1, 16, 10, 13], 16),
+        (square(1, 1, 0, Activation::None), [2, 48, 9, 9], 32),
+        (square(3, 1, 1, Activation::Silu), [1, 80, 7, 7], 80),
+        (square(3, 2, 1, Activation::Silu), [3, 64, 11, 5], 132),
+        (square(3, 1, 0, Activation::Relu), [1, 32, 3, 3], 4),
+        (odd, [2, 20, 8, 17], 24),
+    ];
+    all.map(|(convolution, shape, channels)| Layer::new(convolution, shape, channels, &mut number)).into()
 }
