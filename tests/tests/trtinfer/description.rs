@@ -64,6 +64,7 @@ fn properties_read_back_what_was_set() {
         ("precision", "fp16"),
         ("threads", "3"),
         ("requests", "2"),
+        ("fuse-convolutions", "false"),
         ("confidence", "0.5"),
         ("iou", "0.25"),
         ("max-detections", "7"),
