@@ -113,10 +113,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::PlanRefused`] with the library's own reason, or that the device's memory is short.
     pub fn new(runtime: &Arc<Runtime>, plan: &[u8]) -> Result<Arc<Self>, EngineError> {
-        if plan.is_empty() {
-            return Err(EngineError::PlanRefused { reason: "it is empty".to_owned() });
-        }
-        // SAFETY: the runtime is alive, the plan is that long.
+        // SAFETY: the runtime is alive, the plan is that long; the library looks at its length first.
         let create =
             || unsafe { (runtime.shim().engine_new)(runtime.raw, plan.as_ptr().cast(), plan.len() as u64) };
         let (raw, reason) = messages::during(|| runtime.context.scope(create));

@@ -153,7 +153,7 @@ pub fn what_is_no_plan_is_refused_in_nvidias_words() {
         plan
     };
     let cases = [
-        ("empty", Vec::new(), "it is empty"),
+        ("empty", Vec::new(), "empty memory buffer"),
         ("text", b"no plan at all".repeat(64), "magicTag"),
         ("magic word", changed(0), "magicTag"),
         ("TensorRT's own", [b"ftrt", &whole[4..]].concat(), "magicTag"),

@@ -276,6 +276,7 @@ struct Runtime final : IRuntime, apiv::VRuntime {
 
 private:
     std::string check(std::string const& plan) const {
+        if (plan.empty()) return "the memory buffer is empty";
         if (plan.size() < sizeof MAGIC || std::memcmp(plan.data(), MAGIC, sizeof MAGIC) != 0) return "magic tag does not match";
         size_t at = sizeof MAGIC;
         int32_t version = 0;
