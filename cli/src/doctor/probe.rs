@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::environment::Environment;
-use super::facts::{Answer, Facts, gpu, gstreamer, host, libraries, onnxruntime};
+use super::facts::{Answer, Facts, gpu, gstreamer, host, libraries, onnxruntime, tensorrt};
 
 /// What is examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,6 +24,8 @@ pub enum Probe {
     Gstreamer,
     /// The library that runs networks.
     Onnxruntime,
+    /// NVIDIA's library that runs networks.
+    Tensorrt,
     /// Other libraries.
     Libraries,
 }
@@ -37,6 +39,7 @@ impl Probe {
             Self::Gpu => gpu::collect(&mut |facts| print(facts)),
             Self::Gstreamer => gstreamer::collect(&environment, &mut |facts| print(facts)),
             Self::Onnxruntime => onnxruntime::collect(&mut |facts| print(facts)),
+            Self::Tensorrt => tensorrt::collect(&mut |facts| print(facts)),
             Self::Libraries => libraries::collect(&environment, &mut |facts| print(facts)),
         }
     }
@@ -56,13 +59,15 @@ fn print(facts: &impl Serialize) {
 /// Runs all probes side by side, none longer than `limit`.
 pub fn run_all(limit: Duration) -> Facts {
     let deadline = Instant::now() + limit;
-    let [host, gpu, gstreamer, onnxruntime, libraries] =
-        [Probe::Host, Probe::Gpu, Probe::Gstreamer, Probe::Onnxruntime, Probe::Libraries].map(Running::start);
+    let probes =
+        [Probe::Host, Probe::Gpu, Probe::Gstreamer, Probe::Onnxruntime, Probe::Tensorrt, Probe::Libraries];
+    let [host, gpu, gstreamer, onnxruntime, tensorrt, libraries] = probes.map(Running::start);
     Facts {
         host: answer(host, deadline, limit),
         gpu: answer(gpu, deadline, limit),
         gstreamer: answer(gstreamer, deadline, limit),
         onnxruntime: answer(onnxruntime, deadline, limit),
+        tensorrt: answer(tensorrt, deadline, limit),
         libraries: answer(libraries, deadline, limit),
     }
 }

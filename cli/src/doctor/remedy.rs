@@ -32,6 +32,8 @@ pub enum Need {
     OnnxRuntimeGpu,
     /// What ONNX Runtime needs of CUDA.
     CudaLibraries,
+    /// TensorRT with its ONNX parser.
+    TensorRt,
     /// A version of NVRTC that GStreamer can use, under the name by which it asks.
     Nvrtc,
 }
@@ -124,6 +126,11 @@ fn commands(need: Need) -> [&'static str; 4] {
         Need::OnnxRuntimeGpu => [WHEEL, WHEEL, WHEEL, WHEEL],
         Need::CudaLibraries => {
             const PACKAGES: &str = "sudo apt-get install cuda-libraries-12-9 cudnn9-cuda-12";
+            [PACKAGES, PACKAGES, PACKAGES, JETPACK]
+        }
+        Need::TensorRt => {
+            const PACKAGES: &str =
+                "sudo apt-get install libnvinfer11 libnvonnxparsers11   (from NVIDIA's CUDA repository)";
             [PACKAGES, PACKAGES, PACKAGES, JETPACK]
         }
         Need::Nvrtc => {

@@ -25,9 +25,7 @@ pub struct Library {
 pub const NVRTC_OF_GSTREAMER: &str = "NVRTC as GStreamer asks for it";
 
 /// What people call them, and their files, newest first.
-const WANTED: [(&str, &[&str]); 8] = [
-    ("TensorRT", &["libnvinfer.so.11", "libnvinfer.so.10"]),
-    ("TensorRT lean", &["libnvinfer_lean.so.11", "libnvinfer_lean.so.10"]),
+const WANTED: [(&str, &[&str]); 6] = [
     ("cuDNN", &["libcudnn.so.9"]),
     ("cuBLAS", &["libcublas.so.13", "libcublas.so.12"]),
     ("NVRTC", &["libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so.11.2"]),

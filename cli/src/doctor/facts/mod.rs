@@ -5,6 +5,7 @@ pub mod gstreamer;
 pub mod host;
 pub mod libraries;
 pub mod onnxruntime;
+pub mod tensorrt;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct Facts {
     pub gstreamer: Answer<gstreamer::GStreamer>,
     /// The library that runs networks.
     pub onnxruntime: Answer<onnxruntime::OnnxRuntime>,
+    /// NVIDIA's library that runs networks.
+    pub tensorrt: Answer<tensorrt::TensorRt>,
     /// Other libraries.
     pub libraries: Answer<libraries::Libraries>,
 }

@@ -4,6 +4,7 @@ use super::{Area, Finding, Status, has_gpu, known};
 use crate::doctor::facts::Facts;
 use crate::doctor::facts::libraries::{Libraries, Library};
 use crate::doctor::facts::onnxruntime::OnnxRuntime;
+use crate::doctor::facts::tensorrt::TensorRt;
 use crate::doctor::remedy::{Need, Remedy};
 
 /// Judges the libraries.
@@ -15,11 +16,11 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
             findings.push(on_gpu(onnxruntime));
         }
     }
+    findings.push(tensorrt(facts));
     if facts.libraries.facts.is_some() {
         let libraries = known(&facts.libraries);
         let needed = has_gpu(facts) && !known(&facts.onnxruntime).cuda;
         findings.extend(["cuDNN", "cuBLAS"].map(|name| cuda_library(&libraries, name, needed)));
-        findings.push(tensorrt(&libraries));
         findings.push(faiss(facts, &libraries));
     }
     findings
@@ -78,13 +79,26 @@ fn cuda_library(libraries: &Libraries, name: &str, needed: bool) -> Finding {
     }
 }
 
-fn tensorrt(libraries: &Libraries) -> Finding {
-    let found = ["TensorRT", "TensorRT lean"].into_iter().find_map(|name| libraries.get(name)?.path.clone());
-    let found = match found {
-        Some(path) => format!("{}; this version runs networks with ONNX Runtime only", path.display()),
-        None => "none; this version runs networks with ONNX Runtime only".to_owned(),
-    };
-    finding("tensorrt", "TensorRT", Status::Info, found)
+/// Networks run without it, too.
+fn tensorrt(facts: &Facts) -> Finding {
+    let finding = |status, found| finding("tensorrt", "TensorRT", status, found);
+    let TensorRt { missing, path, name, no_builder } = known(&facts.tensorrt);
+    match (missing, name) {
+        _ if !has_gpu(facts) => finding(Status::Info, "is for NVIDIA's GPUs".to_owned()),
+        (None, Some(name)) => {
+            let found = format!("{name}, {}", path.unwrap_or_default().display());
+            match no_builder {
+                None => finding(Status::Ok, found),
+                Some(why) => finding(Status::Info, format!("{found}; it builds no engines")).because(why),
+            }
+        }
+        (Some(why), _) => finding(Status::Info, "none; networks run with ONNX Runtime".to_owned())
+            .because(why)
+            .mended_by(Remedy::install(Need::TensorRt)),
+        (None, None) => finding(Status::Info, "was not asked".to_owned())
+            .because(facts.tensorrt.problem.clone().unwrap_or_default())
+            .mended_by(Remedy::everywhere("gst-osha doctor --probe tensorrt")),
+    }
 }
 
 /// Whether FAISS takes part is decided when this is built.

@@ -13,6 +13,7 @@ use super::super::facts::gstreamer::{Element, GStreamer, OURS, Plugin};
 use super::super::facts::host::{Folder, Host, Memory, Nvidia, Purpose};
 use super::super::facts::libraries::{Libraries, Library};
 use super::super::facts::onnxruntime::OnnxRuntime;
+use super::super::facts::tensorrt::TensorRt;
 use super::super::platform::{Platform, System};
 use super::*;
 
@@ -109,12 +110,18 @@ fn healthy() -> Facts {
         cuda: true,
         ..OnnxRuntime::default()
     };
+    let tensorrt = TensorRt {
+        path: Some("/usr/lib/libnvinfer.so.11.4.0".into()),
+        name: Some("TensorRT 11.4.0".into()),
+        ..TensorRt::default()
+    };
     let libraries = ["cuDNN", "cuBLAS"].map(|name| library(name, Some("/usr/lib/lib.so.9"))).into();
     Facts {
         host: answer(host()),
         gpu: answer(gpu),
         gstreamer: answer(gstreamer()),
         onnxruntime: answer(onnxruntime),
+        tensorrt: answer(tensorrt),
         libraries: answer(Libraries(libraries)),
     }
 }
@@ -127,6 +134,7 @@ fn after(change: impl FnOnce(&mut Machine<'_>), id: &str) -> Finding {
         gpu: facts.gpu.facts.as_mut().unwrap(),
         gst: facts.gstreamer.facts.as_mut().unwrap(),
         onnxruntime: facts.onnxruntime.facts.as_mut().unwrap(),
+        tensorrt: facts.tensorrt.facts.as_mut().unwrap(),
         libraries: facts.libraries.facts.as_mut().unwrap(),
     };
     change(&mut machine);
@@ -140,6 +148,7 @@ struct Machine<'a> {
     gpu: &'a mut Gpu,
     gst: &'a mut GStreamer,
     onnxruntime: &'a mut OnnxRuntime,
+    tensorrt: &'a mut TensorRt,
     libraries: &'a mut Libraries,
 }
 
@@ -231,6 +240,28 @@ fn onnx_runtime_is_missing_or_without_its_gpu_part() {
 }
 
 #[test]
+fn tensorrt_is_there_or_lacks_its_builder_or_is_missing() {
+    let well = after(|_| {}, "tensorrt");
+    assert_eq!((well.status, well.remedy), (Status::Ok, None));
+    assert_eq!(well.found, "TensorRT 11.4.0, /usr/lib/libnvinfer.so.11.4.0");
+    let lean =
+        after(|machine| machine.tensorrt.no_builder = Some("it is the lean runtime".into()), "tensorrt");
+    assert!(lean.status == Status::Info && lean.found.ends_with("; it builds no engines"), "{lean:?}");
+    assert_eq!(lean.cause.as_deref(), Some("it is the lean runtime"));
+    let none = TensorRt {
+        missing: Some("it is TensorRT 10.9.0; TensorRT 11 is needed".into()),
+        ..TensorRt::default()
+    };
+    let missing = after(|machine| *machine.tensorrt = none, "tensorrt");
+    check(&missing, Status::Info, "TensorRT 10.9.0", "libnvinfer11");
+    assert_eq!(after(|machine| machine.without_gpu("none"), "tensorrt").remedy, None);
+    let mut slow = healthy();
+    slow.tensorrt = Answer { facts: None, problem: Some("it did not end within 4.0 s".into()) };
+    let slow = judge(&slow).into_iter().find(|finding| finding.id == "tensorrt").unwrap();
+    check(&slow, Status::Info, "within 4.0 s", "doctor --probe tensorrt");
+}
+
+#[test]
 fn memory_and_folders_of_the_machine() {
     let low = |limited| {
         after(
@@ -278,6 +309,7 @@ fn every_complaint_has_a_cause() {
         gpu: answer(Gpu::default()),
         gstreamer: answer(GStreamer::default()),
         onnxruntime: answer(OnnxRuntime { missing: Some("not found".into()), ..OnnxRuntime::default() }),
+        tensorrt: answer(TensorRt::default()),
         libraries: answer(Libraries::default()),
     };
     for finding in judge(&silent) {
