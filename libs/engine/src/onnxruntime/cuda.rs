@@ -30,16 +30,18 @@ const NO_GRAPH: &str = "-1";
 /// Plain runs after which the runtime has got all the memory that it needs: what comes then can be recorded.
 const RUNS_BEFORE_GRAPHS: usize = 2;
 
-/// What a session was opened from, to open it anew.
-struct Source {
+/// What sessions are opened from. Made once for all that run side by side.
+#[derive(Clone)]
+pub(super) struct Source {
     library: Arc<Library>,
     path: PathBuf,
     options: Options,
     ordinal: u32,
+    context: Arc<Context>,
     /// Runs what it can, before the CUDA provider.
     tensorrt: Option<ep::TensorRT>,
     /// The network with nodes of ours, if it is to have them.
-    fused: Option<Fused>,
+    fused: Option<Arc<Fused>>,
 }
 
 /// A session on a CUDA device. Everything of it is used on one thread at a time, as CUDA graphs demand.
@@ -48,7 +50,6 @@ pub(super) struct CudaSession {
     session: Session,
     source: Source,
     model: Arc<ModelInfo>,
-    context: Arc<Context>,
     /// Whether everything runs on the device and can be recorded; cleared when a recording fails.
     graphs: bool,
     /// Plain runs so far.
@@ -68,6 +69,36 @@ fn failed(error: &ort::Error) -> EngineError {
 }
 
 impl Source {
+    /// Of the model file `path` on device number `ordinal`.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when the driver, the device or the runtime's part for it is missing; otherwise as
+    /// [`session::open`].
+    pub fn new(
+        library: &Arc<Library>,
+        path: &Path,
+        options: &Options,
+        ordinal: u32,
+    ) -> Result<Self, EngineError> {
+        model_file::check(path)?;
+        let number = i32::try_from(ordinal).map_err(unavailable)?;
+        let context = Context::primary(number).map_err(unavailable)?;
+        let tensorrt = match options.backend {
+            Backend::OnnxRuntimeTensorRt => {
+                tensorrt::check()?;
+                Some(tensorrt::provider(library, path, &context, options)?)
+            }
+            _ => None,
+        };
+        check_provider(library, options, ordinal)?;
+        let fused = match (options.convolutions, &tensorrt) {
+            (Convolutions::Fused, None) => fusion::fuse(path)?.map(Arc::new),
+            _ => None,
+        };
+        let (library, options) = (Arc::clone(library), options.clone());
+        Ok(Self { library, path: path.to_owned(), options, ordinal, context, tensorrt, fused })
+    }
+
     fn device_id(&self) -> i32 {
         i32::try_from(self.ordinal).unwrap_or(i32::MAX)
     }
@@ -156,39 +187,16 @@ fn check_provider(library: &Library, options: &Options, ordinal: u32) -> Result<
 }
 
 impl CudaSession {
-    /// Opens the model file `path` on device number `ordinal`.
+    /// Opens one more session.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`] when the driver, the device or the runtime's part for it is missing; otherwise as
-    /// [`session::open`].
-    pub fn open(
-        library: &Arc<Library>,
-        path: &Path,
-        options: &Options,
-        ordinal: u32,
-    ) -> Result<Self, EngineError> {
-        model_file::check(path)?;
-        let number = i32::try_from(ordinal).map_err(unavailable)?;
-        let context = Context::primary(number).map_err(unavailable)?;
-        let tensorrt = match options.backend {
-            Backend::OnnxRuntimeTensorRt => {
-                tensorrt::check()?;
-                Some(tensorrt::provider(library, path, &context, options)?)
-            }
-            _ => None,
-        };
-        check_provider(library, options, ordinal)?;
-        let (library, options) = (Arc::clone(library), options.clone());
-        let fused = match (options.convolutions, &tensorrt) {
-            (Convolutions::Fused, None) => fusion::fuse(path)?,
-            _ => None,
-        };
-        let mut source = Source { library, path: path.to_owned(), options, ordinal, tensorrt, fused };
-        let stream = Arc::new(Stream::new(&context)?);
+    /// As [`session::open`].
+    pub fn open(mut source: Source) -> Result<Self, EngineError> {
+        let stream = Arc::new(Stream::new(&source.context)?);
         let (session, graphs) = source.open_best(&stream)?;
-        let model = Arc::new(session::model_info(&session, path)?);
-        let (bound, results) = (Bindings::default(), Results::new(&context));
-        Ok(Self { bound, session, source, model, context, graphs, runs: 0, results, stream })
+        let model = Arc::new(session::model_info(&session, &source.path)?);
+        let (bound, results) = (Bindings::default(), Results::new(&source.context));
+        Ok(Self { bound, session, source, model, graphs, runs: 0, results, stream })
     }
 
     /// What the model says of itself.
@@ -204,12 +212,12 @@ impl CudaSession {
             Some(fused) => format!(", {} convolutions fused", fused.convolutions),
             None => String::new(),
         };
-        format!("{provider}, {}, {graphs}, no TF32{fused}", self.context.device())
+        format!("{provider}, {}, {graphs}, no TF32{fused}", self.source.context.device())
     }
 
     /// Where input tensors lie. Not in the runtime's memory: what is recorded uses that again and again.
     pub fn context(&self) -> &Arc<Context> {
-        &self.context
+        &self.source.context
     }
 
     fn memory_info(&self, device: AllocationDevice<'_>) -> Result<MemoryInfo<'static>, EngineError> {
@@ -222,7 +230,7 @@ impl CudaSession {
     fn run_to_host(&mut self, place: usize) -> Result<Answer, EngineError> {
         let Bound { binding, options, .. } = self.bound.get(place);
         let values = self.session.run_binding_with_options(binding, options);
-        let values = values.map_err(|error| device_failure(&self.context, &error))?;
+        let values = values.map_err(|error| device_failure(&self.source.context, &error))?;
         let values = values.into_iter().map(|(_, value)| value).collect();
         Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
     }
@@ -243,8 +251,8 @@ impl CudaSession {
     }
 
     fn enqueue(&mut self, place: usize) -> Result<(), EngineError> {
-        let Self { bound, session, context, .. } = self;
-        enqueue(session, bound.get(place)).map_err(|error| device_failure(context, &error))
+        let Self { bound, session, source, .. } = self;
+        enqueue(session, bound.get(place)).map_err(|error| device_failure(&source.context, &error))
     }
 
     /// Records the work for the runs to come. A network that cannot be recorded is opened anew: what the runtime holds of
@@ -268,7 +276,7 @@ impl CudaSession {
 
     fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
         self.stream.synchronize()?;
-        let stream = Arc::new(Stream::new(&self.context)?);
+        let stream = Arc::new(Stream::new(&self.source.context)?);
         let session = self.source.open_unrecorded(&stream)?;
         self.bound = Bindings::default();
         self.session = session;

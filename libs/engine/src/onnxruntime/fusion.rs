@@ -41,16 +41,16 @@ pub fn fuse(path: &Path) -> Result<Option<Fused>, EngineError> {
 fn fused(file: &ModelFile) -> Option<Fused> {
     let graph = file.graph()?;
     let batch = file.inputs().first().and_then(|input| *input.shape.first()?);
-    if batch.is_some_and(|images| images > 1) {
+    if batch.is_some_and(|images| images > 1) || !file.external_files().is_empty() {
         return None;
     }
     let network = Network::new(graph);
     let layers: BTreeMap<usize, Layer> =
         (0..graph.nodes.len()).filter_map(|index| Some((index, network.layer(index)?))).collect();
-    if layers.is_empty() || !file.external_files().is_empty() {
+    if layers.is_empty() {
         return None;
     }
-    Some(Fused { model: rewritten(&file.bytes, graph, &layers)?, convolutions: layers.len() })
+    Some(Fused { model: rewritten(&file.bytes, &network, &layers)?, convolutions: layers.len() })
 }
 
 /// Who reads what in a graph.
@@ -117,13 +117,13 @@ impl<'a> Network<'a> {
         let [input, weights, ..] = &node.inputs[..] else { return None };
         let bias = node.inputs.get(2).filter(|name| !name.is_empty());
         let (stored, output) = (*self.constants.get(weights.as_str())?, node.outputs.first()?);
+        let (activation, followers, output) = self.activation(output);
+        let convolution = convolution(node, stored, activation)?;
         let (channels, by_tap) = reordered(stored)?;
         let bias_numbers = match bias {
             Some(name) => self.constants.get(name.as_str())?.f32s()?,
             None => vec![0.0; channels],
         };
-        let (activation, followers, output) = self.activation(output);
-        let convolution = convolution(node, stored, activation)?;
         let fits = bias_numbers.len() == channels && channels.is_multiple_of(4);
         let name = |part: &str| format!("{output} {OPERATOR} {part}");
         let tensors = [tensor(name("weights"), by_tap), tensor(name("bias"), bias_numbers)];
@@ -164,6 +164,13 @@ impl<'a> Network<'a> {
         let result = self.node(product, "Mul")?;
         let reads = result.inputs.contains(factor) && self.readers.get(factor.as_str())? == &[product];
         reads.then_some((Activation::Silu, vec![sigmoid, product], result.outputs.first()?))
+    }
+
+    /// Constants that only `layers` read.
+    fn unread<'l>(&self, layers: &'l BTreeMap<usize, Layer>) -> BTreeSet<&'l str> {
+        let constants = layers.values().flat_map(|layer| &layer.constants);
+        let is_unread = |name: &&str| self.readers[name].iter().all(|reader| layers.contains_key(reader));
+        constants.map(String::as_str).filter(is_unread).collect()
     }
 }
 
@@ -260,11 +267,11 @@ mod field {
 }
 
 /// The model with the layers in place of what they stand for. Everything else stays as it is, bit by bit.
-fn rewritten(model: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
+fn rewritten(model: &[u8], network: &Network<'_>, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(model.len());
     for part in fields(model)? {
         match part.number {
-            field::GRAPH => put(&mut out, field::GRAPH, &rewritten_graph(part.content, graph, layers)?),
+            field::GRAPH => put(&mut out, field::GRAPH, &rewritten_graph(part.content, network, layers)?),
             _ => out.extend_from_slice(part.whole),
         }
     }
@@ -284,8 +291,8 @@ struct OperatorSet {
     version: i64,
 }
 
-fn rewritten_graph(bytes: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
-    let (gone, unread) = (gone(layers), unread(graph, layers));
+fn rewritten_graph(bytes: &[u8], network: &Network<'_>, layers: &BTreeMap<usize, Layer>) -> Option<Vec<u8>> {
+    let (gone, unread) = (gone(layers), network.unread(layers));
     let (mut out, mut node, mut constant) = (Vec::with_capacity(bytes.len()), 0.., 0..);
     for part in fields(bytes)? {
         match part.number {
@@ -297,7 +304,7 @@ fn rewritten_graph(bytes: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>)
                 },
             },
             field::INITIALIZER
-                if unread.contains(graph.initializers.get(constant.next()?)?.name.as_str()) => {}
+                if unread.contains(network.graph.initializers.get(constant.next()?)?.name.as_str()) => {}
             _ => out.extend_from_slice(part.whole),
         }
     }
@@ -309,14 +316,6 @@ fn rewritten_graph(bytes: &[u8], graph: &Graph, layers: &BTreeMap<usize, Layer>)
 /// The nodes that layers stand for, besides convolutions.
 fn gone(layers: &BTreeMap<usize, Layer>) -> BTreeSet<usize> {
     layers.values().flat_map(|layer| layer.followers.iter().copied()).collect()
-}
-
-/// Constants that only layers read.
-fn unread<'a>(graph: &'a Graph, layers: &'a BTreeMap<usize, Layer>) -> BTreeSet<&'a str> {
-    let readers = Network::new(graph).readers;
-    let constants = layers.values().flat_map(|layer| &layer.constants);
-    let is_unread = |name: &&str| readers[name].iter().all(|reader| layers.contains_key(reader));
-    constants.map(String::as_str).filter(is_unread).collect()
 }
 
 /// A field of a message as it stands.

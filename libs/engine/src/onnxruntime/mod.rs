@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use gpu::MemoryKind;
 use gpu::cuda::Context;
 
-use self::cuda::CudaSession;
 pub use self::cuda::check_cuda;
+use self::cuda::{CudaSession, Source};
 use self::library::Library;
 use crate::batch;
 use crate::options::{Device, Options, Precision};
@@ -69,7 +69,8 @@ fn on_cuda(
     options: &Options,
     ordinal: u32,
 ) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-    let open = |_| CudaSession::open(library, path, options, ordinal);
+    let source = Source::new(library, path, options, ordinal)?;
+    let open = |_| CudaSession::open(source.clone());
     let sessions = (0..options.concurrency()).map(open).collect::<Result<Vec<_>, _>>()?;
     let (first, concurrency) = (&sessions[0], sessions.len());
     let (model, context) = (Arc::clone(first.model()), Some(Arc::clone(first.context())));

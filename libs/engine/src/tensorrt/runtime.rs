@@ -81,7 +81,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         // SAFETY: ours; its engines are gone, as they hold it.
-        let _ = self.context.scope(|| unsafe { (self.library.shim().runtime_delete)(self.raw) });
+        let _ = self.context.scope(|| unsafe { (self.shim().runtime_delete)(self.raw) });
     }
 }
 
