@@ -1,11 +1,13 @@
 //! Convolutions of networks in FP32, with the activation that follows them: one launch where a runtime's libraries need two
 //! or three, and work for the whole GPU where images are few and small.
 
+use std::ffi::CString;
+
 use vision::tensor::DataType;
 
 use crate::cuda::{DeviceElementsMut, Error, Function, Module, Stream};
 
-const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/convolution.ptx"));
+pub(super) const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/convolution.ptx"));
 
 /// What is done with each sum.
 #[repr(u32)]
@@ -183,27 +185,24 @@ impl Tile {
         ((height * width).div_ceil(self.pixels), channels.div_ceil(self.channels), images)
     }
 
+    /// The name of its kernel.
+    pub(super) fn kernel(&self) -> CString {
+        CString::new(format!("convolution_{}x{}", self.channels, self.pixels)).unwrap_or_default()
+    }
+
     /// A thread has 64 sums.
     fn threads(&self) -> u32 {
         self.channels * self.pixels / 64 * self.slices
     }
 }
 
-/// A kernel for each tile, compiled for one context.
-pub(crate) struct Kernels([Function; TILES.len()]);
+/// A kernel for each tile, in their order, compiled for one context.
+pub(crate) struct Kernels(Vec<Function>);
 
 impl Kernels {
     /// Compiles them for the current context.
     pub fn load() -> Result<Self, Error> {
         let module = Module::load(PTX)?;
-        let names = [
-            c"convolution_16x128",
-            c"convolution_32x128",
-            c"convolution_32x32",
-            c"convolution_16x32",
-            c"convolution_64x64",
-        ];
-        let [a, b, c, d, e] = names.map(|name| module.function(name));
-        Ok(Self([a?, b?, c?, d?, e?]))
+        TILES.iter().map(|tile| module.function(&tile.kernel())).collect::<Result<_, _>>().map(Self)
     }
 }

@@ -20,7 +20,7 @@ use vision::preprocess::{InputSpec, Preprocessor};
 use vision::tensor::{DataType, ElementsMut};
 
 use super::candidates;
-use super::convolution::{Activation, Convolution, Operands, Params, TILES};
+use super::convolution::{Activation, Convolution, Operands, PTX, Params, TILES};
 use super::draw::{self, Encoded};
 use super::preprocess;
 use crate::cuda::{DeviceElementsMut, DeviceImage, DevicePlane};
@@ -279,6 +279,14 @@ fn convolutions_are_sums_of_products_in_every_tile() {
             unsafe { run("host_convolution", &call) };
             layer.compare(&output);
         }
+    }
+}
+
+#[test]
+fn every_tile_has_its_kernel() {
+    for tile in &TILES {
+        let entry = format!(".entry {}(", tile.kernel().to_str().unwrap());
+        assert!(PTX.contains(&entry), "no {entry}");
     }
 }
 
