@@ -1,7 +1,7 @@
 //! A flat index of FAISS in GPU memory, asked over pinned memory.
 //!
-//! Given host memory, FAISS copies queries and results through pageable memory, one after the other, and waits for each.
-//! Here it is given addresses on the device and the stream of our own copies: one to the device, one back.
+//! Given addresses of the host, FAISS copies queries, labels and scores one by one by way of pageable memory, which takes
+//! longer. Here it is given addresses on the device and the stream of our own copies: one to the device, one back.
 //!
 //! FAISS ends the process where CUDA fails it: ask for driver, device and free memory before.
 
@@ -81,8 +81,9 @@ impl GpuIndex {
     /// # Errors
     /// When FAISS refuses (it finds at most 2048), a copy fails, or there is no memory for what is found.
     pub fn search(&mut self, each: usize) -> Result<(&[i64], &[f32]), Error> {
-        let label_bytes = self.count.saturating_mul(each).saturating_mul(size_of::<i64>());
-        let bytes = label_bytes.saturating_add(label_bytes / 2);
+        let hits = self.count.saturating_mul(each);
+        let label_bytes = hits.saturating_mul(size_of::<i64>());
+        let bytes = label_bytes.saturating_add(hits.saturating_mul(size_of::<f32>()));
         if self.found.pinned.len() < bytes {
             self.found = Staged::new(self.stream.context(), bytes)?;
         }
