@@ -5,6 +5,9 @@
 pub mod cuda;
 #[allow(unsafe_code)]
 pub mod dynamic;
+#[cfg(feature = "faiss")]
+#[allow(unsafe_code)]
+pub mod faiss;
 pub mod format;
 pub mod frame;
 #[allow(unsafe_code)]

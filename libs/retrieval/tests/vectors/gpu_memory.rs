@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use faiss::Index;
+use faiss::index::flat::FlatIndex;
 use gpu::cuda::{Context, DeviceBuffer};
+use gpu::faiss::GpuIndex;
 use osha::retrieval::{Scan, VectorEngine};
 use retrieval::{FaissGpu, GpuFirst, LEAST_ROWS};
 
@@ -18,6 +21,8 @@ pub const TESTS: &[harness::Test] = crate::tests![
     equal_rows_come_in_their_order,
     rows_may_lie_in_any_fold,
     vectors_that_are_no_numbers_are_refused,
+    a_query_leaves_nothing_behind,
+    more_than_faiss_finds_is_an_error,
     memory_is_given_back,
     a_full_device_is_an_error_and_the_cpu_answers,
     many_rows_are_searched_in_gpu_memory,
@@ -64,6 +69,32 @@ fn vectors_that_are_no_numbers_are_refused() {
         let refused = FaissGpu::default().load(2, &[1.0, 0.0, number, 0.0]).err().unwrap().to_string();
         assert_eq!(refused, "vector engine faiss-gpu: a vector has a number that is not finite");
     }
+}
+
+/// Queries lie in the same memory, one after the other.
+fn a_query_leaves_nothing_behind() {
+    let rows = numbers(5_000 * 8);
+    let (found, scan) = (FaissGpu::default().load(8, &rows).unwrap(), Scan.load(8, &rows).unwrap());
+    for before in [f32::NAN, f32::INFINITY, f32::MAX, 1.0] {
+        found.search(&[before; 8], 3_000).unwrap();
+        numbers(5 * 8).chunks_exact(8).for_each(|query| assert_same(&*found, &*scan, query, 10));
+    }
+}
+
+fn more_than_faiss_finds_is_an_error() {
+    let mut flat = FlatIndex::new_ip(2).unwrap();
+    flat.add(&[1.0, 0.0, 0.0, 1.0, 0.0, 2.0]).unwrap();
+    let mut index = GpuIndex::new(&flat, 0, 2, 1 << 20).unwrap();
+    assert_eq!(index.queries().unwrap(), [0.0; 4]);
+    index.queries().unwrap().copy_from_slice(&[1.0, 0.0, 0.0, 1.0]);
+    let refused = index.search(3_000).unwrap_err().to_string();
+    assert!(refused.starts_with("FAISS: "), "{refused}");
+    let (labels, scores) = index.search(4).unwrap();
+    assert_eq!((labels.len(), labels[0], labels[3]), (8, 0, -1));
+    assert_eq!((&labels[4..6], &scores[4..6]), (&[2, 1][..], &[2.0, 1.0][..]));
+    assert_eq!(index.search(1).unwrap(), (&[0, 2][..], &[1.0, 2.0][..]));
+    assert!(index.search(usize::MAX).is_err());
+    assert_eq!(index.search(1).unwrap(), (&[0, 2][..], &[1.0, 2.0][..]));
 }
 
 fn free() -> usize {
