@@ -188,6 +188,9 @@ pub enum EngineError {
         /// The builder's words.
         reason: String,
     },
+    /// The model file was replaced while an engine was built of it.
+    #[error("model {path} was changed while its engine was built. Start again: then one is built of the new model", path = .0.display())]
+    ModelChanged(PathBuf),
     /// The model computes in another arithmetic than asked for.
     #[error(
         "model {path} computes in {found}, not in {asked}. Export it in {asked} (quantised models: with \

@@ -81,6 +81,13 @@ fn live(engine: &Option<Weak<dyn InferenceEngine>>) -> Option<Arc<dyn InferenceE
     engine.as_ref().and_then(Weak::upgrade)
 }
 
+/// Whether somebody uses the engine for the model file `path` now, so that [`load`] takes no time.
+pub fn is_loaded(path: &Path, options: &Options) -> bool {
+    let Ok(key) = Key::new(path, options) else { return false };
+    let slot = lock(&ENGINES).get(&key).map(Arc::clone);
+    slot.is_some_and(|slot| slot.try_lock().is_ok_and(|engine| live(&engine).is_some()))
+}
+
 /// The engine for the model file `path`: the one in use if the file has not changed and the options are the same,
 /// else a new one. It lives for as long as somebody holds it.
 ///

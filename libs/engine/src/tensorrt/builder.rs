@@ -156,7 +156,12 @@ impl Network {
     }
 
     fn build(&self, job: &Job, watch: &Watch) -> Result<Vec<u8>, EngineError> {
-        let profiles = Profiles::new(&job.profiles).ok_or_else(|| self.failure(job, None))?;
+        let too_large = || EngineError::BuildFailed {
+            path: job.path.clone(),
+            reason: "an input has a name or a shape that TensorRT cannot take. Lower the batch size"
+                .to_owned(),
+        };
+        let profiles = Profiles::new(&job.profiles).ok_or_else(too_large)?;
         let request = request(&profiles, &job.options);
         let tracker = Tracker::new(watch, job.last_build);
         let monitor = monitor(&tracker);

@@ -49,7 +49,7 @@ fn tests() -> Vec<Test> {
         library::an_engine_file_that_is_none_is_refused_by_name,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 14] = tests!(Builder:
+    let with_a_builder: [Test; 17] = tests!(Builder:
         library::an_engine_file_is_used_as_it_is,
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
@@ -60,12 +60,15 @@ fn tests() -> Vec<Test> {
         cache::a_damaged_entry_is_built_anew,
         cache::what_was_found_is_not_read_again,
         cache::builders_that_start_together_build_once,
+        cache::a_model_that_is_replaced_before_it_is_built_is_an_error,
+        cache::who_cannot_keep_an_engine_is_told,
+        library::an_engine_file_must_be_of_the_model_and_says_no_precision,
         run::results_are_those_of_onnxruntime,
         run::batches_of_every_size_up_to_the_largest,
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 18] = tests!(Double:
+    let with_doubles: [Test; 19] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -83,6 +86,7 @@ fn tests() -> Vec<Test> {
         library::the_library_for_rtx_builds_and_runs,
         library::the_library_for_rtx_comes_after_the_full_one_and_before_the_lean_one,
         library::an_older_library_is_refused,
+        library::a_device_that_is_not_there_is_refused,
         library::what_is_no_library_is_refused,
     );
     let with_rtx: [Test; 8] = tests!(Rtx:
