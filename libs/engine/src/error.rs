@@ -162,7 +162,8 @@ pub enum EngineError {
     },
     /// A built engine is not accepted.
     #[error(
-        "the runtime refuses the engine: {reason}. Remove it with `gst-osha engine prune`; it is then built anew"
+        "the runtime refuses the engine: {reason}. Build it for this GPU and this TensorRT, for the lean runtime with \
+         version-compatible"
     )]
     PlanRefused {
         /// The runtime's words.

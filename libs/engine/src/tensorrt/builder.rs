@@ -47,8 +47,9 @@ pub(super) struct Job {
 pub(super) fn build(job: Job, watch: &Watch) -> Result<Vec<u8>, EngineError> {
     let functions = job.library.builder().map_err(|reason| {
         unavailable(format!(
-            "{reason}, and none for this model is cached. Build it with `gst-osha engine build --version-compatible` on a \
-             machine with the full library, and name the cache in engine-cache, or name an engine in engine-file"
+            "{reason}, and none for this model and these settings is cached. Build it with `gst-osha engine build \
+             --version-compatible` on a machine with the full library, name the cache in engine-cache and set \
+             version-compatible here, too; or name an engine in engine-file"
         ))
     })?;
     let (finished, result) = mpsc::channel();

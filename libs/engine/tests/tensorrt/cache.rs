@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::cache::Miss;
 use engine::tensorrt::progress::{Observer, Warner};
 use engine::tensorrt::{self, Progress, Watch};
-use engine::{EngineError, Options, Precision, TensorRtOptions};
+use engine::{EngineError, Options, Precision, TensorRtOptions, shared};
 
 use crate::common::{Setup, builds, load, model, numbers, refusal, run};
 use crate::double;
@@ -29,6 +29,31 @@ pub fn every_part_of_the_key_counts() {
         assert_eq!(setup.entries().len(), index + 1);
     }
     assert!(builds("metadata", &setup.options), "another model's engine was used");
+}
+
+/// A length-delimited protobuf field.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, content.len() as u8], content].concat()
+}
+
+pub fn tensors_in_a_file_of_their_own_count() {
+    let (setup, folder) = (Setup::new(), tempfile::tempdir().unwrap());
+    let (path, data) = (folder.path().join("m.onnx"), folder.path().join("m.data"));
+    let place = field(13, &[field(1, b"location"), field(2, b"m.data")].concat());
+    let tensor = [&[8, 1, 16, 1][..], &field(8, b"weight"), &place, &[14 << 3, 1]].concat();
+    let network = std::fs::read(model("metadata")).unwrap();
+    std::fs::write(&path, [network, field(7, &field(5, &tensor))].concat()).unwrap();
+    let with = |bytes: &[u8]| {
+        std::fs::write(&data, bytes).unwrap();
+        let is_new = tensorrt::build(&path, &setup.options, &Watch::default()).unwrap().1;
+        (is_new, shared::load(&path, &setup.options).unwrap())
+    };
+    let (first, again, other) = (with(b"1111"), with(b"1111"), with(b"22222"));
+    assert_eq!((first.0, again.0, other.0), (true, false, true));
+    assert!(shared::is_loaded(&path, &setup.options));
+    assert!(!Arc::ptr_eq(&first.1, &other.1), "an engine of other weights is shared");
+    drop((first, again, other));
+    assert!(!shared::is_loaded(&path, &setup.options));
 }
 
 pub fn a_damaged_entry_is_built_anew() {

@@ -49,7 +49,7 @@ fn tests() -> Vec<Test> {
         library::an_engine_file_that_is_none_is_refused_by_name,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 17] = tests!(Builder:
+    let with_a_builder: [Test; 18] = tests!(Builder:
         library::an_engine_file_is_used_as_it_is,
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
@@ -57,6 +57,7 @@ fn tests() -> Vec<Test> {
         build::a_precision_that_the_model_lacks_is_refused,
         build::a_model_that_cannot_be_read_is_refused,
         cache::every_part_of_the_key_counts,
+        cache::tensors_in_a_file_of_their_own_count,
         cache::a_damaged_entry_is_built_anew,
         cache::what_was_found_is_not_read_again,
         cache::builders_that_start_together_build_once,
