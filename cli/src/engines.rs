@@ -2,6 +2,7 @@
 
 mod build;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -52,30 +53,32 @@ enum Action {
 /// When the cache cannot be read or written, or there is no such engine.
 pub fn run(args: &Args) -> Result<()> {
     let cache = Cache::open(args.engine_cache.as_deref())?;
+    let out = &mut std::io::stdout().lock();
     match &args.action {
-        Action::Build(args) => build::run(&cache, args),
-        Action::List { json } => list(&cache, *json),
-        Action::Inspect { engine } => inspect(&cache, engine),
-        Action::Prune { unused_for, all } => prune(&cache, *unused_for, *all),
+        Action::Build(args) => build::run(&cache, args, out),
+        Action::List { json } => list(&cache, *json, out),
+        Action::Inspect { engine } => inspect(&cache, engine, out),
+        Action::Prune { unused_for, all } => prune(&cache, *unused_for, *all, out),
     }
 }
 
-fn list(cache: &Cache, json: bool) -> Result<()> {
+fn list(cache: &Cache, json: bool, out: &mut impl Write) -> Result<()> {
     let entries = cache.entries()?;
     if json {
         let all: Vec<_> = entries.iter().map(as_json).collect();
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
-    println!("{}: {} engines", cache.folder().display(), entries.len());
+    writeln!(out, "{}: {} engines", cache.folder().display(), entries.len())?;
     if !entries.is_empty() {
-        println!(
+        writeln!(
+            out,
             "{:<14} {:>9} {:>9} {:>7}  {:<14} built for",
             "engine", "MiB", "unused", "built in", "model"
-        );
+        )?;
     }
     for entry in &entries {
-        println!("{}", line(entry));
+        writeln!(out, "{}", line(entry))?;
     }
     Ok(())
 }
@@ -119,22 +122,24 @@ fn unused(entry: &Entry) -> Duration {
     entry.last_used.and_then(|used| SystemTime::now().duration_since(used).ok()).unwrap_or_default()
 }
 
-fn inspect(cache: &Cache, asked: &str) -> Result<()> {
+fn inspect(cache: &Cache, asked: &str, out: &mut impl Write) -> Result<()> {
     let path = find(cache, asked)?;
     let header = cache.check(&path).map_err(|reason| {
         anyhow::anyhow!("{}: {reason}. `gst-osha engine prune` removes it", path.display())
     })?;
-    println!("{}", path.display());
-    println!("{}", serde_json::to_string_pretty(&header)?);
-    println!("checksums are right");
-    Ok(())
+    writeln!(out, "{}\n{}", path.display(), serde_json::to_string_pretty(&header)?)?;
+    Ok(writeln!(out, "checksums are right")?)
 }
 
-/// The one entry whose file is `asked` or whose name starts with it.
+/// The one entry whose file is `asked` or has a name that starts with it.
 fn find(cache: &Cache, asked: &str) -> Result<PathBuf> {
     let entries = cache.entries()?;
-    let is_meant =
-        |entry: &&Entry| entry.path == std::path::Path::new(asked) || name(entry).starts_with(asked);
+    let file = std::fs::canonicalize(asked).ok();
+    let is_meant = |entry: &&Entry| {
+        let is_file = file.is_some() && entry.path.canonicalize().ok() == file;
+        let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
+        is_file || (!asked.is_empty() && name.starts_with(asked))
+    };
     let mut found = entries.iter().filter(is_meant);
     let first = found.next().with_context(|| {
         format!("no engine {asked:?} in {}; see `gst-osha engine list`", cache.folder().display())
@@ -145,12 +150,13 @@ fn find(cache: &Cache, asked: &str) -> Result<PathBuf> {
     Ok(first.path.clone())
 }
 
-fn prune(cache: &Cache, unused_for: Option<u32>, all: bool) -> Result<()> {
+fn prune(cache: &Cache, unused_for: Option<u32>, all: bool, out: &mut impl Write) -> Result<()> {
     let limit = unused_for.map(|days| DAY * days);
     let is_stale =
         |entry: &Entry| all || entry.header.is_err() || limit.is_some_and(|limit| unused(entry) >= limit);
     let removed = cache.prune(is_stale)?;
-    removed.iter().for_each(|path| println!("removed {}", path.display()));
-    println!("{} files removed, {} engines left", removed.len(), cache.entries()?.len());
-    Ok(())
+    for path in &removed {
+        writeln!(out, "removed {}", path.display())?;
+    }
+    Ok(writeln!(out, "{} files removed, {} engines left", removed.len(), cache.entries()?.len())?)
 }

@@ -53,9 +53,17 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        // Whoever reads has seen enough.
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether nobody reads any more what is printed.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

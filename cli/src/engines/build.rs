@@ -1,5 +1,6 @@
 //! `gst-osha engine build`: builds a model's engine into the cache.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -75,16 +76,15 @@ impl From<PrecisionName> for Precision {
 ///
 /// # Errors
 /// When TensorRT or a GPU is missing, or the model cannot be built.
-pub fn run(cache: &Cache, args: &Args) -> Result<()> {
+pub fn run(cache: &Cache, args: &Args, out: &mut impl Write) -> Result<()> {
     let watch = Watch { observer: Some(printer()), ..Watch::default() };
     let started = Instant::now();
     let (key, is_new) = tensorrt::build(&args.model, &options(cache, args), &watch)?;
-    println!("{}", cache.path(&key).display());
+    writeln!(out, "{}", cache.path(&key).display())?;
+    let seconds = started.elapsed().as_secs_f64();
     match is_new {
-        true => {
-            println!("built in {:.1} s for {}, {}", started.elapsed().as_secs_f64(), key.device, key.builder)
-        }
-        false => println!("was there already"),
+        true => writeln!(out, "built in {seconds:.1} s for {}, {}", key.device, key.builder)?,
+        false => writeln!(out, "was there already")?,
     }
     Ok(())
 }

@@ -162,7 +162,8 @@ pub enum EngineError {
     },
     /// A built engine is not accepted.
     #[error(
-        "the runtime refuses the engine: {reason}. Remove it with `gst-osha engine prune`; it is then built anew"
+        "the runtime refuses the engine: {reason}. Build it for this GPU and this TensorRT, for the lean runtime with \
+         version-compatible"
     )]
     PlanRefused {
         /// The runtime's words.
@@ -188,6 +189,9 @@ pub enum EngineError {
         /// The builder's words.
         reason: String,
     },
+    /// The model file was replaced while an engine was built of it.
+    #[error("model {path} was changed while its engine was built. Start again: then one is built of the new model", path = .0.display())]
+    ModelChanged(PathBuf),
     /// The model computes in another arithmetic than asked for.
     #[error(
         "model {path} computes in {found}, not in {asked}. Export it in {asked} (quantised models: with \

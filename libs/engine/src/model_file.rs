@@ -41,6 +41,14 @@ pub(crate) struct Input {
     pub shape: Vec<Dim>,
 }
 
+/// What a graph says that it takes and gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub inputs: Vec<Input>,
+    /// Their names.
+    pub outputs: BTreeSet<String>,
+}
+
 impl ModelFile {
     /// Reads the file `path`.
     ///
@@ -65,6 +73,12 @@ impl ModelFile {
         let stored: BTreeSet<_> = graph.initializers.iter().map(|tensor| tensor.name.as_str()).collect();
         let given = graph.inputs.iter().filter(|input| !stored.contains(input.name.as_str()));
         given.map(|input| Input { name: input.name.clone(), shape: input.shape() }).collect()
+    }
+
+    /// What goes in and what comes out.
+    pub fn declared(&self) -> Declared {
+        let outputs = self.model.graph.iter().flat_map(|graph| &graph.outputs);
+        Declared { inputs: self.inputs(), outputs: outputs.map(|output| output.name.clone()).collect() }
     }
 
     /// The network.

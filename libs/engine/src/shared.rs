@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, TryLockError, Weak};
 use std::time::{Duration, SystemTime};
 
+use crate::model_file::ModelFile;
 use crate::options::{Backend, Options};
 use crate::tensorrt::{self, Prepared, Watch};
 use crate::{EngineError, InferenceEngine, lock, onnxruntime};
@@ -15,9 +16,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// Two callers with the same key share an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    path: PathBuf,
-    modified: Option<SystemTime>,
-    size: u64,
+    /// The model's.
+    files: Vec<FileState>,
     library: PathBuf,
     /// With everything resolved that has more than one form.
     options: Options,
@@ -25,12 +25,8 @@ struct Key {
 
 impl Key {
     fn new(path: &Path, options: &Options) -> Result<Self, EngineError> {
-        let unreadable = |error| EngineError::reading(path, &error);
-        let metadata = path.metadata().map_err(unreadable)?;
         Ok(Self {
-            path: path.canonicalize().map_err(unreadable)?,
-            modified: metadata.modified().ok(),
-            size: metadata.len(),
+            files: files(path)?,
             library: library(options)?,
             options: Options {
                 library: None,
@@ -41,6 +37,32 @@ impl Key {
             },
         })
     }
+}
+
+/// A file as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct FileState {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    size: u64,
+}
+
+impl FileState {
+    fn of(path: &Path) -> Result<Self, EngineError> {
+        let unreadable = |error| EngineError::reading(path, &error);
+        let metadata = path.metadata().map_err(unreadable)?;
+        let (modified, size) = (metadata.modified().ok(), metadata.len());
+        Ok(Self { path: path.canonicalize().map_err(unreadable)?, modified, size })
+    }
+}
+
+/// The model file `path`, and the files in which it keeps tensors, as far as they can be read: what is wrong with them is told
+/// when the model is loaded.
+fn files(path: &Path) -> Result<Vec<FileState>, EngineError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let external = ModelFile::read(path).map(|model| model.external_files()).unwrap_or_default();
+    let external = external.iter().flat_map(|name| FileState::of(&folder.join(name)));
+    Ok(std::iter::once(FileState::of(path)?).chain(external).collect())
 }
 
 /// The file of the backend's library.
@@ -79,6 +101,13 @@ fn slot(key: Key) -> Slot {
 
 fn live(engine: &Option<Weak<dyn InferenceEngine>>) -> Option<Arc<dyn InferenceEngine>> {
     engine.as_ref().and_then(Weak::upgrade)
+}
+
+/// Whether somebody uses the engine for the model file `path` now, so that [`load`] takes no time.
+pub fn is_loaded(path: &Path, options: &Options) -> bool {
+    let Ok(key) = Key::new(path, options) else { return false };
+    let slot = lock(&ENGINES).get(&key).map(Arc::clone);
+    slot.is_some_and(|slot| slot.try_lock().is_ok_and(|engine| live(&engine).is_some()))
 }
 
 /// The engine for the model file `path`: the one in use if the file has not changed and the options are the same,

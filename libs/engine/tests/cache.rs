@@ -30,7 +30,7 @@ fn open(folder: &Path) -> Cache {
 }
 
 fn build(cache: &Cache, number: u32) -> Result<engine::cache::Cached, CacheError> {
-    cache.get_or_build(&key(number), &AtomicBool::new(false), |_| Ok(engine(number)))
+    cache.get_or_build(&key(number), || true, |_| Ok(engine(number)))
 }
 
 /// Runs the ignored test `name` of this program in a process of its own.
@@ -98,11 +98,15 @@ fn check_all(cache: &Cache, round: u64) -> usize {
 #[ignore = "a child process of another test"]
 fn child_that_builds_once() {
     let Some(cache) = cache_of_child() else { return };
-    let built = cache.get_or_build(&key(0), &AtomicBool::new(false), |_| {
-        std::thread::sleep(Duration::from_millis(300));
-        println!("\nbuilt");
-        Ok::<_, CacheError>(engine(0))
-    });
+    let built = cache.get_or_build(
+        &key(0),
+        || true,
+        |_| {
+            std::thread::sleep(Duration::from_millis(300));
+            println!("\nbuilt");
+            Ok::<_, CacheError>(engine(0))
+        },
+    );
     assert!(built.unwrap().engine == engine(0));
 }
 
@@ -124,14 +128,20 @@ fn waiting_for_another_builder_can_be_cancelled() {
     let (cache, cancel) = (open(folder.path()), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let builder = scope.spawn(|| {
-            cache.get_or_build(&key(0), &AtomicBool::new(false), |_| {
-                std::thread::sleep(Duration::from_secs(1));
-                Ok::<_, CacheError>(engine(0))
-            })
+            cache.get_or_build(
+                &key(0),
+                || true,
+                |_| {
+                    std::thread::sleep(Duration::from_secs(1));
+                    Ok::<_, CacheError>(engine(0))
+                },
+            )
         });
         std::thread::sleep(Duration::from_millis(200));
         let started = Instant::now();
-        let waiter = scope.spawn(|| cache.get_or_build(&key(0), &cancel, |_| Ok::<_, CacheError>(vec![])));
+        let waiter = scope.spawn(|| {
+            cache.get_or_build(&key(0), || !cancel.load(Ordering::Relaxed), |_| Ok::<_, CacheError>(vec![]))
+        });
         std::thread::sleep(Duration::from_millis(100));
         cancel.store(true, Ordering::Relaxed);
         assert!(matches!(waiter.join().unwrap(), Err(CacheError::Cancelled)));
@@ -179,6 +189,36 @@ fn a_damaged_engine_is_built_anew() {
 }
 
 #[test]
+fn what_others_could_have_put_there_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = open(folder.path());
+    build(&cache, 1).unwrap();
+    let path = cache.path(&key(1));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let Lookup::Miss(Miss::Damaged(reason)) = cache.lookup(&key(1)) else { panic!("used") };
+    assert!(reason.contains("others can write it"), "{reason}");
+    assert!(cache.check(&path).is_err() && cache.entries().unwrap()[0].header.is_err());
+    build(&cache, 1).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(matches!(cache.lookup(&key(1)), Lookup::Hit(_)));
+}
+
+#[test]
+fn what_is_no_file_neither_hangs_nor_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = open(folder.path());
+    let place = cache.path(&key(1));
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&place).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.engine")).unwrap();
+    fs::create_dir(folder.path().join("folder.engine")).unwrap();
+    assert!(matches!(cache.lookup(&key(1)), Lookup::Miss(Miss::Damaged(_))));
+    let entries = cache.entries().unwrap();
+    assert!(entries.len() == 2 && entries.iter().all(|entry| entry.header.is_err()), "{entries:?}");
+    assert_eq!(cache.prune(|entry| entry.header.is_err()).unwrap().len(), 2);
+    assert!(build(&cache, 1).unwrap().not_kept.is_none());
+}
+
+#[test]
 fn another_keys_file_in_its_place_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let cache = open(folder.path());
@@ -192,7 +232,7 @@ fn another_keys_file_in_its_place_is_not_used() {
 fn a_failed_build_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let cache = open(folder.path());
-    let failed = cache.get_or_build(&key(1), &AtomicBool::new(false), |_| Err(CacheError::Cancelled));
+    let failed = cache.get_or_build(&key(1), || true, |_| Err(CacheError::Cancelled));
     assert!(failed.is_err());
     assert!(cache.entries().unwrap().is_empty());
     assert!(build(&cache, 1).is_ok());

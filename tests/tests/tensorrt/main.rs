@@ -45,6 +45,7 @@ fn pipeline(cache: &Path, backend: &str) -> Pipeline {
 struct Heard {
     progress: Vec<(gst::ProgressType, String)>,
     percents: Vec<u32>,
+    warnings: Vec<String>,
     /// The messages that tell of another engine.
     engines: Vec<gst::Structure>,
     error: Option<String>,
@@ -63,6 +64,7 @@ fn listen(pipeline: &Pipeline) -> Heard {
                 heard.details = error.details().map(ToOwned::to_owned);
                 return heard;
             }
+            gst::MessageView::Warning(warning) => heard.warnings.push(warning.error().to_string()),
             gst::MessageView::Progress(progress) => {
                 let (kind, _, text) = progress.get();
                 heard.progress.push((kind, text.to_owned()));
@@ -126,12 +128,14 @@ macro_rules! tests {
 }
 
 fn tests() -> Vec<(Needs, &'static str, fn())> {
-    let with_doubles: [_; 16] = tests!(Doubles:
+    let with_doubles: [_; 18] = tests!(Doubles:
         files::a_damaged_engine_is_an_error_on_the_bus,
         start::a_pipeline_starts_while_its_engine_is_built,
         start::null_gives_a_build_up_within_two_seconds,
         start::a_failed_build_is_an_error_on_the_bus,
         start::auto_goes_on_when_nothing_can_be_built,
+        start::an_engine_that_the_library_refuses_is_built_anew_in_the_background,
+        start::an_engine_that_cannot_be_kept_is_a_warning,
         warm::every_frame_is_seen_once_by_one_engine_or_the_other,
         warm::an_engine_in_the_cache_needs_no_warm_start,
         warm::seeks_while_the_engine_is_built_lose_nothing,

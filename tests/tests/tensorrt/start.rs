@@ -65,3 +65,37 @@ pub fn auto_goes_on_when_nothing_can_be_built() {
         "{refused}"
     );
 }
+
+pub fn an_engine_that_the_library_refuses_is_built_anew_in_the_background() {
+    let cache = tempfile::tempdir().unwrap();
+    double::builder().set("plan_version", 100_100);
+    assert!(play(cache.path(), "tensorrt").0.error.is_some());
+    double::reset();
+    double::builder().set("build_steps", 6);
+    double::builder().set("build_step_ms", 400);
+    let pipeline = pipeline(cache.path(), "tensorrt");
+    let started = Instant::now();
+    pipeline.0.set_state(gst::State::Playing).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1), "the state change waited for the build");
+    let heard = listen(&pipeline);
+    assert_eq!(heard.error, None);
+    let (kind, text) = &heard.progress[0];
+    assert_eq!(*kind, gst::ProgressType::Start);
+    assert!(text.contains("version tag 100100 does not match"), "{text}");
+    pipeline.0.set_state(gst::State::Null).unwrap();
+}
+
+pub fn an_engine_that_cannot_be_kept_is_a_warning() {
+    let cache = tempfile::tempdir().unwrap();
+    assert_eq!(play(cache.path(), "tensorrt").0.error, None);
+    let entry = std::fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path());
+    let entry =
+        entry.into_iter().find(|path| path.extension().is_some_and(|found| found == "engine")).unwrap();
+    std::fs::remove_file(&entry).unwrap();
+    std::fs::create_dir(entry.with_extension("unfinished")).unwrap();
+    let (heard, stats) = play(cache.path(), "tensorrt");
+    assert_eq!(heard.error, None);
+    assert_eq!(stats.get::<u64>("frames-inferred"), Ok(3));
+    let [warning] = &heard.warnings[..] else { panic!("{:?}", heard.warnings) };
+    assert!(warning.starts_with("engine-cache: the engine is built anew next time"), "{warning}");
+}

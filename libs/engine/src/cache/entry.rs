@@ -1,13 +1,13 @@
 //! An entry's file: a magic word, the header's length and the header (JSON), its SHA-256, the engine.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::folder;
 use super::key::{Key, hex};
 
 /// Extension of an entry's file.
@@ -82,12 +82,8 @@ pub(super) fn decode(mut bytes: Vec<u8>, key: &Key) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Why the file is no entry.
 pub(super) fn read_header(path: &Path) -> Result<Header, String> {
-    let mut bytes = Vec::new();
-    let read = |limit: usize, bytes: &mut Vec<u8>| -> io::Result<()> {
-        File::open(path)?.take(limit as u64).read_to_end(bytes).map(|_| ())
-    };
-    read(PREFIX + LONGEST_HEADER + DIGEST, &mut bytes).map_err(|error| error.to_string())?;
-    header(&bytes)
+    let longest = (PREFIX + LONGEST_HEADER + DIGEST) as u64;
+    header(&folder::read(path, longest).map_err(|error| error.to_string())?)
 }
 
 /// The header of a file that begins with `bytes`.

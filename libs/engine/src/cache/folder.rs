@@ -1,7 +1,7 @@
 //! The cache's folder: whose it is, and how a file in it is replaced.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -23,14 +23,18 @@ pub(super) fn prepare(folder: &Path) -> Result<(), CacheError> {
     let failed = |error| CacheError::Folder { folder: folder.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     let metadata = fs::metadata(folder).map_err(failed)?;
-    let own = fs::metadata("/proc/self").map_err(failed)?.uid();
-    match distrust(metadata.uid(), metadata.mode(), own) {
+    match distrust(metadata.uid(), metadata.mode(), own_user().map_err(failed)?) {
         Some(reason) => Err(CacheError::Untrusted { folder: folder.to_owned(), reason }),
         None => Ok(()),
     }
 }
 
-/// Why a folder of user `owner` with permissions `mode` is not to be trusted by user `own`.
+/// The user that this process runs as.
+fn own_user() -> io::Result<u32> {
+    fs::metadata("/proc/self").map(|metadata| metadata.uid())
+}
+
+/// Why what belongs to user `owner` and has permissions `mode` is not to be trusted by user `own`.
 fn distrust(owner: u32, mode: u32, own: u32) -> Option<String> {
     if owner != own && owner != 0 {
         return Some(format!("it belongs to user {owner}"));
@@ -38,10 +42,32 @@ fn distrust(owner: u32, mode: u32, own: u32) -> Option<String> {
     (mode & 0o022 != 0).then(|| format!("others can write it (mode {:o})", mode & 0o777))
 }
 
-/// The files in `folder` that have this `extension`.
+/// What lies in `folder` and has this `extension`, but for folders.
 pub(super) fn files(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+        if !entry?.is_dir() && path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// The first `limit` bytes of the file `path`. What others may have put there while the folder was open to them, and what is
+/// no file, is not read.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if let Some(reason) = distrust(metadata.uid(), metadata.mode(), own_user()?) {
+        return Err(io::Error::other(reason));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default());
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes `parts` to `path` so that at every moment there is the old file, the new one or none. Only one may do so at a time.
@@ -60,8 +86,10 @@ pub(super) fn touch(path: &Path) {
     let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
 }
 
+/// A file that is there already may be somebody else's: it is not written over.
 fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     parts.iter().try_for_each(|part| file.write_all(part))?;
     file.sync_all()
 }

@@ -4,10 +4,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often a waiting process looks whether it is its turn or was cancelled.
+/// How often a waiting process looks whether it is its turn, and asks whether to go on.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The lock's file stays when it is freed: to remove it would let two hold it.
@@ -19,16 +18,17 @@ fn open(entry: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path(entry))
 }
 
-/// Waits until the lock on `entry` is ours or `cancel` is set. It is freed when the file is dropped.
-pub(super) fn acquire(entry: &Path, cancel: &AtomicBool) -> io::Result<File> {
+/// Waits until the lock on `entry` is ours, for as long as `wait` says so. It is freed when the file is dropped.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] when it was not waited for, otherwise the system's.
+pub(super) fn acquire(entry: &Path, mut wait: impl FnMut() -> bool) -> io::Result<File> {
     let file = open(entry)?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
+            Err(TryLockError::WouldBlock) if !wait() => return Err(io::ErrorKind::Interrupted.into()),
             Err(TryLockError::WouldBlock) => std::thread::sleep(POLL),
         }
     }

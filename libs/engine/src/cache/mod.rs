@@ -11,8 +11,8 @@ mod lock;
 mod model;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use entry::Header;
@@ -136,7 +136,7 @@ impl Cache {
 
     /// Looks for the engine of `key`.
     pub fn lookup(&self, key: &Key) -> Lookup {
-        match fs::read(self.path(key)) {
+        match folder::read(&self.path(key), u64::MAX) {
             Ok(bytes) => match entry::decode(bytes, key) {
                 Ok(engine) => {
                     folder::touch(&self.path(key));
@@ -144,7 +144,7 @@ impl Cache {
                 }
                 Err(reason) => Lookup::Miss(Miss::Damaged(reason)),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lookup::Miss(self.absence(key)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Lookup::Miss(self.absence(key)),
             Err(error) => Lookup::Miss(Miss::Damaged(error.to_string())),
         }
     }
@@ -169,21 +169,21 @@ impl Cache {
     }
 
     /// The engine of `key`: the cached one, or else what `build` makes of it, which is then cached. Of processes that ask at
-    /// the same time one builds and the others wait for it; setting `cancel` ends the wait.
+    /// the same time one builds and the others wait for it, for as long as `wait` says so again and again.
     ///
     /// # Errors
     /// `build`'s own, or [`CacheError::Cancelled`] as such an error. That an engine cannot be kept is none.
     pub fn get_or_build<E: From<CacheError>>(
         &self,
         key: &Key,
-        cancel: &AtomicBool,
+        wait: impl FnMut() -> bool,
         build: impl FnOnce(&Miss) -> Result<Vec<u8>, E>,
     ) -> Result<Cached, E> {
         if let Lookup::Hit(engine) = self.lookup(key) {
             return Ok(Cached { engine, miss: None, not_kept: None });
         }
-        let lock = lock::acquire(&self.path(key), cancel);
-        if cancel.load(Ordering::Relaxed) {
+        let lock = lock::acquire(&self.path(key), wait);
+        if lock.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
             return Err(CacheError::Cancelled.into());
         }
         let miss = match self.lookup(key) {
@@ -223,7 +223,7 @@ impl Cache {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, path: &Path) -> Result<Header, String> {
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let bytes = folder::read(path, u64::MAX).map_err(|error| error.to_string())?;
         let header = entry::header(&bytes)?;
         entry::decode(bytes, &header.key)?;
         Ok(header)

@@ -29,18 +29,19 @@ pub(crate) fn digest_of(model: &ModelFile, path: &Path) -> Result<String, Engine
             return Err(damaged(format!("it keeps tensors outside of its folder, in {location:?}")));
         }
         let file = folder.join(&location);
+        // Each with its digest: no file's end runs together with the next one's name.
         hash.update(location.as_bytes());
-        add(&mut hash, &file).map_err(|error| EngineError::reading(&file, &error))?;
+        hash.update(of_file(&file).map_err(|error| EngineError::reading(&file, &error))?);
     }
     Ok(hex(&hash.finalize()))
 }
 
-fn add(hash: &mut Sha256, path: &Path) -> io::Result<()> {
-    let mut file = File::open(path)?;
+fn of_file(path: &Path) -> io::Result<impl AsRef<[u8]>> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(()),
+            0 => return Ok(hash.finalize()),
             count => hash.update(&buffer[..count]),
         }
     }
@@ -73,6 +74,20 @@ mod tests {
         assert_eq!(digest(&path).unwrap(), before);
         std::fs::write(folder.path().join("weights.bin"), b"2").unwrap();
         assert_ne!(digest(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn files_do_not_run_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        let model = [model_with_external("a"), model_with_external("b")].concat();
+        std::fs::write(&path, model).unwrap();
+        let digest_with = |a: &str, b: &str| {
+            std::fs::write(folder.path().join("a"), a).unwrap();
+            std::fs::write(folder.path().join("b"), b).unwrap();
+            digest(&path).unwrap()
+        };
+        assert_ne!(digest_with("1", "b2"), digest_with("1b", "2"));
     }
 
     #[test]

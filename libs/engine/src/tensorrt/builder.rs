@@ -47,8 +47,9 @@ pub(super) struct Job {
 pub(super) fn build(job: Job, watch: &Watch) -> Result<Vec<u8>, EngineError> {
     let functions = job.library.builder().map_err(|reason| {
         unavailable(format!(
-            "{reason}, and none for this model is cached. Build it with `gst-osha engine build --version-compatible` on a \
-             machine with the full library, and name the cache in engine-cache, or name an engine in engine-file"
+            "{reason}, and none for this model and these settings is cached. Build it with `gst-osha engine build \
+             --version-compatible` on a machine with the full library, name the cache in engine-cache and set \
+             version-compatible here, too; or name an engine in engine-file"
         ))
     })?;
     let (finished, result) = mpsc::channel();
@@ -156,7 +157,12 @@ impl Network {
     }
 
     fn build(&self, job: &Job, watch: &Watch) -> Result<Vec<u8>, EngineError> {
-        let profiles = Profiles::new(&job.profiles).ok_or_else(|| self.failure(job, None))?;
+        let too_large = || EngineError::BuildFailed {
+            path: job.path.clone(),
+            reason: "an input has a name or a shape that TensorRT cannot take. Lower the batch size"
+                .to_owned(),
+        };
+        let profiles = Profiles::new(&job.profiles).ok_or_else(too_large)?;
         let request = request(&profiles, &job.options);
         let tracker = Tracker::new(watch, job.last_build);
         let monitor = monitor(&tracker);

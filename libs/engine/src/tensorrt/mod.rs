@@ -17,6 +17,7 @@ mod sys;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use gpu::MemoryKind;
 use gpu::cuda::Context;
@@ -28,10 +29,10 @@ pub use self::progress::{Progress, Watch};
 use self::runtime::{Engine as Network, Runtime};
 use self::session::{Session, Signature};
 use crate::batch;
-use crate::cache::{self, Cache, Cached, Key, Lookup};
+use crate::cache::{self, Cache, Cached, Key, Lookup, Miss};
 use crate::log::{self, Severity};
-use crate::model_file::ModelFile;
-use crate::options::{Device, Options};
+use crate::model_file::{Declared, ModelFile};
+use crate::options::{Device, Options, Precision};
 use crate::worker::{Runner, Worker};
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
@@ -45,8 +46,8 @@ fn context(options: &Options) -> Result<Arc<Context>, EngineError> {
     let Device::Cuda(ordinal) = options.device else {
         return Err(unavailable("it runs on a CUDA device only; choose one"));
     };
-    let ordinal = i32::try_from(ordinal).map_err(unavailable)?;
-    Context::primary(ordinal).map_err(unavailable)
+    let number = i32::try_from(ordinal).map_err(|_| unavailable(format!("there is no device {ordinal}")))?;
+    Context::primary(number).map_err(unavailable)
 }
 
 /// The library that `options` lead to. The driver is asked first.
@@ -70,6 +71,7 @@ enum Origin {
 struct Plan {
     job: Job,
     metadata: BTreeMap<String, String>,
+    declared: Declared,
     origin: Origin,
 }
 
@@ -80,7 +82,10 @@ impl Plan {
         check(library.product(), options)?;
         let model = ModelFile::read(path)?;
         let (profiles, last_build, origin) = match &options.tensorrt.engine {
-            Some(file) => (Vec::new(), None, Origin::File(file.clone())),
+            Some(file) => {
+                check_file(file, options)?;
+                (Vec::new(), None, Origin::File(file.clone()))
+            }
             None => {
                 let profiles = profile::of(&model, path, options.tensorrt.batch_size)?;
                 let key = key(path, &model, &library, &context, &profiles, options)?;
@@ -88,82 +93,88 @@ impl Plan {
                 (profiles, cache.last_build(&key.model), Origin::Cache { key, cache })
             }
         };
-        let (metadata, path, precision) = (model.metadata(), path.to_owned(), options.precision);
+        let (metadata, declared) = (model.metadata(), model.declared());
+        let (path, precision) = (path.to_owned(), options.precision);
         let options = options.tensorrt.clone();
         let job = Job { library, context, path, profiles, precision, options, last_build };
-        Ok(Self { job, metadata, origin })
+        Ok(Self { job, metadata, declared, origin })
     }
 
-    /// The engine, as far as it is there already.
-    fn found(&self) -> Result<Option<Vec<u8>>, EngineError> {
+    fn runtime(&self) -> Result<Arc<Runtime>, EngineError> {
+        let host_code = self.job.options.version_compatible || matches!(self.origin, Origin::File(_));
+        Runtime::new(&self.job.library, &self.job.context, host_code)
+    }
+
+    /// The engine that is there already, ready to run, or why one has to be built.
+    fn found(&self) -> Result<Result<Arc<Network>, Miss>, EngineError> {
         match &self.origin {
-            Origin::File(file) => {
-                let unreadable = |error: std::io::Error| refused_file(file, error.to_string());
-                std::fs::read(file).map(Some).map_err(unreadable)
+            Origin::File(file) => self.open_file(file).map(Ok),
+            Origin::Cache { key, cache } => match cache.lookup(key) {
+                Lookup::Hit(engine) => self.open_cached(key, cache, &engine),
+                Lookup::Miss(miss) => Ok(Err(miss)),
+            },
+        }
+    }
+
+    fn open_file(&self, file: &Path) -> Result<Arc<Network>, EngineError> {
+        let plan = std::fs::read(file).map_err(|error| refused_file(file, error.to_string()))?;
+        let network = Network::new(&self.runtime()?, &plan).map_err(|error| match error {
+            EngineError::PlanRefused { reason } => refused_file(file, reason),
+            other => other,
+        })?;
+        self.signature(&network)?.check(&self.declared).map_err(|reason| refused_file(file, reason))?;
+        Ok(network)
+    }
+
+    /// One from the cache that the library refuses is removed, where another one can be built.
+    fn open_cached(
+        &self,
+        key: &Key,
+        cache: &Cache,
+        engine: &[u8],
+    ) -> Result<Result<Arc<Network>, Miss>, EngineError> {
+        match Network::new(&self.runtime()?, engine) {
+            Err(EngineError::PlanRefused { reason }) if self.job.library.can_build().is_ok() => {
+                let place = cache.path(key);
+                cache.prune(|entry| entry.path == place)?;
+                Ok(Err(Miss::Damaged(reason)))
             }
-            Origin::Cache { key, cache } => Ok(match cache.lookup(key) {
-                Lookup::Hit(engine) => Some(engine),
-                Lookup::Miss(_) => None,
-            }),
+            other => other.map(Ok),
         }
     }
 
     /// The engine from the cache, or a new one.
     fn get_or_build(&self, key: &Key, cache: &Cache, watch: &Watch) -> Result<Cached, EngineError> {
-        let path = self.job.path.display();
-        let cached = cache.get_or_build(key, &watch.cancel, |miss| {
-            log::emit(Severity::Info, &format!("{path}: an engine is built, since {miss}"));
-            builder::build(self.job.clone(), watch)
+        let (path, started) = (&self.job.path, Instant::now());
+        let wait = || watch.wait(started, self.job.last_build);
+        let cached = cache.get_or_build(key, wait, |miss| {
+            log::emit(Severity::Info, &format!("{}: an engine is built, since {miss}", path.display()));
+            let engine = builder::build(self.job.clone(), watch)?;
+            match cache::model_digest(path)? == key.model {
+                true => Ok(engine),
+                false => Err(EngineError::ModelChanged(path.clone())),
+            }
         })?;
         if let Some(error) = &cached.not_kept {
-            log::emit(Severity::Warning, &format!("{path}: the engine is built anew next time: {error}"));
+            watch.warn(&format!("the engine is built anew next time: {error}"));
         }
         Ok(cached)
     }
 
     /// The engine, ready to run: what was `found`, or else one that is got now.
-    fn open(&self, found: Option<Vec<u8>>, watch: &Watch) -> Result<Arc<Network>, EngineError> {
-        let host_code = self.job.options.version_compatible || matches!(self.origin, Origin::File(_));
-        let runtime = Runtime::new(&self.job.library, &self.job.context, host_code)?;
-        match &self.origin {
-            Origin::File(file) => {
-                Network::new(&runtime, &found.unwrap_or_default()).map_err(|error| match error {
-                    EngineError::PlanRefused { reason } => refused_file(file, reason),
-                    other => other,
-                })
+    fn open(&self, found: Result<Arc<Network>, Miss>, watch: &Watch) -> Result<Arc<Network>, EngineError> {
+        match (found, &self.origin) {
+            (Ok(network), _) => Ok(network),
+            (Err(_), Origin::File(file)) => self.open_file(file),
+            (Err(_), Origin::Cache { key, cache }) => {
+                let cached = self.get_or_build(key, cache, watch)?;
+                Network::new(&self.runtime()?, &cached.engine)
             }
-            Origin::Cache { key, cache } => self.open_cached(&runtime, key, cache, found, watch),
         }
     }
 
-    /// One from the cache that the library refuses is built anew, once.
-    fn open_cached(
-        &self,
-        runtime: &Arc<Runtime>,
-        key: &Key,
-        cache: &Cache,
-        found: Option<Vec<u8>>,
-        watch: &Watch,
-    ) -> Result<Arc<Network>, EngineError> {
-        let cached = match found {
-            Some(engine) => Cached { engine, miss: None, not_kept: None },
-            None => self.get_or_build(key, cache, watch)?,
-        };
-        match Network::new(runtime, &cached.engine) {
-            Err(EngineError::PlanRefused { reason })
-                if cached.miss.is_none() && self.job.library.can_build().is_ok() =>
-            {
-                let path = self.job.path.display();
-                let text = format!(
-                    "{path}: the cached engine is built anew, since the library refuses it: {reason}"
-                );
-                log::emit(Severity::Warning, &text);
-                let place = cache.path(key);
-                cache.prune(|entry| entry.path == place)?;
-                Network::new(runtime, &self.get_or_build(key, cache, watch)?.engine)
-            }
-            other => other,
-        }
+    fn signature(&self, network: &Network) -> Result<Signature, EngineError> {
+        Signature::of(network, &self.job.path)
     }
 }
 
@@ -176,6 +187,17 @@ fn check(product: Product, options: &Options) -> Result<(), EngineError> {
     match asked.into_iter().find(|(_, is_asked)| *is_asked && product == Product::Rtx) {
         Some((name, _)) => Err(unavailable(format!("{name}: {product} has no such engines. Leave it out"))),
         None => Ok(()),
+    }
+}
+
+/// Of an engine in the file `path` nothing tells in which arithmetic it computes.
+fn check_file(path: &Path, options: &Options) -> Result<(), EngineError> {
+    match options.precision {
+        Precision::Model => Ok(()),
+        asked => {
+            let reason = format!("nothing tells whether it computes in {asked}: leave precision at model");
+            Err(refused_file(path, reason))
+        }
     }
 }
 
@@ -206,8 +228,8 @@ fn key(
 /// A model that is about to be loaded, with all that is known before: nothing of it is read twice.
 pub struct Prepared {
     plan: Plan,
-    /// What was there already.
-    engine: Option<Vec<u8>>,
+    /// What was there already, or why something has to be built.
+    network: Result<Arc<Network>, Miss>,
 }
 
 /// Reads the model file `path` and looks for its engine in the cache.
@@ -216,8 +238,8 @@ pub struct Prepared {
 /// As [`load`], as far as it can be told without an engine.
 pub fn prepare(path: &Path, options: &Options) -> Result<Prepared, EngineError> {
     let plan = Plan::new(path, options)?;
-    let engine = plan.found()?;
-    Ok(Prepared { plan, engine })
+    let network = plan.found()?;
+    Ok(Prepared { plan, network })
 }
 
 /// Sees to it that the engine of the model file `path` is in the cache. Returns its key, and whether it had to be built.
@@ -257,9 +279,9 @@ pub fn load(path: &Path, options: &Options, watch: &Watch) -> Result<Arc<dyn Inf
 }
 
 impl Prepared {
-    /// Whether [`Self::load`] builds an engine: none is in the cache, and the library can.
-    pub fn needs_build(&self) -> bool {
-        self.engine.is_none() && self.plan.job.library.can_build().is_ok()
+    /// Why [`Self::load`] builds an engine, if it does: none that is of use is in the cache, and the library can.
+    pub fn needs_build(&self) -> Option<&Miss> {
+        self.network.as_ref().err().filter(|_| self.plan.job.library.can_build().is_ok())
     }
 
     /// Loads the model, as [`load`] does.
@@ -267,9 +289,9 @@ impl Prepared {
     /// # Errors
     /// As [`load`].
     pub fn load(self, watch: &Watch) -> Result<Arc<dyn InferenceEngine>, EngineError> {
-        let Self { plan, engine } = self;
-        let (network, path) = (plan.open(engine, watch)?, &plan.job.path);
-        let signature = Signature::of(&network, path)?;
+        let Self { plan, network } = self;
+        let (network, path) = (plan.open(network, watch)?, &plan.job.path);
+        let signature = plan.signature(&network)?;
         let infos = |named: &[session::Named]| named.iter().map(|named| named.info.clone()).collect();
         let model = Arc::new(ModelInfo {
             inputs: infos(&signature.inputs),

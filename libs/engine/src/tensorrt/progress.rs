@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::log::{self, Severity};
+
 /// How far a build is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -36,11 +38,16 @@ impl std::fmt::Display for Progress {
 /// Takes progress. Called from threads of the builder; it must neither panic nor block.
 pub type Observer = Arc<dyn Fn(&Progress) + Send + Sync>;
 
+/// Takes what goes wrong, in words. Called as an [`Observer`] is.
+pub type Warner = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The caller's end of a load that may have to build.
 #[derive(Clone, Default)]
 pub struct Watch {
     /// Told how far a build is.
     pub observer: Option<Observer>,
+    /// Told what goes wrong while the work goes on; without it, the log is.
+    pub warn: Option<Warner>,
     /// Set to give up. The load returns within a fraction of a second; the builder itself stops when it next looks.
     pub cancel: Arc<AtomicBool>,
 }
@@ -49,6 +56,23 @@ impl Watch {
     /// Whether to give up.
     pub fn is_cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        match &self.warn {
+            Some(warn) => warn(text),
+            None => log::emit(Severity::Warning, text),
+        }
+    }
+
+    /// Another process builds the engine; it is waited for since `started`. Answers whether to go on.
+    pub(super) fn wait(&self, started: Instant, last_build: Option<Duration>) -> bool {
+        if let Some(observer) = &self.observer {
+            let (phase, elapsed) = ("another process builds it".to_owned(), started.elapsed());
+            let remaining = remaining(elapsed, 0.0, last_build);
+            observer(&Progress { phase, percent: 0, elapsed, remaining });
+        }
+        !self.is_cancelled()
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gpu::cuda::{Context, DeviceBuffer, Graph, Stream};
-use vision::tensor::{DataType, TensorInfo};
+use vision::tensor::{DataType, Dim, TensorInfo};
 
 use super::runtime::{Engine, Execution, IoTensor};
 use crate::device_io::{self, Bindings, DeviceOutput, Results};
 use crate::log::{self, Severity};
+use crate::model_file::Declared;
 use crate::tensor::element_size;
 use crate::worker::{Answer, DeviceSession};
 use crate::{EngineError, InputTensor, Search};
@@ -40,6 +41,24 @@ impl Signature {
         };
         Ok(Self { inputs: named(inputs)?, outputs: named(outputs)? })
     }
+
+    /// Whether it may be that of the model that says `declared` of itself.
+    ///
+    /// # Errors
+    /// What the model does not have.
+    pub fn check(&self, declared: &Declared) -> Result<(), String> {
+        let is_known = |input: &&Named| {
+            let mut alike = declared.inputs.iter().filter(|found| found.name == input.info.name);
+            alike.any(|found| are_alike(&found.shape, &input.info.shape))
+        };
+        let input = self.inputs.iter().find(|input| !is_known(input)).map(|named| ("input", named));
+        let is_given = |output: &&Named| declared.outputs.contains(&output.info.name);
+        let output = self.outputs.iter().find(|output| !is_given(output)).map(|named| ("output", named));
+        match input.or(output) {
+            Some((kind, Named { info, .. })) => Err(format!("the model has no {kind} {info}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Named {
@@ -56,6 +75,12 @@ impl Named {
         })?;
         Ok(Self { info: TensorInfo { name: text, data_type: found, shape }, name })
     }
+}
+
+/// Whether two shapes agree where neither is open.
+fn are_alike(left: &[Dim], right: &[Dim]) -> bool {
+    let agree = |(left, right): (&Dim, &Dim)| left.is_none() || right.is_none() || left == right;
+    left.len() == right.len() && left.iter().zip(right).all(agree)
 }
 
 /// The type of ours that number `number` of the library's `DataType` is, if any.

@@ -1,7 +1,7 @@
 //! The library itself: which one is loaded, and which plans it takes.
 
 use engine::tensorrt::{self, Watch, check_plan};
-use engine::{EngineError, Options};
+use engine::{Device, EngineError, Options, Precision};
 use gpu::cuda::Context;
 
 use crate::common::{Setup, builds, load, model, numbers, refusal, run};
@@ -74,6 +74,30 @@ pub fn an_engine_file_is_used_as_it_is() {
         .map(|options| run(&*load("metadata", options), &[1, 3, 8, 8], &numbers(192)).unwrap());
     assert_eq!(own, cached);
     assert!(other.entries().is_empty());
+}
+
+pub fn an_engine_file_must_be_of_the_model_and_says_no_precision() {
+    let (setup, own) = (Setup::new(), Setup::new());
+    let file = own.cache.path().join("mine.plan");
+    assert!(builds("metadata", &setup.options));
+    std::fs::write(&file, plan(&setup)).unwrap();
+    let options = own.with(|tensorrt| tensorrt.engine = Some(file.clone()));
+    let reason = |name: &str, options: &Options| match refusal(name, options) {
+        EngineError::EngineFile { path, reason } if path == file => reason,
+        other => panic!("{other}"),
+    };
+    assert!(reason("two_inputs", &options).contains("the model has no input `x`"));
+    assert!(reason("convolutions", &options).contains("the model has no"));
+    let asked = Options { precision: Precision::F16, ..options };
+    assert!(reason("metadata", &asked).contains("nothing tells whether it computes in fp16"));
+}
+
+pub fn a_device_that_is_not_there_is_refused() {
+    for number in [1, u32::MAX] {
+        let error = refusal("metadata", &Options { device: Device::Cuda(number), ..Setup::new().options });
+        assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("there is no device {number}")), "{error}");
+    }
 }
 
 pub fn a_thousand_runtimes_leave_no_memory_behind() {

@@ -26,6 +26,8 @@ enum Needs {
     Library,
     /// A driver, a device and the full library.
     Builder,
+    /// As `Builder`, and no double: it does not compute what networks do.
+    Network,
     /// As `Builder`, and doubles that do as they are told.
     Double,
     /// The libraries of TensorRT for RTX, in the folder that `GST_OSHA_TENSORRT_RTX` names, and the doubles.
@@ -49,7 +51,7 @@ fn tests() -> Vec<Test> {
         library::an_engine_file_that_is_none_is_refused_by_name,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 14] = tests!(Builder:
+    let with_a_builder: [Test; 19] = tests!(Builder:
         library::an_engine_file_is_used_as_it_is,
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
@@ -57,15 +59,21 @@ fn tests() -> Vec<Test> {
         build::a_precision_that_the_model_lacks_is_refused,
         build::a_model_that_cannot_be_read_is_refused,
         cache::every_part_of_the_key_counts,
+        cache::tensors_in_a_file_of_their_own_count,
         cache::a_damaged_entry_is_built_anew,
         cache::what_was_found_is_not_read_again,
         cache::builders_that_start_together_build_once,
+        cache::a_model_that_is_replaced_before_it_is_built_is_an_error,
+        cache::who_cannot_keep_an_engine_is_told,
+        library::an_engine_file_must_be_of_the_model_and_says_no_precision,
         run::results_are_those_of_onnxruntime,
+        run::results_in_half_precision_are_those_of_onnxruntime,
         run::batches_of_every_size_up_to_the_largest,
         run::a_recorded_run_gives_the_same_bits,
         library::what_is_no_plan_is_refused_with_a_reason,
     );
-    let with_doubles: [Test; 18] = tests!(Double:
+    let with_a_network: [Test; 1] = tests!(Network: run::convolutions_are_those_of_onnxruntime);
+    let with_doubles: [Test; 19] = tests!(Double:
         build::a_failed_build_tells_the_builders_reason,
         build::precisions_need_a_device_that_has_them,
         build::the_last_build_gives_the_estimate,
@@ -83,6 +91,7 @@ fn tests() -> Vec<Test> {
         library::the_library_for_rtx_builds_and_runs,
         library::the_library_for_rtx_comes_after_the_full_one_and_before_the_lean_one,
         library::an_older_library_is_refused,
+        library::a_device_that_is_not_there_is_refused,
         library::what_is_no_library_is_refused,
     );
     let with_rtx: [Test; 8] = tests!(Rtx:
@@ -96,7 +105,7 @@ fn tests() -> Vec<Test> {
         rtx::what_is_no_plan_is_refused_in_nvidias_words,
     );
     let on_device: [Test; 1] = tests!(RtxDevice: rtx::an_engine_runs_or_the_gpu_is_refused);
-    let all = with_a_library.into_iter().chain(with_a_builder).chain(with_doubles);
+    let all = with_a_library.into_iter().chain(with_a_builder).chain(with_a_network).chain(with_doubles);
     all.chain(with_rtx).chain(on_device).collect()
 }
 
@@ -119,6 +128,7 @@ fn main() -> ExitCode {
     let is_ignored = |needs| match needs {
         Needs::Library => missing.library,
         Needs::Builder => missing.builder.is_some(),
+        Needs::Network => missing.builder.is_some() || double::is_in_place(),
         Needs::Double => has_driver,
         Needs::Rtx => is_real || lacks_rtx,
         Needs::RtxDevice => !double::is_on_device() || lacks_rtx,

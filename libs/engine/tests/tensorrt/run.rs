@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{EngineError, InferenceEngine, Options, onnxruntime};
+use engine::{EngineError, InferenceEngine, Options, Precision, onnxruntime};
+use half::f16;
 use vision::tensor::Elements;
 
 use crate::common::{Setup, floats, load, model, numbers, run};
@@ -22,6 +23,34 @@ pub fn results_are_those_of_onnxruntime() {
     let reference = reference("metadata");
     let expected = run(&*reference, &[1, 3, 8, 8], &numbers(192)).unwrap();
     assert_eq!(run(&*setup.load("metadata"), &[1, 3, 8, 8], &numbers(192)).unwrap(), expected);
+}
+
+/// A network that rounds: TensorRT adds in another order, and TF32 would be off by a thousandth.
+pub fn convolutions_are_those_of_onnxruntime() {
+    let (engine, reference) = (Setup::new().load("convolutions"), reference("convolutions"));
+    let shape: Vec<_> = engine.model().inputs[0].shape.iter().map(|dim| dim.unwrap_or(1)).collect();
+    let values: Vec<_> = (0..shape.iter().product()).map(|index: usize| (index as f32).sin()).collect();
+    let [found, expected] = [&engine, &reference].map(|engine| run(&**engine, &shape, &values).unwrap());
+    let largest = expected.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() <= 2e-5 * largest, "{found} instead of {expected} of {largest}");
+    }
+}
+
+pub fn results_in_half_precision_are_those_of_onnxruntime() {
+    let options = Options { precision: Precision::F16, ..Setup::new().options };
+    let values = [0.0, 0.25, -1.0, 100.0].map(f16::from_f32);
+    let answer = |engine: &dyn InferenceEngine| {
+        let mut tensor = engine.allocate(0, &[1, 4]).unwrap();
+        tensor.write(Elements::F16(&values)).unwrap();
+        let outputs = engine.submit(vec![tensor]).wait().outputs.unwrap();
+        let Elements::F16(answer) = outputs.view(0).unwrap().elements else { panic!("not f16") };
+        answer.to_vec()
+    };
+    let expected = answer(&*reference("affine_f16"));
+    assert_eq!(expected, [1.0, 1.5, -1.0, 201.0].map(f16::from_f32));
+    assert_eq!(answer(&*load("affine_f16", &options)), expected);
 }
 
 pub fn batches_of_every_size_up_to_the_largest() {

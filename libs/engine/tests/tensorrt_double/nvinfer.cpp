@@ -3,6 +3,7 @@
 #include "network.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -105,8 +106,23 @@ struct Work {
     int64_t from_count, to_count;
 };
 
+/// A half-precision number; there are no infinities here.
+double of_half(uint16_t bits) {
+    int const exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double const value = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+    return bits >> 15 == 0 ? value : -value;
+}
+/// The nearest half-precision number, which must be a normal one or zero.
+uint16_t to_half(double value) {
+    int exponent = 0;
+    auto const fraction = uint32_t(std::nearbyint(std::ldexp(std::frexp(std::fabs(value), &exponent), 11)));
+    uint32_t const bits = fraction == 0 ? 0 : (uint32_t(exponent + 14) << 10) + fraction - 1024;
+    return uint16_t(bits | (value < 0 ? 0x8000U : 0U));
+}
+
 double load(DataType type, void const* memory, int64_t index) {
     switch (type) {
+    case DataType::kHALF: return of_half(static_cast<uint16_t const*>(memory)[index]);
     case DataType::kFLOAT: return static_cast<float const*>(memory)[index];
     case DataType::kINT32: return static_cast<int32_t const*>(memory)[index];
     case DataType::kINT64: return double(static_cast<int64_t const*>(memory)[index]);
@@ -116,6 +132,7 @@ double load(DataType type, void const* memory, int64_t index) {
 }
 void store(DataType type, void* memory, int64_t index, double value) {
     switch (type) {
+    case DataType::kHALF: static_cast<uint16_t*>(memory)[index] = to_half(value); break;
     case DataType::kFLOAT: static_cast<float*>(memory)[index] = float(value); break;
     case DataType::kINT32: static_cast<int32_t*>(memory)[index] = int32_t(value); break;
     case DataType::kINT64: static_cast<int64_t*>(memory)[index] = int64_t(value); break;

@@ -97,13 +97,7 @@ impl Device {
     /// # Errors
     /// When there is no driver or no device.
     pub fn all() -> Result<Vec<Self>, Error> {
-        let mut count = 0;
-        // SAFETY: writes one integer.
-        unsafe { call!(cuDeviceGetCount(&mut count)) }?;
-        if count == 0 {
-            return Err(Error::Unavailable("the NVIDIA driver finds no device".into()));
-        }
-        (0..count).map(Self::new).collect()
+        (0..count()?).map(Self::new).collect()
     }
 
     /// Device number `ordinal`.
@@ -162,8 +156,24 @@ impl fmt::Display for Device {
     }
 }
 
+/// How many devices there are: one or more.
+fn count() -> Result<c_int, Error> {
+    let mut count = 0;
+    // SAFETY: writes one integer.
+    unsafe { call!(cuDeviceGetCount(&mut count)) }?;
+    match count {
+        0 => Err(Error::Unavailable("the NVIDIA driver finds no device".into())),
+        count => Ok(count),
+    }
+}
+
 /// The driver's handle of device number `ordinal`.
 pub(super) fn handle(ordinal: i32) -> Result<c_int, Error> {
+    let count = count()?;
+    if !(0..count).contains(&ordinal) {
+        let text = format!("there is no device {ordinal}: the driver finds {count}, numbered from 0");
+        return Err(Error::Unavailable(text));
+    }
     let mut device = 0;
     // SAFETY: writes one integer.
     unsafe { call!(cuDeviceGet(&mut device, ordinal)) }?;

@@ -65,12 +65,17 @@ pub(super) fn open(
     Err(last.map_or_else(|| OpenError::Device(settings.device.clone()), OpenError::from))
 }
 
-/// What is known before the network is loaded, if TensorRT is the first backend to try and can be had.
+/// What is known before the network is loaded, if TensorRT is the first backend to try and can be had, and nobody in the
+/// process has loaded it.
 pub(super) fn prepare(settings: &Settings) -> Option<Prepared> {
     let attempt = attempts(settings.backend, &settings.device).ok()?.into_iter().next()?;
     let path = settings.model.as_deref().filter(|_| attempt.backend == engine::Backend::TensorRt)?;
+    let options = options(settings, attempt);
+    if engine::shared::is_loaded(path, &options) {
+        return None;
+    }
     // What is wrong is told when the model is loaded.
-    tensorrt::prepare(path, &options(settings, attempt)).ok()
+    tensorrt::prepare(path, &options).ok()
 }
 
 /// Loads the model file `path` with the backend that serves frames while TensorRT builds. `None` if none is asked for.

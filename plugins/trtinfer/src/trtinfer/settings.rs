@@ -316,7 +316,8 @@ fn tensorrt_properties() -> Vec<ParamSpec> {
         boolean(
             "version-compatible",
             "Version-compatible",
-            "Build engines that run with every TensorRT of the same major version, the lean runtime included",
+            "Build engines that run with every TensorRT of the same major version, and take such ones from the cache. The \
+             lean runtime runs no others",
             defaults.version_compatible,
         ),
         boolean(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::EngineError;
-use engine::tensorrt::progress::Observer;
+use engine::tensorrt::progress::{Observer, Warner};
 use engine::tensorrt::{Prepared, Progress, Watch};
 use gst::subclass::prelude::*;
 use gstsupport::{lock, message};
@@ -87,25 +87,38 @@ impl TrtInfer {
         if settings.fail_on_copy && settings.warm_start == WarmStart::OnnxRuntimeCpu {
             return Err(OpenError::WarmStartCopies);
         }
-        match backend::prepare(&settings) {
-            Some(prepared) if prepared.needs_build() => self.start_in_background(settings, prepared),
-            prepared => {
-                self.install(Detector::open(&settings, prepared, &Watch::default())?);
+        let prepared = backend::prepare(&settings);
+        let miss = prepared.as_ref().and_then(Prepared::needs_build).map(ToString::to_string);
+        match (prepared, miss) {
+            (Some(prepared), Some(miss)) => self.start_in_background(settings, prepared, &miss),
+            (prepared, _) => {
+                self.install(Detector::open(&settings, prepared, &self.watch())?);
                 Ok(())
             }
         }
     }
 
-    fn start_in_background(&self, settings: Settings, prepared: Prepared) -> Result<(), OpenError> {
+    /// What to tell of a build, and how to end it.
+    fn watch(&self) -> Watch {
+        Watch { observer: Some(self.observer()), warn: Some(self.warner()), ..Watch::default() }
+    }
+
+    /// `miss` says why an engine is built.
+    fn start_in_background(
+        &self,
+        settings: Settings,
+        prepared: Prepared,
+        miss: &str,
+    ) -> Result<(), OpenError> {
         // Before the build begins: what is recorded on the GPU is not disturbed by the builder then.
         if let Some(warm) = Detector::open_warm(&settings)? {
             self.install(warm);
         }
-        let watch = Watch { observer: Some(self.observer()), ..Watch::default() };
+        let watch = self.watch();
         self.startup.begin(&watch);
         self.post_progress(
             gst::ProgressType::Start,
-            "an engine is built for this GPU; it is kept for the next start",
+            &format!("an engine is built for this GPU, since {miss}"),
         );
         let this = self.ref_counted();
         let work = move || {
@@ -160,6 +173,16 @@ impl TrtInfer {
             if let Some(element) = this.upgrade() {
                 message::post(&element, structure(progress));
                 element.imp().post_progress(gst::ProgressType::Continue, &progress.to_string());
+            }
+        })
+    }
+
+    /// Posts what goes wrong while the engine is good all the same.
+    fn warner(&self) -> Warner {
+        let this = self.obj().downgrade();
+        Arc::new(move |text: &str| {
+            if let Some(element) = this.upgrade() {
+                gst::element_warning!(element, gst::ResourceError::Write, ("engine-cache: {text}"));
             }
         })
     }
