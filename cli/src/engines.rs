@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use engine::cache::{Cache, Entry, Header};
 
+use crate::output::println;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What to do with the cached engines.

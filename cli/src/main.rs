@@ -5,6 +5,7 @@ mod doctor;
 mod engines;
 mod events;
 mod index;
+mod output;
 mod plot;
 mod plugins;
 mod style;
@@ -51,9 +52,10 @@ fn main() -> ExitCode {
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };
-    match result {
+    match result.and_then(|code| output::outcome().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
+            style::progress("");
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -111,8 +111,12 @@ pub fn run(args: &Args) -> Result<()> {
         earlier.at = Some(Instant::now());
         let clear = if is_live { "\x1b[H\x1b[2J" } else { "" };
         let mut out = std::io::stdout().lock();
-        // Whoever reads this may have seen enough.
-        if write!(out, "{clear}{screen}").and_then(|()| out.flush()).is_err() || look == args.count {
+        match write!(out, "{clear}{screen}").and_then(|()| out.flush()) {
+            // Whoever reads this has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("standard output")?,
+        }
+        if look == args.count {
             return Ok(());
         }
         std::thread::sleep(Duration::from_secs_f64(args.interval));

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use self::facts::Facts;
 use self::findings::{Finding, Status};
@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match written {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        written => written?,
+        written => written.context("standard output")?,
     }
     Ok(ExitCode::from(outcome.code()))
 }

@@ -11,6 +11,7 @@ use engine::tensorrt::progress::Observer;
 use engine::tensorrt::{self, Progress, Watch};
 use engine::{Backend, Device, Options, Precision, TensorRtOptions};
 
+use crate::output::println;
 use crate::plugins;
 
 /// How often progress is printed while the phase stays the same.
