@@ -25,6 +25,7 @@ use bandwidth::Bandwidth;
 use clip::Clip;
 use figures::{Figures, Part, PartFigures, Stage};
 
+use crate::output::println;
 use crate::style::progress;
 
 /// What to measure.
@@ -67,7 +68,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Draw the parts of a frame's way into this file, .png or .svg
-    #[arg(long, value_name = "FILE", value_parser = crate::plot::path)]
+    #[arg(long, value_name = "FILE", value_parser = crate::plot::path, conflicts_with_all = ["verify", "overhead"])]
     plot: Option<PathBuf>,
     /// Run this program in this process and print its figures as JSON
     #[arg(long, hide = true)]
@@ -90,6 +91,16 @@ impl Args {
         let decoder =
             self.decoder.as_ref().map_or("decodebin3".to_owned(), |decoder| format!("parsebin ! {decoder}"));
         Ok(format!("filesrc location={} ! {decoder}", launch::quoted(&self.input_path())?))
+    }
+
+    /// What comes behind the decoder, with its link.
+    fn between(&self) -> String {
+        self.insert.as_deref().map(|elements| format!(" ! {elements}")).unwrap_or_default()
+    }
+
+    /// The decoded video, and what comes behind it.
+    fn source(&self) -> Result<String> {
+        Ok(self.decoded()? + &self.between())
     }
 }
 
@@ -180,6 +191,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.overhead {
         return overhead(args);
+    }
+    if let Some(path) = &args.plot {
+        crate::plot::check(path)?;
     }
     let results = measure(args)?;
     if let Some(path) = &args.plot {

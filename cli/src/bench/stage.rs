@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use engine::{Device, Goal, InferenceEngine, InputTensor, Options};
 use gst::prelude::*;
 use gstsupport::lock;
@@ -189,8 +189,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
 }
 
 fn description(stage: Stage, args: &Args) -> Result<String> {
-    let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
-    let source = format!("{} {between}", args.decoded()?);
+    let source = args.source()?;
     let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
     let download = if verify::has_gpu() { "cudadownload ! " } else { "" };
     let encode = format!("{download}videoconvert ! x264enc speed-preset=veryfast tune=zerolatency");
@@ -208,7 +207,7 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
             let device = "video/x-raw(memory:CUDAMemory)";
             format!("{source} ! cudadownload ! {host} ! cudaupload ! {device} ! {infer} ! oshaannotate")
         }
-        Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),
+        Stage::InferAlone => format!("{}{} ! {infer} in-flight=1", feed::SOURCE, args.between()),
         Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),
         Stage::EncodeAlone => format!("{} ! {encode}", feed::SOURCE),
         Stage::StockOnnx => {
@@ -339,15 +338,15 @@ impl Program {
 
     /// Gets the first frame through, then starts at the beginning of a clip that tells when it ends.
     fn preroll(&self) -> Result<()> {
-        let pipeline = &self.pipeline;
-        pipeline.set_state(gst::State::Paused).map_err(|_| reason(pipeline))?;
-        if pipeline.state(gst::ClockTime::from_seconds(30)).0.is_err() {
-            return Err(reason(pipeline));
-        }
+        launch::preroll(&self.pipeline)?;
+        ensure!(
+            lock(&self.arrivals).all > 0,
+            "no frame reaches the sink. If an element does not take the decoder's format, --insert videoconvert converts it"
+        );
         *lock(&self.arrivals) = Arrivals::default();
         lock(&self.timings).values().for_each(Timing::clear);
-        pipeline.seek_simple(gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
-        Ok(())
+        let flags = gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH;
+        Ok(self.pipeline.seek_simple(flags, gst::ClockTime::ZERO)?)
     }
 
     fn progress(&self) -> Progress {
@@ -355,16 +354,5 @@ impl Program {
         let moved = self.traffic.moved();
         let bytes = Stats::of(&self.pipeline).pcie_bytes + moved;
         Progress { frames, bytes, moved, coded: self.traffic.coded() }
-    }
-}
-
-/// Why a pipeline does not start.
-fn reason(pipeline: &gst::Pipeline) -> anyhow::Error {
-    let error = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    match error.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => {
-            anyhow::anyhow!("{}: {}", error.error(), error.debug().unwrap_or_default())
-        }
-        _ => anyhow::anyhow!("the pipeline does not start"),
     }
 }
