@@ -150,6 +150,11 @@ fn everything_is_measured_in_one_json_object() {
             assert!(0.0 < p50 && p50 <= p99, "{name} {column}");
         }
     }
+    // What is installed is measured: GStreamer's own onnxinference, too.
+    for left_out in results["left_out"].as_array().unwrap() {
+        let reason = left_out["reason"].as_str().unwrap();
+        assert!(reason.ends_with("is not installed"), "{left_out}");
+    }
     assert!(results["bandwidth"][0]["gigabytes_per_second"].as_f64().unwrap() > 0.01);
     assert!(results["overlap"]["pipeline_ms"].as_f64().unwrap() > 0.0);
     // Counted where there are a GPU and CUPTI, else there is a reason.

@@ -10,6 +10,7 @@ mod live;
 mod plot;
 mod process;
 mod stage;
+mod stock;
 mod table;
 mod timing;
 mod traced;
@@ -24,6 +25,7 @@ use serde::Serialize;
 use bandwidth::Bandwidth;
 use clip::Clip;
 use figures::{Figures, Part, PartFigures, Stage};
+use stock::Network;
 
 use crate::output::println;
 use crate::style::progress;
@@ -76,9 +78,9 @@ pub struct Args {
     /// Count what the program copies; its speed says nothing then
     #[arg(long, hide = true)]
     count: bool,
-    /// The network's input
-    #[arg(long, hide = true, value_parser = clip::size)]
-    network: Option<(u32, u32)>,
+    /// The network's input and outputs
+    #[arg(long, hide = true, value_parser = Network::parse)]
+    network: Option<Network>,
 }
 
 impl Args {
@@ -220,9 +222,7 @@ fn measure(args: &Args) -> Result<Results> {
     let needed =
         [Stage::Bare, Stage::Decode, Stage::Infer, Stage::Annotate, Stage::InferAlone, Stage::AnnotateAlone];
     let mut programs = needed.into_iter().map(|stage| rounds(stage, args)).collect::<Result<Vec<_>>>()?;
-    let network =
-        programs[0].network.and_then(|(w, h)| Some((u32::try_from(w).ok()?, u32::try_from(h).ok()?)));
-    let args = &Args { network, ..args.clone() };
+    let args = &Args { network: programs[0].network.clone(), ..args.clone() };
     let mut left_out = Vec::new();
     for (stage, element) in OPTIONAL {
         match optional(stage, element, args) {

@@ -14,6 +14,7 @@ use vision::tensor::ElementsMut;
 use super::counts::{Counter, Counts, Progress, Traffic};
 use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
+use super::stock::{self, Network};
 use super::timing::{Key, Timing};
 use super::{Args, feed, live, process, verify};
 use crate::plugins;
@@ -29,7 +30,7 @@ struct Measured {
     pcie_bytes: u64,
     parts: BTreeMap<Part, Summary>,
     latency: Option<Summary>,
-    network: Option<(usize, usize)>,
+    network: Option<Network>,
     counts: Option<Counts>,
 }
 
@@ -74,7 +75,7 @@ fn bare(args: &Args) -> Result<Measured> {
         pcie_bytes: 0,
         parts: BTreeMap::new(),
         latency: None,
-        network: network_size(&*engine),
+        network: network(&*engine),
         counts: None,
     })
 }
@@ -89,10 +90,14 @@ fn bare_engine(args: &Args) -> Result<Arc<dyn InferenceEngine>> {
     Ok(engine.map_or_else(|| engine::shared::load(&args.model, &on_cpu), Ok)?)
 }
 
-/// Width and height of an input of the usual layout: batch, channels, height, width.
-fn network_size(engine: &dyn InferenceEngine) -> Option<(usize, usize)> {
-    match engine.model().inputs.first()?.shape[..] {
-        [_, Some(_), Some(height), Some(width)] => Some((width, height)),
+/// `None` unless the input has the usual layout: batch, channels, height, width.
+fn network(engine: &dyn InferenceEngine) -> Option<Network> {
+    let model = engine.model();
+    match model.inputs.first()?.shape[..] {
+        [_, Some(_), Some(height), Some(width)] => {
+            let outputs = model.outputs.iter().map(|output| output.name.clone()).collect();
+            Some(Network { width, height, outputs })
+        }
         _ => None,
     }
 }
@@ -158,6 +163,10 @@ struct Program {
 
 fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measured> {
     plugins::init()?;
+    let stock = (stage == Stage::StockOnnx).then(|| stock::model(&args.model, &known_network(args)?.outputs));
+    let stock = stock.transpose()?;
+    let model = stock.as_ref().map_or(args.model.as_path(), |file| file.path()).to_owned();
+    let args = &Args { model, ..args.clone() };
     let frames = if feed::is_fed(stage) { feed::frames(stage, args)? } else { Vec::new() };
     let pipeline = launch::pipeline(&description(stage, args)?)?;
     let arrivals = count_arrivals(&pipeline, args.frames)?;
@@ -188,6 +197,10 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     })
 }
 
+fn known_network(args: &Args) -> Result<&Network> {
+    args.network.as_ref().context("the network's input has no fixed size")
+}
+
 fn description(stage: Stage, args: &Args) -> Result<String> {
     let source = args.source()?;
     let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
@@ -211,11 +224,11 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
         Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),
         Stage::EncodeAlone => format!("{} ! {encode}", feed::SOURCE),
         Stage::StockOnnx => {
-            let (width, height) = args.network.context("the network's size is not known")?;
+            let Network { width, height, .. } = known_network(args)?;
             let model = quoted(&args.model)?;
             format!(
                 "{source} ! videoconvertscale ! video/x-raw,format=RGB,width={width},height={height} ! \
-                 onnxinference model-file={model}"
+                 onnxinference input-image-format=chw model-file={model}"
             )
         }
     };
