@@ -168,7 +168,8 @@ fn view(process: u32, pipeline: &PipelineReport, earlier: &mut Earlier) -> Strin
     let heading = format!("{} (process {process})", pipeline.name);
     let mut out = format!("{}  {}\n", paint(&heading, Tone::Title), progress(pipeline));
     for link in pipeline.links.iter().filter(|link| link.media == "video/x-raw") {
-        let fps = earlier.rate(process, pipeline, &link.from, link.buffers);
+        let carried = format!("{} {} {}", link.from, link.memory, link.format);
+        let fps = earlier.rate(process, pipeline, &carried, link.buffers);
         let (from, to) = (&link.from, &link.to);
         let _ =
             writeln!(out, "  {from:<28} -> {to:<28} {:<13} {:<18} {fps:>8.1} fps", link.memory, link.format);

@@ -1,5 +1,6 @@
 //! `gst-osha bench --verify`: the quality guarantees, one verdict a line.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
@@ -213,7 +214,8 @@ fn copies(args: &Args) -> Result<(Outcome, String)> {
     };
     let is_admitted = |copy: &&CopyReport| admitted(copy).is_some_and(|frames| frames >= copy.frames);
     let (known, unexpected): (Vec<_>, Vec<_>) = report.copies.iter().partition(is_admitted);
-    let links = report.links.iter().filter(|link| link.media == "video/x-raw").count();
+    let raw = report.links.iter().filter(|link| link.media == "video/x-raw");
+    let links = raw.map(|link| &link.from).collect::<BTreeSet<_>>().len();
     let (is_clean, by_driver) = counted(args, known.iter().any(|copy| copy.change != Change::NewMemory));
     if !unexpected.is_empty() || links == 0 {
         let texts: Vec<String> = unexpected.iter().map(|copy| copy.text()).collect();
