@@ -36,7 +36,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// How long a process may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A process that answers.
 struct Process {
@@ -56,12 +56,22 @@ impl Process {
         connected().with_context(|| format!("--socket {}", path.display()))
     }
 
-    /// What it says of its pipelines, as JSON; `None` if it has ended.
+    /// What it says of its pipelines, as JSON; `None` if it has ended, or says nothing, which is told.
     fn ask(&mut self) -> Option<String> {
         self.requests.write_all(b"\n").ok()?;
         let mut line = String::new();
-        self.answers.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        Some(line.trim_end().to_owned())
+        match self.answers.read_line(&mut line) {
+            Ok(read) => (read > 0).then(|| line.trim_end().to_owned()),
+            Err(error) => {
+                if error.kind() == ErrorKind::WouldBlock {
+                    let (path, seconds) = (self.path.display(), PATIENCE.as_secs());
+                    eprintln!(
+                        "gst-osha: {path}: no answer within {seconds} s. Its process is stopped or hangs"
+                    );
+                }
+                None
+            }
+        }
     }
 }
 

@@ -268,6 +268,16 @@ fn top_says_when_there_is_nothing_to_see() {
 }
 
 #[test]
+fn top_tells_who_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("silent.sock");
+    let silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let output = run(&["top", "--count", "1", "--socket", socket.to_str().unwrap()]);
+    assert!(text(&output.stderr).contains("silent.sock: no answer within 3 s"), "{output:?}");
+    drop(silent);
+}
+
+#[test]
 fn top_shows_what_a_process_answers() {
     use std::io::{BufRead, BufReader, Write};
     let folder = tempfile::tempdir().unwrap();
