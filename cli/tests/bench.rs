@@ -40,10 +40,11 @@ fn clip(folder: &Path, elements: &str) -> PathBuf {
 
 #[test]
 fn wrong_arguments_name_what_is_wrong() {
-    let cases: [(&[&str], &str, i32); 13] = [
+    let cases: [(&[&str], &str, i32); 14] = [
         (&["bench", "--frames", "0"], "--frames", 2),
         (&["bench", "--frames", "many"], "--frames", 2),
         (&["bench", "--streams", "0"], "--streams", 2),
+        (&["bench", "--threads", "5000"], "--threads", 2),
         (&["bench", "--plot", "a.jpg"], ".png or .svg", 2),
         (&["bench", "--render", "7x"], "1920x1080", 2),
         (&["bench", "--render", "33x18"], "33x18: both must be even", 1),

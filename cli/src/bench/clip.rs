@@ -12,6 +12,9 @@ use super::launch;
 /// The demo clip, where the program runs in the repository.
 const DEMO: &str = "tests/data/site.mp4";
 
+/// How long the first picture may take that nobody decodes.
+const FIRST: gst::ClockTime = gst::ClockTime::from_seconds(10);
+
 /// More than a picture can come before its time: those that are shown first are among so many more.
 const REORDERED: u64 = 64;
 
@@ -101,7 +104,7 @@ pub fn coded(path: &Path, most: u64) -> Result<Coded> {
     });
     let seen = Arc::new(Mutex::new(Coded { media: String::new(), times: Vec::new() }));
     let adding = Arc::clone(&seen);
-    launch::play(&pipeline, move |pad, buffer| {
+    launch::play(&pipeline, FIRST, move |pad, buffer| {
         let mut seen = lock(&adding);
         if seen.media.is_empty() {
             seen.media = media(pad);

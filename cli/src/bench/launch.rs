@@ -12,8 +12,8 @@ pub const ENOUGH: &str = "enough-frames";
 /// The name of the message that says that the frames before do not count any more.
 pub const WARM: &str = "warmed-up";
 
-/// How long the first frame may take.
-const FIRST: gst::ClockTime = gst::ClockTime::from_seconds(30);
+/// How long the first frames may take, where many streams start at a time.
+pub const FIRST: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
 /// How long a pipeline may be silent.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
@@ -58,30 +58,32 @@ pub fn share_context(pipeline: &gst::Pipeline) {
     }
 }
 
-/// Gets the first frame of `pipeline` through, and lets it wait there.
+/// Gets the first frame of `pipeline` through within `patience`, and lets it wait there.
 ///
 /// # Errors
 /// The first error on its bus, or that no frame comes.
-pub fn preroll(pipeline: &gst::Pipeline) -> Result<()> {
+pub fn preroll(pipeline: &gst::Pipeline, patience: gst::ClockTime) -> Result<()> {
     let bus = pipeline.bus().context("the pipeline has no bus")?;
     if pipeline.set_state(gst::State::Paused) == Ok(gst::StateChangeSuccess::Success) {
         return Ok(());
     }
     let kinds = [gst::MessageType::Error, gst::MessageType::AsyncDone];
-    let message = bus.timed_pop_filtered(FIRST, &kinds);
+    let message = bus.timed_pop_filtered(patience, &kinds);
     match message.as_ref().map(|message| message.view()) {
         Some(gst::MessageView::Error(error)) => Err(reason(error)),
         Some(_) => Ok(()),
-        None => bail!("no frame has come within {} s: is the file whole?", FIRST.seconds()),
+        None => bail!("no frame has come within {} s: is the file whole?", patience.seconds()),
     }
 }
 
-/// Plays `pipeline`, which has a sink called `out`, and shows `each` what arrives there until it returns false.
+/// Plays `pipeline`, which has a sink called `out`, and shows `each` what arrives there until it returns false. The first has
+/// to come within `patience`.
 ///
 /// # Errors
 /// As [`wait`].
 pub fn play(
     pipeline: &gst::Pipeline,
+    patience: gst::ClockTime,
     each: impl Fn(&gst::Pad, &gst::BufferRef) -> bool + Send + Sync + 'static,
 ) -> Result<()> {
     let pad = pipeline.by_name("out").and_then(|sink| sink.static_pad("sink")).context("no sink")?;
@@ -92,7 +94,7 @@ pub fn play(
         gst::PadProbeReturn::Ok
     });
     let played = || {
-        preroll(pipeline)?;
+        preroll(pipeline, patience)?;
         pipeline.set_state(gst::State::Playing)?;
         wait(pipeline)
     };

@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = clip::size, conflicts_with = "input")]
     render: Option<(u32, u32)>,
     /// CPU threads of the network (0 = all cores)
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1024))]
     threads: u32,
     /// Decoder to take instead of the one that decodebin3 chooses, such as "nvh264dec num-output-surfaces=0"
     #[arg(long, value_name = "ELEMENT")]

@@ -351,7 +351,7 @@ impl Program {
 
     /// Gets the first frame through, then starts at the beginning of a clip that tells when it ends.
     fn preroll(&self) -> Result<()> {
-        launch::preroll(&self.pipeline)?;
+        launch::preroll(&self.pipeline, launch::FIRST)?;
         ensure!(
             lock(&self.arrivals).all > 0,
             "no frame reaches the sink. If an element does not take the decoder's format, --insert videoconvert converts it"

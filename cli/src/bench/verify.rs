@@ -255,7 +255,7 @@ fn collect(line: &str, wanted: u64) -> Result<Vec<Arrived>> {
     let frames = Arc::new(Mutex::new(Vec::new()));
     let adding = Arc::clone(&frames);
     let pipeline = launch::pipeline(&format!("{line} ! fakesink name=out sync=false"))?;
-    launch::play(&pipeline, move |pad, buffer| {
+    launch::play(&pipeline, launch::FIRST, move |pad, buffer| {
         let mut frames = lock(&adding);
         if (frames.len() as u64) < wanted {
             frames.extend(pad.current_caps().and_then(|caps| arrived(&caps, buffer)));
