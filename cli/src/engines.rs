@@ -2,12 +2,13 @@
 
 mod build;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use engine::cache::{Cache, Entry, Header};
+
+use crate::output::println;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,32 +54,30 @@ enum Action {
 /// When the cache cannot be read or written, or there is no such engine.
 pub fn run(args: &Args) -> Result<()> {
     let cache = Cache::open(args.engine_cache.as_deref())?;
-    let out = &mut std::io::stdout().lock();
     match &args.action {
-        Action::Build(args) => build::run(&cache, args, out),
-        Action::List { json } => list(&cache, *json, out),
-        Action::Inspect { engine } => inspect(&cache, engine, out),
-        Action::Prune { unused_for, all } => prune(&cache, *unused_for, *all, out),
+        Action::Build(args) => build::run(&cache, args),
+        Action::List { json } => list(&cache, *json),
+        Action::Inspect { engine } => inspect(&cache, engine),
+        Action::Prune { unused_for, all } => prune(&cache, *unused_for, *all),
     }
 }
 
-fn list(cache: &Cache, json: bool, out: &mut impl Write) -> Result<()> {
+fn list(cache: &Cache, json: bool) -> Result<()> {
     let entries = cache.entries()?;
     if json {
         let all: Vec<_> = entries.iter().map(as_json).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
-    writeln!(out, "{}: {} engines", cache.folder().display(), entries.len())?;
+    println!("{}: {} engines", cache.folder().display(), entries.len());
     if !entries.is_empty() {
-        writeln!(
-            out,
+        println!(
             "{:<14} {:>9} {:>9} {:>7}  {:<14} built for",
             "engine", "MiB", "unused", "built in", "model"
-        )?;
+        );
     }
     for entry in &entries {
-        writeln!(out, "{}", line(entry))?;
+        println!("{}", line(entry));
     }
     Ok(())
 }
@@ -122,13 +121,14 @@ fn unused(entry: &Entry) -> Duration {
     entry.last_used.and_then(|used| SystemTime::now().duration_since(used).ok()).unwrap_or_default()
 }
 
-fn inspect(cache: &Cache, asked: &str, out: &mut impl Write) -> Result<()> {
+fn inspect(cache: &Cache, asked: &str) -> Result<()> {
     let path = find(cache, asked)?;
     let header = cache.check(&path).map_err(|reason| {
         anyhow::anyhow!("{}: {reason}. `gst-osha engine prune` removes it", path.display())
     })?;
-    writeln!(out, "{}\n{}", path.display(), serde_json::to_string_pretty(&header)?)?;
-    Ok(writeln!(out, "checksums are right")?)
+    println!("{}\n{}", path.display(), serde_json::to_string_pretty(&header)?);
+    println!("checksums are right");
+    Ok(())
 }
 
 /// The one entry whose file is `asked` or has a name that starts with it.
@@ -150,13 +150,14 @@ fn find(cache: &Cache, asked: &str) -> Result<PathBuf> {
     Ok(first.path.clone())
 }
 
-fn prune(cache: &Cache, unused_for: Option<u32>, all: bool, out: &mut impl Write) -> Result<()> {
+fn prune(cache: &Cache, unused_for: Option<u32>, all: bool) -> Result<()> {
     let limit = unused_for.map(|days| DAY * days);
     let is_stale =
         |entry: &Entry| all || entry.header.is_err() || limit.is_some_and(|limit| unused(entry) >= limit);
     let removed = cache.prune(is_stale)?;
     for path in &removed {
-        writeln!(out, "removed {}", path.display())?;
+        println!("removed {}", path.display());
     }
-    Ok(writeln!(out, "{} files removed, {} engines left", removed.len(), cache.entries()?.len())?)
+    println!("{} files removed, {} engines left", removed.len(), cache.entries()?.len());
+    Ok(())
 }

@@ -14,6 +14,7 @@ use osha::retrieval::file::{Info, Stored};
 use osha::retrieval::{Answer, BuiltIn, Embedder, Hit, Index, Query, Scan, VectorEngine};
 use retrieval::MiniLm;
 
+use crate::output::println;
 use crate::plugins;
 
 /// Exit status of a question that has no answer.

@@ -5,6 +5,7 @@ mod doctor;
 mod engines;
 mod events;
 mod index;
+mod output;
 mod plot;
 mod plugins;
 mod style;
@@ -51,19 +52,12 @@ fn main() -> ExitCode {
         Command::Summary(args) => summary::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };
-    match result {
+    match result.and_then(|code| output::outcome().map(|()| code)) {
         Ok(code) => code,
-        // Whoever reads has seen enough.
-        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            style::progress("");
             eprintln!("gst-osha: {error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// Whether nobody reads any more what is printed.
-fn is_unread(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<std::io::Error>();
-    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

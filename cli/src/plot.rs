@@ -33,6 +33,20 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     if is_known { Ok(path) } else { Err(format!("'{text}' must end in .png or .svg")) }
 }
 
+/// Whether `path` can be written: better known before long work than after it.
+///
+/// # Errors
+/// Why not.
+pub fn check(path: &Path) -> Result<()> {
+    let is_new = !path.exists();
+    let opened = File::options().append(true).create(true).open(path);
+    opened.with_context(|| format!("--plot {}", path.display()))?;
+    if is_new {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
 /// What a picture is drawn with.
 pub trait Draw {
     /// Draws on `area`, in pixels.
@@ -82,6 +96,18 @@ fn paint<B: DrawingBackend>(figure: &impl Draw, area: &DrawingArea<B, Shift>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_tried_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.svg", "new.svg"].map(|name| folder.path().join(name));
+        std::fs::write(&old, "old").unwrap();
+        check(&old).unwrap();
+        check(&new).unwrap();
+        assert!(std::fs::read(&old).unwrap() == b"old" && !new.exists());
+        let error = check(&folder.path().join("none/a.svg")).unwrap_err();
+        assert!(format!("{error:#}").contains("none/a.svg: No such file"), "{error:#}");
+    }
 
     #[test]
     fn names_say_which_kind_of_file() {

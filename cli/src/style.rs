@@ -43,6 +43,13 @@ pub fn paint(text: &str, tone: Tone) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Columns of the terminal, `most` at most; as many where standard output is none.
+pub fn columns(most: usize) -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    columns.map_or(most, |columns| columns.min(most))
+}
+
 /// A line on standard error about work under way; replaced by the next one. Nothing if that is no terminal.
 pub fn progress(text: &str) {
     if std::io::stderr().is_terminal() {

@@ -7,6 +7,7 @@ use gst::prelude::*;
 use osha::rules::Outcome;
 
 use crate::events::incident::{Incident, Reading};
+use crate::output::println;
 
 /// What to summarise.
 #[derive(clap::Args)]

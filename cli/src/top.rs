@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// How long a process may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A process that answers.
 struct Process {
@@ -56,12 +56,22 @@ impl Process {
         connected().with_context(|| format!("--socket {}", path.display()))
     }
 
-    /// What it says of its pipelines, as JSON; `None` if it has ended.
+    /// What it says of its pipelines, as JSON; `None` if it has ended, or says nothing, which is told.
     fn ask(&mut self) -> Option<String> {
         self.requests.write_all(b"\n").ok()?;
         let mut line = String::new();
-        self.answers.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        Some(line.trim_end().to_owned())
+        match self.answers.read_line(&mut line) {
+            Ok(read) => (read > 0).then(|| line.trim_end().to_owned()),
+            Err(error) => {
+                if error.kind() == ErrorKind::WouldBlock {
+                    let (path, seconds) = (self.path.display(), PATIENCE.as_secs());
+                    eprintln!(
+                        "gst-osha: {path}: no answer within {seconds} s. Its process is stopped or hangs"
+                    );
+                }
+                None
+            }
+        }
     }
 }
 
@@ -111,8 +121,12 @@ pub fn run(args: &Args) -> Result<()> {
         earlier.at = Some(Instant::now());
         let clear = if is_live { "\x1b[H\x1b[2J" } else { "" };
         let mut out = std::io::stdout().lock();
-        // Whoever reads this may have seen enough.
-        if write!(out, "{clear}{screen}").and_then(|()| out.flush()).is_err() || look == args.count {
+        match write!(out, "{clear}{screen}").and_then(|()| out.flush()) {
+            // Whoever reads this has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written.context("standard output")?,
+        }
+        if look == args.count {
             return Ok(());
         }
         std::thread::sleep(Duration::from_secs_f64(args.interval));
@@ -164,7 +178,8 @@ fn view(process: u32, pipeline: &PipelineReport, earlier: &mut Earlier) -> Strin
     let heading = format!("{} (process {process})", pipeline.name);
     let mut out = format!("{}  {}\n", paint(&heading, Tone::Title), progress(pipeline));
     for link in pipeline.links.iter().filter(|link| link.media == "video/x-raw") {
-        let fps = earlier.rate(process, pipeline, &link.from, link.buffers);
+        let carried = format!("{} {} {}", link.from, link.memory, link.format);
+        let fps = earlier.rate(process, pipeline, &carried, link.buffers);
         let (from, to) = (&link.from, &link.to);
         let _ =
             writeln!(out, "  {from:<28} -> {to:<28} {:<13} {:<18} {fps:>8.1} fps", link.memory, link.format);

@@ -24,17 +24,18 @@ pub fn is_fed(stage: Stage) -> bool {
     matches!(stage, Stage::InferAlone | Stage::AnnotateAlone | Stage::EncodeAlone)
 }
 
-/// The first frames of the clip as they reach the element that `stage` times.
+/// The first frames of the clip as they reach the element that `stage` times, or what is inserted before it.
 ///
 /// # Errors
 /// When the clip cannot be decoded.
 pub fn frames(stage: Stage, args: &Args) -> Result<Vec<gst::Sample>> {
-    let source = args.decoded()?;
-    let detections = match stage {
-        Stage::AnnotateAlone => format!("! trtinfer model={} threads={}", quoted(&args.model)?, args.threads),
-        _ => String::new(),
+    let frames = match stage {
+        Stage::AnnotateAlone => {
+            format!("{} ! trtinfer model={} threads={}", args.source()?, quoted(&args.model)?, args.threads)
+        }
+        _ => args.decoded()?,
     };
-    let line = format!("{source} {detections} ! fakesink name=out sync=false enable-last-sample=false");
+    let line = format!("{frames} ! fakesink name=out sync=false enable-last-sample=false");
     let pipeline = launch::pipeline(&line)?;
     // The frames go on into another pipeline, and nobody in this one would name the context that they must lie in.
     launch::share_context(&pipeline);

@@ -7,6 +7,7 @@ use gstsupport::samples::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
+use super::stock::Network;
 
 /// A program that is timed, in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -141,8 +142,8 @@ pub struct Figures {
     /// Milliseconds from the decoder to the sink, of [`Stage::Live`].
     #[serde(default)]
     pub latency: Option<Summary>,
-    /// The network's input, width and height, where the program knows it.
-    pub network: Option<(usize, usize)>,
+    /// The network's input and outputs, where the program knows them.
+    pub network: Option<Network>,
     /// What it copied, counted in a run of its own; `None` where that was not possible.
     #[serde(default)]
     pub counts: Option<Counts>,

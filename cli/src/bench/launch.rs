@@ -12,6 +12,9 @@ pub const ENOUGH: &str = "enough-frames";
 /// The name of the message that says that the frames before do not count any more.
 pub const WARM: &str = "warmed-up";
 
+/// How long the first frames may take, where many streams start at a time.
+pub const FIRST: gst::ClockTime = gst::ClockTime::from_seconds(60);
+
 /// How long a pipeline may be silent.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
 
@@ -21,7 +24,22 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(600);
 /// When the line is wrong or an element is missing.
 pub fn pipeline(line: &str) -> Result<gst::Pipeline> {
     let element = gst::parse::launch(line)?;
-    element.downcast().map_err(|_| anyhow!("not a pipeline: {line}"))
+    let pipeline: gst::Pipeline = element.downcast().map_err(|_| anyhow!("not a pipeline: {line}"))?;
+    pipeline.iterate_recurse().into_iter().flatten().for_each(|element| select_video(&element));
+    Ok(pipeline)
+}
+
+/// Lets `element` decode a file's first video alone, if it is a `decodebin3`: otherwise a link may get the sound.
+fn select_video(element: &gst::Element) {
+    if element.factory().is_some_and(|factory| factory.name() == "decodebin3") {
+        element.connect("select-stream", false, |values| {
+            let collection = values.get(1)?.get::<gst::StreamCollection>().ok()?;
+            let stream = values.get(2)?.get::<gst::Stream>().ok()?;
+            let first =
+                collection.iter().find(|stream| stream.stream_type().contains(gst::StreamType::VIDEO));
+            Some(i32::from(first.is_some_and(|first| first.stream_id() == stream.stream_id())).to_value())
+        });
+    }
 }
 
 /// `path` as a value in a launch line.
@@ -37,6 +55,61 @@ pub fn quoted(path: &Path) -> Result<String> {
 pub fn share_context(pipeline: &gst::Pipeline) {
     if let Ok(context) = CudaContext::primary(0).and_then(|context| context.to_gst()) {
         pipeline.set_context(&context);
+    }
+}
+
+/// Gets the first frame of `pipeline` through within `patience`, and lets it wait there.
+///
+/// # Errors
+/// The first error on its bus, or that no frame comes.
+pub fn preroll(pipeline: &gst::Pipeline, patience: gst::ClockTime) -> Result<()> {
+    let bus = pipeline.bus().context("the pipeline has no bus")?;
+    if pipeline.set_state(gst::State::Paused) == Ok(gst::StateChangeSuccess::Success) {
+        return Ok(());
+    }
+    let kinds = [gst::MessageType::Error, gst::MessageType::AsyncDone];
+    let message = bus.timed_pop_filtered(patience, &kinds);
+    match message.as_ref().map(|message| message.view()) {
+        Some(gst::MessageView::Error(error)) => Err(reason(error)),
+        Some(_) => Ok(()),
+        None => bail!("no frame has come within {} s: is the file whole?", patience.seconds()),
+    }
+}
+
+/// Plays `pipeline`, which has a sink called `out`, and shows `each` what arrives there until it returns false. The first has
+/// to come within `patience`.
+///
+/// # Errors
+/// As [`wait`].
+pub fn play(
+    pipeline: &gst::Pipeline,
+    patience: gst::ClockTime,
+    each: impl Fn(&gst::Pad, &gst::BufferRef) -> bool + Send + Sync + 'static,
+) -> Result<()> {
+    let pad = pipeline.by_name("out").and_then(|sink| sink.static_pad("sink")).context("no sink")?;
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        if info.buffer().is_some_and(|buffer| !each(pad, buffer)) {
+            post(pad, ENOUGH);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let played = || {
+        preroll(pipeline, patience)?;
+        pipeline.set_state(gst::State::Playing)?;
+        wait(pipeline)
+    };
+    let ended = played();
+    pipeline.set_state(gst::State::Null)?;
+    ended.map(drop)
+}
+
+/// What an element says of its failure, in one line.
+fn reason(error: &gst::message::Error) -> anyhow::Error {
+    let (name, text) = (error.src().map(|source| source.name()).unwrap_or_default(), error.error());
+    // The first line of the details is a place in the element's source code.
+    match error.debug().as_deref().and_then(|details| details.lines().skip(1).last()) {
+        Some(details) => anyhow!("{name}: {text} ({details})"),
+        None => anyhow!("{name}: {text}"),
     }
 }
 
@@ -61,9 +134,7 @@ pub fn wait(pipeline: &gst::Pipeline) -> Result<End> {
     let bus = pipeline.bus().context("the pipeline has no bus")?;
     for message in bus.iter_timed(PATIENCE) {
         match message.view() {
-            gst::MessageView::Error(error) => {
-                bail!("{}: {}", error.error(), error.debug().unwrap_or_default())
-            }
+            gst::MessageView::Error(error) => return Err(reason(error)),
             gst::MessageView::Eos(_) => return Ok(End::Eos),
             gst::MessageView::SegmentDone(_) => return Ok(End::Segment),
             gst::MessageView::Application(_) if message.has_name(ENOUGH) => return Ok(End::Enough),

@@ -10,6 +10,7 @@ mod live;
 mod plot;
 mod process;
 mod stage;
+mod stock;
 mod table;
 mod timing;
 mod traced;
@@ -24,7 +25,9 @@ use serde::Serialize;
 use bandwidth::Bandwidth;
 use clip::Clip;
 use figures::{Figures, Part, PartFigures, Stage};
+use stock::Network;
 
+use crate::output::println;
 use crate::style::progress;
 
 /// What to measure.
@@ -49,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = clip::size, conflicts_with = "input")]
     render: Option<(u32, u32)>,
     /// CPU threads of the network (0 = all cores)
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1024))]
     threads: u32,
     /// Decoder to take instead of the one that decodebin3 chooses, such as "nvh264dec num-output-surfaces=0"
     #[arg(long, value_name = "ELEMENT")]
@@ -67,7 +70,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Draw the parts of a frame's way into this file, .png or .svg
-    #[arg(long, value_name = "FILE", value_parser = crate::plot::path)]
+    #[arg(long, value_name = "FILE", value_parser = crate::plot::path, conflicts_with_all = ["verify", "overhead"])]
     plot: Option<PathBuf>,
     /// Run this program in this process and print its figures as JSON
     #[arg(long, hide = true)]
@@ -75,9 +78,9 @@ pub struct Args {
     /// Count what the program copies; its speed says nothing then
     #[arg(long, hide = true)]
     count: bool,
-    /// The network's input
-    #[arg(long, hide = true, value_parser = clip::size)]
-    network: Option<(u32, u32)>,
+    /// The network's input and outputs
+    #[arg(long, hide = true, value_parser = Network::parse)]
+    network: Option<Network>,
 }
 
 impl Args {
@@ -90,6 +93,16 @@ impl Args {
         let decoder =
             self.decoder.as_ref().map_or("decodebin3".to_owned(), |decoder| format!("parsebin ! {decoder}"));
         Ok(format!("filesrc location={} ! {decoder}", launch::quoted(&self.input_path())?))
+    }
+
+    /// What comes behind the decoder, with its link.
+    fn between(&self) -> String {
+        self.insert.as_deref().map(|elements| format!(" ! {elements}")).unwrap_or_default()
+    }
+
+    /// The decoded video, and what comes behind it.
+    fn source(&self) -> Result<String> {
+        Ok(self.decoded()? + &self.between())
     }
 }
 
@@ -181,6 +194,9 @@ pub fn run(args: &Args) -> Result<()> {
     if args.overhead {
         return overhead(args);
     }
+    if let Some(path) = &args.plot {
+        crate::plot::check(path)?;
+    }
     let results = measure(args)?;
     if let Some(path) = &args.plot {
         plot::parts(path, &bars(&results.parts), &plot_title(&results))?;
@@ -206,9 +222,7 @@ fn measure(args: &Args) -> Result<Results> {
     let needed =
         [Stage::Bare, Stage::Decode, Stage::Infer, Stage::Annotate, Stage::InferAlone, Stage::AnnotateAlone];
     let mut programs = needed.into_iter().map(|stage| rounds(stage, args)).collect::<Result<Vec<_>>>()?;
-    let network =
-        programs[0].network.and_then(|(w, h)| Some((u32::try_from(w).ok()?, u32::try_from(h).ok()?)));
-    let args = &Args { network, ..args.clone() };
+    let args = &Args { network: programs[0].network.clone(), ..args.clone() };
     let mut left_out = Vec::new();
     for (stage, element) in OPTIONAL {
         match optional(stage, element, args) {

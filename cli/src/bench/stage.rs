@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use engine::{Device, Goal, InferenceEngine, InputTensor, Options};
 use gst::prelude::*;
 use gstsupport::lock;
@@ -14,6 +14,7 @@ use vision::tensor::ElementsMut;
 use super::counts::{Counter, Counts, Progress, Traffic};
 use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
+use super::stock::{self, Network};
 use super::timing::{Key, Timing};
 use super::{Args, feed, live, process, verify};
 use crate::plugins;
@@ -29,7 +30,7 @@ struct Measured {
     pcie_bytes: u64,
     parts: BTreeMap<Part, Summary>,
     latency: Option<Summary>,
-    network: Option<(usize, usize)>,
+    network: Option<Network>,
     counts: Option<Counts>,
 }
 
@@ -74,7 +75,7 @@ fn bare(args: &Args) -> Result<Measured> {
         pcie_bytes: 0,
         parts: BTreeMap::new(),
         latency: None,
-        network: network_size(&*engine),
+        network: network(&*engine),
         counts: None,
     })
 }
@@ -89,10 +90,14 @@ fn bare_engine(args: &Args) -> Result<Arc<dyn InferenceEngine>> {
     Ok(engine.map_or_else(|| engine::shared::load(&args.model, &on_cpu), Ok)?)
 }
 
-/// Width and height of an input of the usual layout: batch, channels, height, width.
-fn network_size(engine: &dyn InferenceEngine) -> Option<(usize, usize)> {
-    match engine.model().inputs.first()?.shape[..] {
-        [_, Some(_), Some(height), Some(width)] => Some((width, height)),
+/// `None` unless the input has the usual layout: batch, channels, height, width.
+fn network(engine: &dyn InferenceEngine) -> Option<Network> {
+    let model = engine.model();
+    match model.inputs.first()?.shape[..] {
+        [_, Some(_), Some(height), Some(width)] => {
+            let outputs = model.outputs.iter().map(|output| output.name.clone()).collect();
+            Some(Network { width, height, outputs })
+        }
         _ => None,
     }
 }
@@ -158,6 +163,10 @@ struct Program {
 
 fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measured> {
     plugins::init()?;
+    let stock = (stage == Stage::StockOnnx).then(|| stock::model(&args.model, &known_network(args)?.outputs));
+    let stock = stock.transpose()?;
+    let model = stock.as_ref().map_or(args.model.as_path(), |file| file.path()).to_owned();
+    let args = &Args { model, ..args.clone() };
     let frames = if feed::is_fed(stage) { feed::frames(stage, args)? } else { Vec::new() };
     let pipeline = launch::pipeline(&description(stage, args)?)?;
     let arrivals = count_arrivals(&pipeline, args.frames)?;
@@ -188,9 +197,12 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     })
 }
 
+fn known_network(args: &Args) -> Result<&Network> {
+    args.network.as_ref().context("the network's input has no fixed size")
+}
+
 fn description(stage: Stage, args: &Args) -> Result<String> {
-    let between = args.insert.as_deref().map(|elements| format!("! {elements}")).unwrap_or_default();
-    let source = format!("{} {between}", args.decoded()?);
+    let source = args.source()?;
     let infer = format!("trtinfer model={} threads={}", quoted(&args.model)?, args.threads);
     let download = if verify::has_gpu() { "cudadownload ! " } else { "" };
     let encode = format!("{download}videoconvert ! x264enc speed-preset=veryfast tune=zerolatency");
@@ -208,15 +220,15 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
             let device = "video/x-raw(memory:CUDAMemory)";
             format!("{source} ! cudadownload ! {host} ! cudaupload ! {device} ! {infer} ! oshaannotate")
         }
-        Stage::InferAlone => format!("{} ! {infer} in-flight=1", feed::SOURCE),
+        Stage::InferAlone => format!("{}{} ! {infer} in-flight=1", feed::SOURCE, args.between()),
         Stage::AnnotateAlone => format!("{} ! oshaannotate", feed::SOURCE),
         Stage::EncodeAlone => format!("{} ! {encode}", feed::SOURCE),
         Stage::StockOnnx => {
-            let (width, height) = args.network.context("the network's size is not known")?;
+            let Network { width, height, .. } = known_network(args)?;
             let model = quoted(&args.model)?;
             format!(
                 "{source} ! videoconvertscale ! video/x-raw,format=RGB,width={width},height={height} ! \
-                 onnxinference model-file={model}"
+                 onnxinference input-image-format=chw model-file={model}"
             )
         }
     };
@@ -339,15 +351,15 @@ impl Program {
 
     /// Gets the first frame through, then starts at the beginning of a clip that tells when it ends.
     fn preroll(&self) -> Result<()> {
-        let pipeline = &self.pipeline;
-        pipeline.set_state(gst::State::Paused).map_err(|_| reason(pipeline))?;
-        if pipeline.state(gst::ClockTime::from_seconds(30)).0.is_err() {
-            return Err(reason(pipeline));
-        }
+        launch::preroll(&self.pipeline, launch::FIRST)?;
+        ensure!(
+            lock(&self.arrivals).all > 0,
+            "no frame reaches the sink. If an element does not take the decoder's format, --insert videoconvert converts it"
+        );
         *lock(&self.arrivals) = Arrivals::default();
         lock(&self.timings).values().for_each(Timing::clear);
-        pipeline.seek_simple(gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH, gst::ClockTime::ZERO)?;
-        Ok(())
+        let flags = gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH;
+        Ok(self.pipeline.seek_simple(flags, gst::ClockTime::ZERO)?)
     }
 
     fn progress(&self) -> Progress {
@@ -355,16 +367,5 @@ impl Program {
         let moved = self.traffic.moved();
         let bytes = Stats::of(&self.pipeline).pcie_bytes + moved;
         Progress { frames, bytes, moved, coded: self.traffic.coded() }
-    }
-}
-
-/// Why a pipeline does not start.
-fn reason(pipeline: &gst::Pipeline) -> anyhow::Error {
-    let error = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    match error.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => {
-            anyhow::anyhow!("{}: {}", error.error(), error.debug().unwrap_or_default())
-        }
-        _ => anyhow::anyhow!("the pipeline does not start"),
     }
 }

@@ -5,6 +5,7 @@ use gstsupport::samples::Summary;
 use super::Results;
 use super::counts::Counts;
 use super::figures::{Figures, PartFigures, Stage};
+use crate::output::println;
 use crate::style::{Tone, paint};
 
 /// The seed document's latencies per 1080p frame in milliseconds: operation, "Standard", "Optimized".

@@ -61,8 +61,8 @@ fn run(stage: Stage, args: &Args, tracer: Option<&Path>) -> Result<Figures> {
     if args.count {
         command.arg("--count");
     }
-    if let Some((width, height)) = args.network {
-        command.args(["--network", &format!("{width}x{height}")]);
+    if let Some(network) = &args.network {
+        command.args(["--network", &serde_json::to_string(network)?]);
     }
     if let Some(file) = tracer {
         let file = file.to_str().context("the path is not UTF-8")?;

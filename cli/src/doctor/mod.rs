@@ -15,11 +15,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use self::facts::Facts;
 use self::findings::{Finding, Status};
 use self::probe::Probe;
+use crate::style::columns;
 
 /// Every probe has ended by then, or is given up.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -99,7 +100,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match written {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        written => written?,
+        written => written.context("standard output")?,
     }
     Ok(ExitCode::from(outcome.code()))
 }
@@ -107,7 +108,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn write_page(facts: &Facts, findings: &[Finding], outcome: &Outcome) -> std::io::Result<()> {
     let platform = facts.host.facts.as_ref().map(|host| host.platform.clone()).unwrap_or_default();
     let mut output = anstream::stdout().lock();
-    report::page(&mut output, findings, &platform, outcome)?;
+    report::page(&mut output, columns(report::WIDTH), findings, &platform, outcome)?;
     output.flush()
 }
 

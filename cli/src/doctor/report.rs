@@ -11,8 +11,8 @@ use super::findings::{Area, Finding, Status};
 use super::platform::{Platform, System};
 use crate::style::Tone;
 
-/// Columns of the page. Paths and commands are never broken, so that they can be copied.
-const WIDTH: usize = 120;
+/// Columns of the page on a terminal that has as many. Paths and commands are never broken, so that they can be copied.
+pub const WIDTH: usize = 120;
 /// Where the findings' text starts.
 const INDENT: usize = 26;
 
@@ -69,9 +69,10 @@ fn heading(area: Area) -> &'static str {
     }
 }
 
-/// Writes the page with escape codes; the stream removes them where they are not wanted.
+/// Writes the page, `width` columns wide, with escape codes; the stream removes them where they are not wanted.
 pub fn page(
     to: &mut impl Write,
+    width: usize,
     findings: &[Finding],
     platform: &Platform,
     outcome: &Outcome,
@@ -84,7 +85,7 @@ pub fn page(
             writeln!(to, "{gap}{bold}{}{bold:#}", heading(finding.area))?;
             area = Some(finding.area);
         }
-        line(to, finding, platform.system)?;
+        line(to, width, finding, platform.system)?;
     }
     let style = style(outcome.verdict);
     writeln!(
@@ -96,19 +97,19 @@ pub fn page(
     )
 }
 
-fn line(to: &mut impl Write, finding: &Finding, system: System) -> io::Result<()> {
+fn line(to: &mut impl Write, width: usize, finding: &Finding, system: System) -> io::Result<()> {
     let style = style(finding.status);
     let separator =
         if finding.found.starts_with("True:") || finding.found.starts_with("False:") { ":" } else { "" };
     let title = format!("{}{separator}", finding.title);
     write!(to, "  {style}{:<8}{style:#}{title:<15} ", word(finding.status))?;
-    paragraph(to, &finding.found)?;
+    paragraph(to, width, &finding.found)?;
     for detail in &finding.details {
         writeln!(to, "{:INDENT$}{detail}", "")?;
     }
     if let Some(cause) = &finding.cause {
         write!(to, "{:INDENT$}", "")?;
-        paragraph(to, &format!("because {cause}"))?;
+        paragraph(to, width, &format!("because {cause}"))?;
     }
     let command = Tone::Title.style();
     for remedy in finding.remedy.iter().flat_map(|remedy| remedy.lines(system)) {
@@ -118,11 +119,11 @@ fn line(to: &mut impl Write, finding: &Finding, system: System) -> io::Result<()
 }
 
 /// Words up to the page's edge, the following lines under the first.
-fn paragraph(to: &mut impl Write, text: &str) -> io::Result<()> {
+fn paragraph(to: &mut impl Write, width: usize, text: &str) -> io::Result<()> {
     let mut column = INDENT;
     for (index, word) in text.split_whitespace().enumerate() {
         let length = word.chars().count();
-        if index > 0 && column + 1 + length > WIDTH {
+        if index > 0 && column + 1 + length > width {
             write!(to, "\n{:INDENT$}", "")?;
             column = INDENT;
         } else if index > 0 {
@@ -141,11 +142,13 @@ mod tests {
 
     #[test]
     fn paragraphs_break_between_words_and_never_within() {
-        let text = format!("{} {} {}", "a".repeat(60), "b".repeat(60), "c".repeat(200));
-        let mut written = Vec::new();
-        paragraph(&mut written, &text).unwrap();
-        let written = String::from_utf8(written).unwrap();
-        let lines: Vec<_> = written.lines().map(str::trim_start).collect();
-        assert_eq!(lines, ["a".repeat(60), "b".repeat(60), "c".repeat(200)]);
+        let lines = |width| {
+            let text = format!("{} {} {}", "a".repeat(60), "b".repeat(30), "c".repeat(200));
+            let mut written = Vec::new();
+            paragraph(&mut written, width, &text).unwrap();
+            String::from_utf8(written).unwrap().lines().map(str::trim_start).map(str::len).collect::<Vec<_>>()
+        };
+        assert_eq!((lines(WIDTH), lines(80)), (vec![91, 200], vec![60, 30, 200]));
+        assert_eq!(lines(0).len(), 3, "a terminal that is narrower than the titles");
     }
 }

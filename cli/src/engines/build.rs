@@ -1,6 +1,5 @@
 //! `gst-osha engine build`: builds a model's engine into the cache.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use engine::tensorrt::progress::Observer;
 use engine::tensorrt::{self, Progress, Watch};
 use engine::{Backend, Device, Options, Precision, TensorRtOptions};
 
+use crate::output::println;
 use crate::plugins;
 
 /// How often progress is printed while the phase stays the same.
@@ -76,15 +76,15 @@ impl From<PrecisionName> for Precision {
 ///
 /// # Errors
 /// When TensorRT or a GPU is missing, or the model cannot be built.
-pub fn run(cache: &Cache, args: &Args, out: &mut impl Write) -> Result<()> {
+pub fn run(cache: &Cache, args: &Args) -> Result<()> {
     let watch = Watch { observer: Some(printer()), ..Watch::default() };
     let started = Instant::now();
     let (key, is_new) = tensorrt::build(&args.model, &options(cache, args), &watch)?;
-    writeln!(out, "{}", cache.path(&key).display())?;
+    println!("{}", cache.path(&key).display());
     let seconds = started.elapsed().as_secs_f64();
     match is_new {
-        true => writeln!(out, "built in {seconds:.1} s for {}, {}", key.device, key.builder)?,
-        false => writeln!(out, "was there already")?,
+        true => println!("built in {seconds:.1} s for {}, {}", key.device, key.builder),
+        false => println!("was there already"),
     }
     Ok(())
 }

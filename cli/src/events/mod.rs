@@ -13,6 +13,8 @@ use osha::spool::{self, Report};
 use incident::Reading;
 use overview::{Overview, Row};
 
+use crate::output::println;
+
 /// What to read, and what to make of it.
 #[derive(clap::Args)]
 pub struct Args {

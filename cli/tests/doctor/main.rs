@@ -148,6 +148,7 @@ fn folders_that_cannot_be_written_are_told() {
     let report = report(&mut command);
     says(finding(&report, "folders.registry", "slower"), "found", "/proc/1/gstreamer-1.0");
     says(finding(&report, "folders.kernels", "slower"), "cause", "compiles the kernels anew");
+    says(finding(&report, "folders.engines", "slower"), "cause", "builds TensorRT's engines anew");
     finding(&report, "folders.temporary", "ok");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the probes' own files are left");
 }

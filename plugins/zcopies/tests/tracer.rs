@@ -72,6 +72,39 @@ fn a_copy_is_named_in_the_json_report() {
 }
 
 #[test]
+fn a_link_whose_format_changes_has_a_row_for_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("links.json");
+    tracer(&file, "json", Path::new("none"));
+    let pipeline = pipeline("changing", "capsfilter name=filter ! identity");
+    let filter = pipeline.iterate_recurse().into_iter().flatten().find(|element| {
+        element.factory().is_some_and(|factory| factory.name() == "capsfilter") && element.name() != "filter"
+    });
+    let filter = filter.expect("the filter behind the source");
+    let changed = filter.clone();
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    let pad = filter.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 4 {
+            let caps = "video/x-raw,format=RGB,width=32,height=16".parse::<gst::Caps>().unwrap();
+            changed.set_property("caps", caps);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline);
+    pipeline.set_state(gst::State::Null).unwrap();
+    let [report] = &reports(&file, "changing")[..] else { panic!("one run") };
+    let rows: Vec<(&str, u64)> = report
+        .links
+        .iter()
+        .filter(|link| link.from.starts_with("identity"))
+        .map(|link| (link.format.as_str(), link.buffers))
+        .collect();
+    assert_eq!(rows, [("I420 64x48", 5), ("RGB 32x16", 5)]);
+    assert_eq!(report.copies, []);
+}
+
+#[test]
 fn the_table_says_that_nothing_was_copied() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("links.txt");

@@ -79,6 +79,8 @@ pub enum Purpose {
     Registry,
     /// Kernels that the driver has compiled.
     Kernels,
+    /// Engines that TensorRT has built.
+    Engines,
     /// Temporary files.
     Temporary,
     /// Memory that processes share.
@@ -181,8 +183,10 @@ fn folders(environment: &Environment) -> Vec<Folder> {
     let kernels = kernels.or_else(|| Some(home()?.join(".nv/ComputeCache")));
     // Without HOME, GStreamer asks the system for the user's folder, and the driver keeps no kernels.
     let registry = registry.map(|path| folder(environment, Purpose::Registry, Some(path)));
+    let engines = environment.cache().map(|caches| caches.join("gst-osha/engines"));
     let others = [
         folder(environment, Purpose::Kernels, kernels),
+        folder(environment, Purpose::Engines, engines),
         folder(environment, Purpose::Temporary, Some(temporary.into())),
         folder(environment, Purpose::SharedMemory, Some("/dev/shm".into())),
     ];
@@ -195,7 +199,9 @@ fn folder(environment: &Environment, purpose: Purpose, path: Option<PathBuf>) ->
         return Folder { purpose, path: PathBuf::new(), problem, free: None };
     };
     let real = environment.path(&path);
-    let existing = real.ancestors().find(|folder| folder.exists()).unwrap_or(&real);
+    // Nobody makes these two.
+    let must_exist = matches!(purpose, Purpose::Temporary | Purpose::SharedMemory);
+    let existing = real.ancestors().find(|folder| must_exist || folder.exists()).unwrap_or(&real);
     let problem = write_to(existing).err().map(|error| error.to_string());
     let free = rustix::fs::statvfs(existing).ok().map(|about| about.f_bavail.saturating_mul(about.f_frsize));
     Folder { purpose, path, problem, free }
@@ -291,11 +297,16 @@ mod tests {
             [("HOME", "/home/me"), ("GST_REGISTRY", "/file/registry.bin"), ("TMPDIR", "/var/tmp")];
         let environment =
             Environment::fake(root.path(), &[("/file", "in the way"), ("/home/me/.nv/x", "")], &variables);
+        let all = collect(&environment).folders;
+        let missing = all.iter().find(|folder| folder.purpose == Purpose::Temporary).unwrap();
+        assert!(missing.problem.as_deref().is_some_and(|why| why.contains("No such file")), "{missing:?}");
+        std::fs::create_dir_all(root.path().join("var/tmp")).unwrap();
         let folders = collect(&environment).folders;
         let problem = |at: usize| folders[at].problem.as_deref();
         assert!(problem(0).is_some_and(|why| why.contains("Not a directory")), "{folders:?}");
         assert_eq!((problem(1), folders[1].path.to_str()), (None, Some("/home/me/.nv/ComputeCache")));
-        assert!(folders[2].problem.is_none() && folders[2].free.is_some());
+        assert_eq!((problem(2), folders[2].path.to_str()), (None, Some("/home/me/.cache/gst-osha/engines")));
+        assert!(folders[3].problem.is_none() && folders[3].free.is_some());
         assert_eq!(environment.list("/home/me/.nv"), ["x"]);
     }
 }

@@ -8,6 +8,8 @@ use crate::doctor::remedy::Remedy;
 const LOW_MEMORY: u64 = 1 << 30;
 /// Less than a registry or a set of compiled kernels takes.
 const LOW_DISK: u64 = 16 << 20;
+/// Less than a few engines take.
+const LOW_ENGINES: u64 = 256 << 20;
 /// Docker's default for shared memory.
 const LOW_SHARED: u64 = 32 << 20;
 
@@ -18,7 +20,7 @@ pub fn judge(host: &Host, gpu: bool) -> Vec<Finding> {
     findings.extend(host.memory.map(memory));
     findings.push(lock_limit(host));
     findings.push(fonts(host));
-    let is_used = |folder: &&Folder| gpu || folder.purpose != Purpose::Kernels;
+    let is_used = |folder: &&Folder| gpu || !matches!(folder.purpose, Purpose::Kernels | Purpose::Engines);
     findings.extend(host.folders.iter().filter(is_used).map(folder));
     findings
 }
@@ -76,6 +78,13 @@ fn folder(folder: &Folder) -> Finding {
             "every start compiles the kernels anew",
             "CUDA_CACHE_PATH",
             LOW_DISK,
+        ),
+        Purpose::Engines => (
+            "folders.engines",
+            "engine cache",
+            "every start builds TensorRT's engines anew",
+            "XDG_CACHE_HOME",
+            LOW_ENGINES,
         ),
         Purpose::Temporary => ("folders.temporary", "temporary files", "tools fail", "TMPDIR", LOW_DISK),
         Purpose::SharedMemory => (

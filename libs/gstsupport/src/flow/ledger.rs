@@ -53,8 +53,8 @@ impl Ledger {
         }
         let link = current(&mut self.links, pad)?;
         link.update_caps(pad);
-        link.buffers += 1;
-        link.bytes += buffer.size() as u64;
+        link.carried.buffers += 1;
+        link.carried.bytes += buffer.size() as u64;
         if !link.media.is_video() {
             return None;
         }
@@ -97,8 +97,11 @@ impl Ledger {
 fn current<'l>(links: &'l mut HashMap<usize, Link>, pad: &gst::Pad) -> Option<&'l mut Link> {
     let key = identity(pad);
     if !links.get(&key).is_some_and(|link| link.is_current(pad)) {
-        let (buffers, bytes) = links.get(&key).map(|link| (link.buffers, link.bytes)).unwrap_or_default();
-        links.insert(key, Link { buffers, bytes, ..Link::new(pad)? });
+        let mut link = Link::new(pad)?;
+        if let Some(before) = links.remove(&key) {
+            (link.media, link.carried, link.earlier) = (before.media, before.carried, before.earlier);
+        }
+        links.insert(key, link);
     }
     links.get_mut(&key)
 }
@@ -164,16 +167,21 @@ impl Link {
         format!("{} -> {}", self.from, self.to)
     }
 
-    fn report(&self) -> LinkReport {
-        LinkReport {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            media: self.media.kind.clone(),
-            format: self.media.format.clone(),
-            memory: self.media.memory.clone(),
-            buffers: self.buffers,
-            bytes: self.bytes,
-        }
+    /// One for each memory and format that it carried, the latest last.
+    fn reports(&self) -> impl Iterator<Item = LinkReport> {
+        self.earlier
+            .iter()
+            .map(|(media, carried)| (media, carried))
+            .chain([(&self.media, &self.carried)])
+            .map(|(media, carried)| LinkReport {
+                from: self.from.clone(),
+                to: self.to.clone(),
+                media: media.kind.clone(),
+                format: media.format.clone(),
+                memory: media.memory.clone(),
+                buffers: carried.buffers,
+                bytes: carried.bytes,
+            })
     }
 }
 
@@ -186,7 +194,7 @@ fn in_order(mut left: Vec<&Link>) -> Vec<LinkReport> {
         let mut next = left.iter().position(is_first).unwrap_or(0);
         loop {
             let link = left.remove(next);
-            ordered.push(link.report());
+            ordered.extend(link.reports());
             let target = link.target;
             let is_ready = !left.iter().any(|other| other.target == target);
             match left.iter().position(|other| is_ready && Some(other.source) == target) {

@@ -73,6 +73,14 @@ pub(super) struct Link {
     pub peer: usize,
     pub caps: Option<gst::Caps>,
     pub media: Media,
+    pub carried: Carried,
+    /// What it carried before its caps changed.
+    pub earlier: Vec<(Media, Carried)>,
+}
+
+/// What went over a link in one memory and format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Carried {
     pub buffers: u64,
     pub bytes: u64,
 }
@@ -105,8 +113,8 @@ impl Link {
             peer: pad.peer().map(|peer| identity(&peer)).unwrap_or_default(),
             caps: None,
             media: Media::default(),
-            buffers: 0,
-            bytes: 0,
+            carried: Carried::default(),
+            earlier: Vec::new(),
         })
     }
 
@@ -124,8 +132,22 @@ impl Link {
             _ => false,
         };
         if !unchanged {
-            self.media = caps.as_deref().map(Media::of).unwrap_or_default();
+            self.update_media(caps.as_deref().map(Media::of).unwrap_or_default());
             self.caps = caps;
+        }
+    }
+
+    /// Counts from here on for `media`, and goes on where it was carried before.
+    fn update_media(&mut self, media: Media) {
+        if media == self.media {
+            return;
+        }
+        let before = self.earlier.iter().position(|(earlier, _)| *earlier == media);
+        let carried = before.map(|index| self.earlier.remove(index).1).unwrap_or_default();
+        let (media, carried) =
+            (std::mem::replace(&mut self.media, media), std::mem::replace(&mut self.carried, carried));
+        if carried.buffers > 0 {
+            self.earlier.push((media, carried));
         }
     }
 }
@@ -148,6 +170,21 @@ mod tests {
         assert_eq!((coded.format.as_str(), coded.memory.as_str()), ("64x48", "SystemMemory"));
         assert!(!coded.is_video());
         assert_eq!(Media::of(gst::Caps::new_empty().as_ref()), Media::default());
+    }
+
+    #[test]
+    fn what_was_carried_before_the_caps_changed_is_kept() {
+        gst::init().unwrap();
+        let identity = gst::ElementFactory::make("identity").build().unwrap();
+        let mut link = Link::new(&identity.static_pad("src").unwrap()).unwrap();
+        let [host, device] = ["", "(memory:CUDAMemory)"]
+            .map(|memory| media(&format!("video/x-raw{memory},format=NV12,width=64,height=48")));
+        for (media, buffers) in [(&host, 3), (&device, 1), (&device, 1), (&host, 2)] {
+            link.update_media(media.clone());
+            link.carried.buffers += buffers;
+        }
+        assert_eq!((&link.media, link.carried.buffers), (&host, 5));
+        assert_eq!(link.earlier, [(device, Carried { buffers: 2, bytes: 0 })]);
     }
 
     #[test]

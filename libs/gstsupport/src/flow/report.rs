@@ -42,7 +42,7 @@ impl Change {
     }
 }
 
-/// One link.
+/// What went over one link in one memory and format.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkReport {
     /// `element:pad` that pushes.
@@ -104,7 +104,7 @@ pub struct PipelineReport {
     pub position_s: Option<f64>,
     /// How long the stream is, in seconds.
     pub duration_s: Option<f64>,
-    /// Every link, from sources to sinks.
+    /// Every link, from sources to sinks; more than once where its memory or format changed.
     pub links: Vec<LinkReport>,
     /// Every element that copied frames.
     pub copies: Vec<CopyReport>,

@@ -29,9 +29,15 @@ fn host() -> Host {
         cores: 16,
         memory: Some(Memory { available: 64 << 30, total: 128 << 30, limited: false }),
         nvidia: Nvidia { on_bus: 1, module: Some("580.159".into()), closed: Vec::new() },
-        folders: [Purpose::Registry, Purpose::Kernels, Purpose::Temporary, Purpose::SharedMemory]
-            .map(folder)
-            .into(),
+        folders: [
+            Purpose::Registry,
+            Purpose::Kernels,
+            Purpose::Temporary,
+            Purpose::SharedMemory,
+            Purpose::Engines,
+        ]
+        .map(folder)
+        .into(),
         ..Host::default()
     }
 }
@@ -283,6 +289,12 @@ fn memory_and_folders_of_the_machine() {
         Status::Slower,
         "compiles the kernels anew",
         "export CUDA_CACHE_PATH=",
+    );
+    check(
+        &problem(4, "folders.engines"),
+        Status::Slower,
+        "builds TensorRT's engines",
+        "export XDG_CACHE_HOME=",
     );
     check(&problem(2, "folders.temporary"), Status::Slower, "Read-only", "export TMPDIR=");
     let full = after(|machine| machine.host.folders[3].free = Some(0), "folders.shared-memory");
