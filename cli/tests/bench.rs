@@ -93,6 +93,17 @@ fn sound_in_the_file_is_not_measured() {
 }
 
 #[test]
+fn a_file_that_was_cut_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.mp4");
+    let whole = std::fs::read(repository().join("tests/data/site.mp4")).unwrap();
+    std::fs::write(&cut, &whole[..20_000]).unwrap();
+    let output = run(&["bench", "--verify", "--frames", "4", "--input", cut.to_str().unwrap()]);
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains("is the file whole?"), "{error}");
+}
+
+#[test]
 fn where_no_frame_gets_through_nothing_is_found_good_and_nothing_hangs() {
     let folder = tempfile::tempdir().unwrap();
     let elements =

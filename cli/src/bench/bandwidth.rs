@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use gpu::cuda::{Context, DeviceBuffer, Error, PinnedBuffer, Stream, Timer};
+use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, PinnedBuffer, Stream, Timer};
+use gpu::kernels::Painter;
 use serde::Serialize;
+use vision::draw::DisplayList;
+use vision::image::{Colorimetry, ImageInfo, PixelFormat};
 
 /// Bytes of one copy: more than any cache holds.
 const BYTES: usize = 256 << 20;
@@ -29,8 +32,10 @@ type Copy = fn(&mut Device) -> Result<f64, Error>;
 
 /// Measures every path.
 pub fn measure() -> Vec<Bandwidth> {
-    let paths: [(&'static str, Copy); 3] = [
+    let paths: [(&'static str, Copy); 5] = [
+        ("host to device, pageable", Device::write),
         ("host to device, pinned", Device::upload),
+        ("host to device, mapped, read by a kernel", Device::read),
         ("device to host, pinned", Device::download),
         ("device to device (read and written)", Device::within),
     ];
@@ -43,9 +48,13 @@ pub fn measure() -> Vec<Bandwidth> {
         row(path, measured)
     });
     let memcpy = row("host to host (memcpy, one thread)", memcpy().map_err(|error| error.to_string()));
-    let pageable = row("host to device, pageable", Err("no element copies from pageable memory".into()));
-    let mapped = row("host to device, mapped", Err("read by kernels in place: see their times".into()));
-    [memcpy].into_iter().chain(on_device).chain([pageable, mapped]).collect()
+    [memcpy].into_iter().chain(on_device).collect()
+}
+
+/// As many bytes, for a kernel that copies a picture.
+fn large() -> ImageInfo {
+    let (width, colorimetry) = (8192, Colorimetry::default());
+    ImageInfo { format: PixelFormat::Rgba, width, height: BYTES / (4 * width), colorimetry }
 }
 
 fn row(path: &'static str, measured: Result<f64, String>) -> Bandwidth {
@@ -77,9 +86,13 @@ fn memcpy() -> Result<f64, Error> {
 struct Device {
     stream: Stream,
     timer: Timer,
-    host: PinnedBuffer,
+    pageable: Vec<u8>,
+    pinned: PinnedBuffer,
+    mapped: PinnedBuffer,
     from: DeviceBuffer,
     to: DeviceBuffer,
+    picture: DeviceImageBuf,
+    painter: Painter,
 }
 
 impl Device {
@@ -88,9 +101,13 @@ impl Device {
         Ok(Self {
             stream: Stream::new(&context)?,
             timer: Timer::new(&context)?,
-            host: PinnedBuffer::new(&context, BYTES)?,
+            pageable: vec![1; BYTES],
+            pinned: PinnedBuffer::new(&context, BYTES)?,
+            mapped: PinnedBuffer::mapped(&context, BYTES)?,
             from: DeviceBuffer::new(&context, BYTES)?,
             to: DeviceBuffer::new(&context, BYTES)?,
+            picture: DeviceImageBuf::new(&context, large())?,
+            painter: Painter::new(&context)?,
         })
     }
 
@@ -100,12 +117,26 @@ impl Device {
         Ok(f64::from(self.timer.stop(&self.stream)?) / 1e6)
     }
 
+    fn write(&mut self) -> Result<f64, Error> {
+        self.timed(|own| own.to.write(&own.pageable, &own.stream, PURPOSE))
+    }
+
+    /// Draws nothing on a copy.
+    fn read(&mut self) -> Result<f64, Error> {
+        self.timed(|Self { mapped, picture, painter, stream, .. }| {
+            let mut to = picture.image_mut()?;
+            mapped.read_in_place(large(), stream, |from| {
+                painter.copy_and_draw(&DisplayList::default(), from, &mut to, stream)
+            })
+        })
+    }
+
     fn upload(&mut self) -> Result<f64, Error> {
-        self.timed(|own| own.to.upload(0, &mut own.host, 0..BYTES, &own.stream, PURPOSE))
+        self.timed(|own| own.to.upload(0, &mut own.pinned, 0..BYTES, &own.stream, PURPOSE))
     }
 
     fn download(&mut self) -> Result<f64, Error> {
-        self.timed(|own| own.from.download(0..BYTES, &mut own.host, &own.stream, PURPOSE))
+        self.timed(|own| own.from.download(0..BYTES, &mut own.pinned, &own.stream, PURPOSE))
     }
 
     fn within(&mut self) -> Result<f64, Error> {

@@ -114,6 +114,7 @@ pub fn coded(path: &Path, most: u64) -> Result<Coded> {
     })
     .context("no video in it can be read")?;
     let Coded { media, times } = &mut *lock(&seen);
+    ensure!(!media.is_empty(), "no picture in it can be read: is the file whole?");
     times.sort();
     Ok(Coded { media: std::mem::take(media), times: std::mem::take(times) })
 }

@@ -178,6 +178,29 @@ fn copies_are_ordered_and_counted() {
     assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
 }
 
+fn any_host_memory_is_copied_or_read_in_place() {
+    let (context, stream) = device();
+    let image = HostImage::noise(info(PixelFormat::Rgba, (64, 48)), 7);
+    let mut copy = DeviceImageBuf::new(&context, image.info).unwrap();
+    let mut mapped = PinnedBuffer::mapped(&context, 64 * 48 * 4).unwrap();
+    mapped.store_image(&image.image()).unwrap();
+    let mut painter = Painter::new(&context).unwrap();
+    let read = mapped.read_in_place(image.info, &stream, |from| {
+        painter.copy_and_draw(&nothing(), from, &mut copy.image_mut()?, &stream)
+    });
+    read.unwrap();
+    assert_eq!(device_differences(&copy, &image, &stream), 0);
+    let pageable: Vec<u8> = mapped.bytes().unwrap().iter().map(|byte| !byte).collect();
+    let mut buffer = DeviceBuffer::new(&context, pageable.len()).unwrap();
+    buffer.write(&pageable, &stream, "test: pageable").unwrap();
+    buffer.download(0..pageable.len(), &mut mapped, &stream, "test: back").unwrap();
+    assert_eq!(mapped.bytes().unwrap(), pageable);
+    assert!(buffer.write(&[0; 64 * 48 * 4 + 1], &stream, "test: too long").is_err());
+    let mut pinned = PinnedBuffer::for_image(&context, &image.info).unwrap();
+    let refused = pinned.read_in_place(image.info, &stream, |_| Ok(()));
+    assert!(refused.unwrap_err().to_string().contains("is not mapped"));
+}
+
 /// Uploads `values` and lets the device find the candidates, twice with the same memory.
 fn found<T: bytemuck::Pod>(values: &[T], data_type: DataType, answer: &Answer) -> Vec<Candidate> {
     let (context, stream) = device();
@@ -302,7 +325,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(buffer.upload(9, &mut host, 0..8, &stream, "test"), Err(Error::Argument(_))));
     assert!(matches!(buffer.download(0..16, &mut host, &stream, "test"), Err(Error::Argument(_))));
     assert!(buffer.elements_mut(DataType::F32, 0..5).is_err());
-    assert!(matches!(Context::primary(99), Err(Error::Driver { call: "cuDeviceGet", .. })));
+    assert!(matches!(Context::primary(99), Err(Error::Unavailable(_))));
     let preprocessor = Preprocessor::new(&context, infos()[0], specs()[0]).unwrap();
     let image = DeviceImageBuf::new(&context, infos()[1]).unwrap();
     let mut slot = buffer.elements_mut(DataType::F32, 0..4).unwrap();
@@ -343,6 +366,7 @@ fn main() -> ExitCode {
             a_list_of_nothing_draws_nothing,
             draws_on_two_streams_share_one_painter,
             copies_are_ordered_and_counted,
+            any_host_memory_is_copied_or_read_in_place,
             candidates_equal_the_cpu,
             more_candidates_than_are_brought_at_once_come_all_the_same,
             convolutions_are_sums_of_products,

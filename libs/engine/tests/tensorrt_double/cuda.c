@@ -136,7 +136,17 @@ static Code put_copy(Stream* stream, void* to, void const* from, size_t size) {
 Code cuMemcpyHtoDAsync_v2(Address to, void const* from, size_t size, Stream* stream) { return put_copy(stream, (void*)to, from, size); }
 Code cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, Stream* stream) { return put_copy(stream, to, (void*)from, size); }
 Code cuMemcpyDtoDAsync_v2(Address to, Address from, size_t size, void* stream) { (void)stream; memmove((void*)to, (void*)from, size); return sticky; }
-Code cuMemcpy2DAsync_v2(void const* copy, void* stream) { (void)copy; (void)stream; return NOT_SUPPORTED; }
+// CUDA_MEMCPY2D: x and y are zero, arrays are not used; a host pointer and a device address are the same here.
+typedef struct { size_t x, y; unsigned kind; char* host; char* device; void* array; size_t pitch; } Side;
+typedef struct { Side from, to; size_t row_bytes, rows; } Copy2d;
+Code cuMemcpy2DAsync_v2(Copy2d const* copy, void* stream)
+{
+    (void)stream;
+    char const* from = copy->from.kind == 1 ? copy->from.host : copy->from.device;
+    char* to = copy->to.kind == 1 ? copy->to.host : copy->to.device;
+    for (size_t y = 0; y < copy->rows; y++) memmove(to + y * copy->to.pitch, from + y * copy->from.pitch, copy->row_bytes);
+    return sticky;
+}
 Code cuMemsetD8Async(Address to, uint8_t byte, size_t size, void* stream) { (void)stream; memset((void*)to, byte, size); return sticky; }
 
 Code cuStreamCreate(void** stream, unsigned flags) { (void)flags; *stream = object(sizeof(Stream)); return sticky; }

@@ -43,6 +43,12 @@ pub(crate) fn plane_layout(info: &ImageInfo) -> PlaneLayout {
     layout
 }
 
+/// The planes of one of our own images that starts at `start`.
+fn planes_from(start: Address, info: &ImageInfo) -> [DevicePlane; 3] {
+    let place = |(offset, stride)| DevicePlane { address: start + offset as Address, stride };
+    plane_layout(info).planes.map(place)
+}
+
 fn argument(error: ImageError) -> Error {
     Error::Argument(error.to_string())
 }
@@ -133,6 +139,26 @@ fn check_length(info: &ImageInfo, length: usize) -> Result<(), Error> {
 }
 
 impl PinnedBuffer {
+    /// Lets `work` put work into `stream` that reads the image of [`PinnedBuffer::store_image`] here, without a copy.
+    ///
+    /// # Errors
+    /// When the buffer is too short or the device cannot reach it, or `work` fails.
+    pub fn read_in_place(
+        &mut self,
+        info: ImageInfo,
+        stream: &Stream,
+        work: impl FnOnce(&DeviceImage<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        check_length(&info, self.len())?;
+        let start =
+            self.device_address()?.ok_or_else(|| Error::Argument(format!("{self:?} is not mapped")))?;
+        // SAFETY: the planes lie in our own memory, which stays until the stream has got here.
+        let image = unsafe { DeviceImage::new(info, &planes_from(start, &info)) }?;
+        let done = work(&image);
+        self.in_use_by(stream)?;
+        done
+    }
+
     /// A buffer for the pixels of an image.
     ///
     /// # Errors
@@ -277,9 +303,7 @@ impl DeviceImageBuf {
     }
 
     fn planes(&self) -> [DevicePlane; 3] {
-        let start = self.memory.address();
-        let place = |(offset, stride)| DevicePlane { address: start + offset as Address, stride };
-        plane_layout(&self.info).planes.map(place)
+        planes_from(self.memory.address(), &self.info)
     }
 }
 

@@ -120,6 +120,22 @@ impl DeviceBuffer {
         from.in_use_by(stream)
     }
 
+    /// Copies `from`, which may lie anywhere in host memory, to the start, in the order of `stream`. Waits for it: the driver
+    /// copies what is not pinned by way of memory of its own.
+    ///
+    /// # Errors
+    /// When the buffer is too short, or the context is lost.
+    pub fn write(&mut self, from: &[u8], stream: &Stream, purpose: &'static str) -> Result<(), Error> {
+        within(0, from.len(), self.length)?;
+        copies::record(Direction::HostToDevice, purpose, from.len());
+        let _current = self.context.enter()?;
+        let (to, host) = (self.address, from.as_ptr().cast());
+        // SAFETY: the range was checked; the host's is borrowed until the copy is done.
+        let copied = unsafe { call!(cuMemcpyHtoDAsync_v2(to, host, from.len(), stream.raw())) };
+        stream.synchronize()?;
+        copied
+    }
+
     /// Copies `range` to the start of `to`, in the order of `stream`.
     ///
     /// # Errors
