@@ -75,5 +75,6 @@ fn nobody_has_to_read_to_the_end() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = command(folder.path(), &["list"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).starts_with("gst-osha: No space left"), "{}", text(&output.stderr));
+    let error = text(&output.stderr);
+    assert!(error.starts_with("gst-osha: standard output: No space left"), "{error}");
 }
