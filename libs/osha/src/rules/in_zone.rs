@@ -31,6 +31,16 @@ mod tests {
         assert_eq!((found[0].zone, found[0].outcome), (Some(0), Outcome::Violation));
     }
 
+    /// The box of somebody who is cut off ends at the border, or beyond it.
+    #[test]
+    fn who_is_cut_off_below_stands_in_a_zone_that_reaches_the_border() {
+        let site = SITE.replace("[0.5, ", "[1.0, ");
+        for (x, y) in [(0.2, 1.0), (0.2, 1.1), (1.0, 0.9)] {
+            assert_eq!(tracks(&judge(&site, |_| vec![person(1, x, y)])), [1], "{x} {y}");
+        }
+        assert_eq!(judge(SITE, |_| vec![person(1, 0.8, 1.0)]), [], "beside it");
+    }
+
     #[test]
     fn it_can_be_about_machines() {
         let site = format!("{SITE}\nclasses = ['vehicle']");
