@@ -785,3 +785,48 @@ mod reporting {
         }
     }
 }
+
+mod labels {
+    use super::*;
+
+    /// Tells the element which labels the model upstream has.
+    fn announce(bench: &mut Bench, labels: &[&str]) {
+        let structure =
+            gst::Structure::builder("gst-osha/model").field("labels", gst::Array::new(labels)).build();
+        assert!(bench.harness.push_event(gst::event::CustomDownstreamSticky::new(structure)));
+    }
+
+    #[test]
+    fn a_data_set_is_known_by_its_labels() {
+        let bare: &[Thing] = &[("person", [100, 80, 60, 120]), ("head", [115, 82, 30, 24])];
+        let violations = |labels: &[&str]| {
+            let mut bench = Bench::new("");
+            announce(&mut bench, labels);
+            bench.show(0, 3000, Some(bare));
+            bench.words().len()
+        };
+        assert_eq!(violations(&["helmet", "head", "person"]), 1, "Hard Hat Workers: a head without a helmet");
+        assert_eq!(violations(&["helmet", "head", "person", "face"]), 0, "any head");
+    }
+
+    #[test]
+    fn a_rule_on_equipment_that_the_model_does_not_know_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        let text = "scope = 'construction'\nwatch = []\n[[rules]]\nid = 'gloves on'\nkind = 'ppe_missing'\n\
+                    equipment = ['gloves']\nfrom_absence = true\n";
+        std::fs::write(&path, text).unwrap();
+        let mut bench = Bench::new(&format!("rules={}", path.display()));
+        for _ in 0..2 {
+            announce(&mut bench, &["person", "no_hard_hat"]);
+        }
+        bench.show(0, 10_000, Some(BARE));
+        let warnings: Vec<_> =
+            bench.bus.iter().filter(|message| message.type_() == gst::MessageType::Warning).collect();
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
+        let said = warning.error().message().to_owned();
+        assert!(said.contains("gloves on") && said.contains("[classes]"), "{said}");
+        assert_eq!(bench.words(), [""; 0]);
+    }
+}

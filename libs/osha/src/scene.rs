@@ -10,6 +10,7 @@ use crate::schedule::LocalTime;
 use crate::site::{MAX_ZONES, Site};
 use crate::state::Evidence;
 use crate::zone::Shape;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub(crate) struct Scene<'a> {
     pub things: Vec<Thing>,
     /// People, and lacks of equipment on nobody, with what they wear.
     pub wearers: Vec<Wearer>,
+    /// The hazards whose equipment the model cannot show in use.
+    pub unseen: Arc<BTreeSet<Hazard>>,
 }
 
 impl<'a> Scene<'a> {
@@ -88,7 +91,8 @@ impl<'a> Scene<'a> {
             thing.zones = zones(site, thing.foot);
             thing.way = thing.track.and_then(|track| motion.follow(track, now, thing.foot));
         }
-        Self { site, clock: frame.clock, size, things, wearers: Vec::new() }
+        let unseen = Arc::clone(vocabulary.unseen());
+        Self { site, clock: frame.clock, size, things, wearers: Vec::new(), unseen }
     }
 
     /// People in view.

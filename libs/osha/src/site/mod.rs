@@ -173,6 +173,7 @@ impl Site {
             vocabulary.define(label, class);
         }
         self.labels.iter().for_each(|label| vocabulary.add(label));
+        vocabulary.limit(labels);
         vocabulary
     }
 

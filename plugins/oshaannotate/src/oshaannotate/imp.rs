@@ -430,8 +430,18 @@ impl OshaAnnotate {
 
     /// Learns what network looks at the frames.
     fn hear(&self, custom: Option<&gst::StructureRef>) {
-        if let (Some(analysis), Some(custom)) = (lock(&self.analysis).as_mut(), custom) {
-            analysis.journal.hear(custom);
+        let hear = |custom| lock(&self.analysis).as_mut().map(|analysis| analysis.hear(custom));
+        let silent = custom.and_then(hear).unwrap_or_default();
+        if !silent.is_empty() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                (
+                    "rules: no label of the model shows the equipment of {} in use: not to see it means nothing, so from_absence \
+                     finds nothing. Name the label in [classes], or use a model that knows the equipment",
+                    silent.join(", ")
+                )
+            );
         }
     }
 
