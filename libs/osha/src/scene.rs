@@ -19,6 +19,13 @@ const PERSON_M: f32 = 1.7;
 /// The same for machines, where nobody is in view.
 const MACHINE_M: f32 = 2.5;
 
+/// The part of the box of somebody in or on a machine that lies within the machine's.
+const INSIDE: f32 = 0.8;
+/// How far above the machine's lower edge such a box ends, in heights of the machine.
+const RAISED: f32 = 0.1;
+/// How much their velocities may differ, in parts of the machine's.
+const ALONG: f32 = 0.3;
+
 /// A detection that means something.
 #[derive(Debug)]
 pub(crate) struct Thing {
@@ -162,6 +169,30 @@ impl<'a> Scene<'a> {
         let length = geometry::distance(self.upright(way.from), self.upright(thing.foot));
         let scale = self.scale([Some(thing), near])?;
         Some(Measure { value: scale * length / way.seconds, measured: false })
+    }
+
+    /// Whether a person is in or on a machine that moves, and not beside it: within its box, off the ground, and moving along.
+    pub fn rides(&self, person: &Thing, machine: &Thing) -> bool {
+        let inside = geometry::overlap(&person.rect, &machine.rect) >= INSIDE * geometry::area(&person.rect);
+        let raised = machine.foot[1] - person.foot[1] >= RAISED * machine.rect[3] / self.size[1];
+        let along = || {
+            let [own, other] = [self.velocity(person)?, self.velocity(machine)?];
+            Some(geometry::distance(own, other) <= ALONG * geometry::distance(other, [0.0; 2]))
+        };
+        inside && raised && along().unwrap_or(false)
+    }
+
+    /// Whether a person is in or on any machine that moves.
+    pub fn is_driver(&self, person: &Thing) -> bool {
+        person.is_person()
+            && self.things.iter().any(|thing| thing.class.belongs_to("machine") && self.rides(person, thing))
+    }
+
+    /// In heights of the frame a second.
+    fn velocity(&self, thing: &Thing) -> Option<Point> {
+        let way = thing.way?;
+        let [from, to] = [way.from, thing.foot].map(|place| self.upright(place));
+        Some([0, 1].map(|axis| (to[axis] - from[axis]) / way.seconds))
     }
 
     /// Metres in a height of the frame: by the first of the things that is a person, else by the people in view, else by

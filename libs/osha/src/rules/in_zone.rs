@@ -1,12 +1,13 @@
-//! Somebody, or something, is where it may not be.
+//! Somebody, or something, is where it may not be. Who drives a machine has no feet there: `classes` can name the machine.
 
 use super::{Finding, Rule, Who};
-use crate::scene::Scene;
+use crate::scene::{Scene, Thing};
 use crate::state::Evidence;
 
 pub(super) fn check(rule: &Rule, scene: &Scene<'_>) -> Vec<Finding> {
-    let inside = rule.things(scene, &["person"]);
-    inside
+    let on_foot = |(_, thing, _): &(usize, &Thing, Option<usize>)| !scene.is_driver(thing);
+    rule.things(scene, &["person"])
+        .filter(on_foot)
         .map(|(index, thing, zone)| Finding::new(Who::Thing(index), Evidence::Against(thing.score), zone))
         .collect()
 }
@@ -39,6 +40,15 @@ mod tests {
             assert_eq!(tracks(&judge(&site, |_| vec![person(1, x, y)])), [1], "{x} {y}");
         }
         assert_eq!(judge(SITE, |_| vec![person(1, 0.8, 1.0)]), [], "beside it");
+    }
+
+    #[test]
+    fn a_driver_is_not_on_foot() {
+        let found = judge(SITE, |time| {
+            let x = 0.2 + 0.1 * time;
+            vec![thing("forklift", 4, x, 0.9, 0.2), person(1, x, 0.8), person(2, 0.1, 0.9)]
+        });
+        assert_eq!(tracks(&found), [2]);
     }
 
     #[test]
