@@ -16,7 +16,8 @@ fn near(
     speed_m_s: f32,
 ) -> Option<Finding> {
     let zone = rule.place_of(person)?;
-    let machines = scene.things.iter().enumerate().filter(|(_, thing)| {
+    let others = scene.things.iter().enumerate().filter(|(at, _)| *at != index);
+    let machines = others.filter(|(_, thing)| {
         if rule.classes.is_empty() { thing.class.belongs_to("machine") } else { thing.is_any(&rule.classes) }
     });
     let moving = machines.filter(|(_, machine)| {
@@ -80,6 +81,12 @@ mod tests {
         assert!(!near(|time| (0.3 + 0.1 * time, 0.75)), "in the cab");
         assert!(near(|_| (0.38, 0.75)), "it passes behind");
         assert!(near(|time| (0.3 + 0.1 * time, 0.9)), "on the ground before it");
+    }
+
+    #[test]
+    fn nobody_is_too_near_to_themselves() {
+        let site = format!("{RULE}\nclasses = ['person']");
+        assert_eq!(judge(&site, |time| vec![person(1, 0.2 + 0.3 * time, 0.9)]), []);
     }
 
     #[test]
