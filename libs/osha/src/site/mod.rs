@@ -144,7 +144,7 @@ impl Site {
     ///
     /// Those of [`Site::from_toml`], and a stream that the file does not name.
     pub fn for_stream(text: &str, stream: &str) -> Result<Self, SiteError> {
-        build::site(text, Some(stream))
+        build::site(text, None).and_then(|_| build::site(text, Some(stream)))
     }
 
     /// The hazards that any rule asks about.
