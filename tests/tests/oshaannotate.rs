@@ -411,6 +411,7 @@ mod attaching {
         let text = |name: &str| rule.get::<String>(name).unwrap();
         assert_eq!((text("rule"), text("state")), ("no_hard_hat".into(), "violating".into()));
         assert_eq!((text("citation"), text("severity")), ("29 CFR 1926.100(a)".into(), "high".into()));
+        assert_eq!(text("basis"), "presumed", "no overhead hazard is declared");
         assert_eq!(rule.get::<gst::ClockTime>("since").unwrap().mseconds(), 100);
     }
 
@@ -621,6 +622,7 @@ mod reporting {
             let text = |name: &str| message.get::<String>(name).unwrap();
             assert_eq!(text("kind"), kind);
             assert_eq!((text("rule"), text("citation")), ("no_hard_hat".into(), "29 CFR 1926.100(a)".into()));
+            assert_eq!(text("basis"), "presumed", "no overhead hazard is declared");
             assert!(!text("title").is_empty() && !text("severity").is_empty());
             let place = ["x", "y", "width", "height"].map(|name| message.get::<f32>(name).unwrap());
             assert_eq!(place, [100.0, 80.0, 60.0, 120.0]);

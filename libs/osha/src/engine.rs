@@ -99,6 +99,8 @@ pub struct RuleState {
     pub rule: Arc<str>,
     /// Its kind.
     pub kind: RuleKind,
+    /// What [`Mark`]s bear on it, if it is about equipment or falls.
+    pub hazard: Option<Hazard>,
     /// How it stands.
     pub state: Compliance,
     /// Whether a person has to look before a violation counts.

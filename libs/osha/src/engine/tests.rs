@@ -289,6 +289,16 @@ fn marks_tell_how_the_equipment_is() {
 }
 
 #[test]
+fn marks_know_the_rules_of_the_site_by_whatever_name() {
+    let site = "scope = 'construction'\nwatch = []\n[[rules]]\nid = 'hats on'\nkind = 'ppe_missing'\n\
+                equipment = ['hard_hat']\n";
+    let mut engine = Engine::new(Site::from_toml(site).unwrap());
+    let states = (0..40)
+        .map(|frame| analyse(&mut engine, frame, &worker(7, PERSON, Some("no_helmet"))).marks[0].state);
+    assert_eq!(states.last(), Some(Compliance::Violating));
+}
+
+#[test]
 fn without_tracks_there_is_suspicion_but_no_event() {
     let mut engine = engine();
     for frame in 0..100 {

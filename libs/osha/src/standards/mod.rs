@@ -132,6 +132,19 @@ pub enum Basis {
     SiteFile,
 }
 
+impl Basis {
+    /// Its name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Presumed => "presumed",
+            Self::GeneralDuty => "general_duty",
+            Self::SitePolicy => "site_policy",
+            Self::SiteFile => "site_file",
+        }
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -426,6 +439,15 @@ mod tests {
             let declared = at(Subject::Hazard(Hazard::NoHardHat), scope, &[OverheadHazardZone]);
             assert_eq!((presumed.citation, presumed.basis), (expected, Basis::Presumed));
             assert_eq!((declared.citation, declared.basis), (expected, Basis::Standard));
+        }
+    }
+
+    #[test]
+    fn names_of_bases_are_the_serialised_ones() {
+        for basis in
+            [Basis::Standard, Basis::Presumed, Basis::GeneralDuty, Basis::SitePolicy, Basis::SiteFile]
+        {
+            assert_eq!(serde_json::to_value(basis).unwrap(), basis.name());
         }
     }
 
