@@ -832,3 +832,29 @@ mod labels {
         assert_eq!(bench.words(), [""; 0]);
     }
 }
+
+mod timestamps {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_one_ends_nothing_and_is_told_of() {
+        let mut bench = Bench::new("");
+        for at in (0..3000).step_by(100) {
+            let mut buffer = bench.frame(at, Some(BARE));
+            if at % 500 == 300 {
+                buffer.get_mut().unwrap().set_pts(gst::ClockTime::NONE);
+            }
+            bench.pass(buffer);
+        }
+        assert_eq!(bench.words(), ["start 1"]);
+        let mut bench = Bench::new("");
+        for _ in 0..30 {
+            let mut buffer = bench.frame(0, Some(BARE));
+            buffer.get_mut().unwrap().set_pts(gst::ClockTime::NONE);
+            bench.pass(buffer);
+        }
+        let warnings =
+            bench.bus.iter().filter(|message| message.type_() == gst::MessageType::Warning).count();
+        assert_eq!((bench.words().len(), warnings), (0, 1));
+    }
+}

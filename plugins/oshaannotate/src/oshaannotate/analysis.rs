@@ -61,7 +61,8 @@ pub(super) struct Analysis {
     labels: Vec<String>,
     /// Zones and lines of the site.
     pub zones: Vec<Zone>,
-    last: Option<Duration>,
+    /// Time of the last frame.
+    pub last: Option<Duration>,
     /// Whether any rule asks for the time of day.
     asks_time: bool,
     /// Whether it was said that nobody knows the time.
