@@ -2,7 +2,7 @@
 
 use crate::classes::{Class, Vocabulary};
 use crate::engine::{FrameObservations, Object};
-use crate::equipment::Wearer;
+use crate::equipment::{BORDER, Wearer};
 use crate::geometry::{self, Point, Rect};
 use crate::hazard::Hazard;
 use crate::motion::{Motion, Way};
@@ -48,6 +48,11 @@ impl Thing {
         self.class.person
     }
 
+    /// Whether its box ends at the frame's lower border: where it stands is not seen.
+    fn is_cut_off(&self) -> bool {
+        self.foot[1] > 1.0 - BORDER
+    }
+
     pub fn is_in(&self, zone: usize) -> bool {
         zone < MAX_ZONES && self.zones & (1 << zone) != 0
     }
@@ -58,7 +63,8 @@ impl Thing {
     }
 }
 
-/// A distance or a speed, and whether the ground was measured or it was guessed by the heights of people.
+/// A distance or a speed, and whether it was measured on the ground. It is guessed by the heights of people where the ground
+/// is not known, and by the frame's border where feet are beyond it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measure {
     /// Metres, or metres a second.
@@ -139,7 +145,8 @@ impl<'a> Scene<'a> {
         distance: impl Fn(&[Point], Point) -> f32,
     ) -> Option<Measure> {
         if let Some(value) = self.on_the_ground(points, from.foot, &distance) {
-            return Some(Measure { value, measured: true });
+            let measured = !from.is_cut_off() && !to.is_some_and(Thing::is_cut_off);
+            return Some(Measure { value, measured });
         }
         let scale = self.scale([Some(from), to])?;
         let points: Vec<_> = points.iter().map(|point| self.upright(*point)).collect();
@@ -164,7 +171,7 @@ impl<'a> Scene<'a> {
         if let Some(length) =
             self.on_the_ground(&[way.from], thing.foot, |from, to| geometry::distance(from[0], to))
         {
-            return Some(Measure { value: length / way.seconds, measured: true });
+            return Some(Measure { value: length / way.seconds, measured: !thing.is_cut_off() });
         }
         let length = geometry::distance(self.upright(way.from), self.upright(thing.foot));
         let scale = self.scale([Some(thing), near])?;

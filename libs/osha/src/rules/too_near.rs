@@ -61,10 +61,18 @@ mod tests {
     fn on_measured_ground_it_is_a_violation() {
         let site = format!("{GROUND}{RULE}");
         let forklift = |x: f32, y: f32| thing("forklift", 9, x, y, 0.1);
-        let found = judge(&site, |time| vec![person(1, 0.2, 1.0), forklift(0.3 + 0.1 * time, 1.0)]);
+        let found = judge(&site, |time| vec![person(1, 0.2, 0.99), forklift(0.3 + 0.1 * time, 0.99)]);
         assert_eq!((tracks(&found), found[0].outcome), (vec![1], Outcome::Violation));
-        let behind = judge(&site, |time| vec![person(1, 0.4, 1.0), forklift(0.3 + 0.1 * time, 0.7)]);
+        let behind = judge(&site, |time| vec![person(1, 0.4, 0.99), forklift(0.3 + 0.1 * time, 0.7)]);
         assert_eq!(behind, [], "the picture shows them close together, the ground does not");
+    }
+
+    #[test]
+    fn whose_feet_are_beyond_the_border_stands_nobody_knows_where() {
+        let site = format!("{GROUND}{RULE}");
+        let truck = |time: f32| thing("truck", 9, 0.3 + 0.1 * time, 0.99, 0.1);
+        let found = judge(&site, |time| vec![person(1, 0.2, 1.0), truck(time)]);
+        assert_eq!((tracks(&found), found[0].outcome), (vec![1], Outcome::NeedsReview));
     }
 
     /// Who drives it is in its box, off the ground, and comes along; who stands before it or walks behind it is not.
