@@ -411,6 +411,7 @@ mod attaching {
         let text = |name: &str| rule.get::<String>(name).unwrap();
         assert_eq!((text("rule"), text("state")), ("no_hard_hat".into(), "violating".into()));
         assert_eq!((text("citation"), text("severity")), ("29 CFR 1926.100(a)".into(), "high".into()));
+        assert_eq!(text("basis"), "presumed", "no overhead hazard is declared");
         assert_eq!(rule.get::<gst::ClockTime>("since").unwrap().mseconds(), 100);
     }
 
@@ -621,6 +622,7 @@ mod reporting {
             let text = |name: &str| message.get::<String>(name).unwrap();
             assert_eq!(text("kind"), kind);
             assert_eq!((text("rule"), text("citation")), ("no_hard_hat".into(), "29 CFR 1926.100(a)".into()));
+            assert_eq!(text("basis"), "presumed", "no overhead hazard is declared");
             assert!(!text("title").is_empty() && !text("severity").is_empty());
             let place = ["x", "y", "width", "height"].map(|name| message.get::<f32>(name).unwrap());
             assert_eq!(place, [100.0, 80.0, 60.0, 120.0]);
@@ -783,5 +785,76 @@ mod reporting {
             bench.show(0, 2000, Some(BARE));
             assert_eq!(bench.words().len(), expected, "{text}");
         }
+    }
+}
+
+mod labels {
+    use super::*;
+
+    /// Tells the element which labels the model upstream has.
+    fn announce(bench: &mut Bench, labels: &[&str]) {
+        let structure =
+            gst::Structure::builder("gst-osha/model").field("labels", gst::Array::new(labels)).build();
+        assert!(bench.harness.push_event(gst::event::CustomDownstreamSticky::new(structure)));
+    }
+
+    #[test]
+    fn a_data_set_is_known_by_its_labels() {
+        let bare: &[Thing] = &[("person", [100, 80, 60, 120]), ("head", [115, 82, 30, 24])];
+        let violations = |labels: &[&str]| {
+            let mut bench = Bench::new("");
+            announce(&mut bench, labels);
+            bench.show(0, 3000, Some(bare));
+            bench.words().len()
+        };
+        assert_eq!(violations(&["helmet", "head", "person"]), 1, "Hard Hat Workers: a head without a helmet");
+        assert_eq!(violations(&["helmet", "head", "person", "face"]), 0, "any head");
+    }
+
+    #[test]
+    fn a_rule_on_equipment_that_the_model_does_not_know_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        let text = "scope = 'construction'\nwatch = []\n[[rules]]\nid = 'gloves on'\nkind = 'ppe_missing'\n\
+                    equipment = ['gloves']\nfrom_absence = true\n";
+        std::fs::write(&path, text).unwrap();
+        let mut bench = Bench::new(&format!("rules={}", path.display()));
+        for _ in 0..2 {
+            announce(&mut bench, &["person", "no_hard_hat"]);
+        }
+        bench.show(0, 10_000, Some(BARE));
+        let warnings: Vec<_> =
+            bench.bus.iter().filter(|message| message.type_() == gst::MessageType::Warning).collect();
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
+        let said = warning.error().message().to_owned();
+        assert!(said.contains("gloves on") && said.contains("[classes]"), "{said}");
+        assert_eq!(bench.words(), [""; 0]);
+    }
+}
+
+mod timestamps {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_one_ends_nothing_and_is_told_of() {
+        let mut bench = Bench::new("");
+        for at in (0..3000).step_by(100) {
+            let mut buffer = bench.frame(at, Some(BARE));
+            if at % 500 == 300 {
+                buffer.get_mut().unwrap().set_pts(gst::ClockTime::NONE);
+            }
+            bench.pass(buffer);
+        }
+        assert_eq!(bench.words(), ["start 1"]);
+        let mut bench = Bench::new("");
+        for _ in 0..30 {
+            let mut buffer = bench.frame(0, Some(BARE));
+            buffer.get_mut().unwrap().set_pts(gst::ClockTime::NONE);
+            bench.pass(buffer);
+        }
+        let warnings =
+            bench.bus.iter().filter(|message| message.type_() == gst::MessageType::Warning).count();
+        assert_eq!((bench.words().len(), warnings), (0, 1));
     }
 }

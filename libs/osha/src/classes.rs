@@ -95,6 +95,8 @@ pub fn normalise(label: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     labels: BTreeMap<String, Arc<Class>>,
+    /// The hazards whose equipment the model cannot show in use, as far as its labels are known.
+    unseen: Arc<BTreeSet<Hazard>>,
 }
 
 impl Default for Vocabulary {
@@ -104,7 +106,7 @@ impl Default for Vocabulary {
             let own = std::iter::once(&class.name);
             own.chain(&class.labels).map(move |label| (normalise(label), Arc::clone(class)))
         });
-        Self { labels: pairs.collect() }
+        Self { labels: pairs.collect(), unseen: Arc::default() }
     }
 }
 
@@ -134,6 +136,22 @@ impl Vocabulary {
         let name = normalise(label);
         let class = Class { name: name.clone(), ..Class::default() };
         self.labels.entry(name).or_insert_with(|| Arc::new(class));
+    }
+
+    /// Takes note of what `labels`, if they are the whole set of a model, cannot show.
+    pub(crate) fn limit<S: AsRef<str>>(&mut self, labels: &[S]) {
+        let shown: BTreeSet<_> = labels
+            .iter()
+            .filter_map(|label| self.resolve(label.as_ref()))
+            .flat_map(|class| &class.worn)
+            .collect();
+        let unseen = Hazard::ALL.into_iter().filter(|hazard| !labels.is_empty() && !shown.contains(hazard));
+        self.unseen = Arc::new(unseen.collect());
+    }
+
+    /// The hazards whose equipment the model cannot show in use: not to see it means nothing.
+    pub(crate) fn unseen(&self) -> &Arc<BTreeSet<Hazard>> {
+        &self.unseen
     }
 
     /// Everything that a rule may name: labels and canonical names.

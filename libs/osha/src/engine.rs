@@ -28,6 +28,10 @@ pub trait Analyser: Send {
     /// Ends the stream: closes what is open, adds the summary, and forgets everyone. Numbering goes on.
     fn finish(&mut self) -> Vec<Event>;
 
+    /// Learns the whole label set of the model, see [`Engine::with_labels`]. Returns the rules that count equipment as missing
+    /// which nobody sees, and that are silent since no label shows that equipment.
+    fn learn(&mut self, labels: &[String]) -> Vec<Arc<str>>;
+
     /// The site whose rules are judged.
     fn site(&self) -> &Site;
 }
@@ -95,6 +99,8 @@ pub struct RuleState {
     pub rule: Arc<str>,
     /// Its kind.
     pub kind: RuleKind,
+    /// What [`Mark`]s bear on it, if it is about equipment or falls.
+    pub hazard: Option<Hazard>,
     /// How it stands.
     pub state: Compliance,
     /// Whether a person has to look before a violation counts.
@@ -174,20 +180,25 @@ impl Engine {
     /// For a model whose whole label set is known: labels such as `head` are then taken as its data set means them, and
     /// equipment that the model knows but has not seen yet counts from the first frame on.
     pub fn with_labels<S: AsRef<str>>(site: Site, labels: &[S]) -> Self {
-        let vocabulary = site.vocabulary(labels);
-        let classes = labels.iter().filter_map(|label| vocabulary.resolve(label.as_ref()));
-        let visible = classes.flat_map(|class| class.evidence().map(|(hazard, _)| hazard)).collect();
         let site = Arc::new(site);
-        Self {
-            vocabulary,
+        let mut engine = Self {
+            vocabulary: Vocabulary::default(),
             watched: site.hazards(),
-            visible,
+            visible: BTreeSet::new(),
             wearers: BTreeMap::new(),
             motion: Motion::default(),
             ledger: Ledger::new(Arc::clone(&site)),
             began: None,
             site,
-        }
+        };
+        engine.understand(labels);
+        engine
+    }
+
+    fn understand<S: AsRef<str>>(&mut self, labels: &[S]) {
+        self.vocabulary = self.site.vocabulary(labels);
+        let classes = labels.iter().filter_map(|label| self.vocabulary.resolve(label.as_ref()));
+        self.visible.extend(classes.flat_map(|class| class.evidence().map(|(hazard, _)| hazard)));
     }
 
     fn advance(&mut self, frame: &FrameObservations<'_>) {
@@ -436,6 +447,17 @@ impl Analyser for Engine {
         self.began = None;
         self.ledger.now = Duration::ZERO;
         events
+    }
+
+    fn learn(&mut self, labels: &[String]) -> Vec<Arc<str>> {
+        self.understand(labels);
+        let is_silent = |rule: &&Rule| match rule.check {
+            Check::PpeMissing { hazard, from_absence, .. } => {
+                from_absence && self.vocabulary.unseen().contains(&hazard)
+            }
+            _ => false,
+        };
+        self.site.rules.iter().filter(is_silent).map(|rule| Arc::clone(&rule.id)).collect()
     }
 
     fn site(&self) -> &Site {

@@ -150,7 +150,7 @@ fn hide(scene: &Scene<'_>, watched: &BTreeSet<Hazard>, wearers: &mut [Wearer]) {
 /// The part of a region that may be covered before it counts as hidden.
 const COVERED: f32 = 0.4;
 /// A box that comes so near to the frame's border, in parts of the frame, is cut off there.
-const BORDER: f32 = 0.004;
+pub(crate) const BORDER: f32 = 0.004;
 
 /// The boxes that stand before a person: they overlap, and reach further down.
 fn blockers(scene: &Scene<'_>, person: usize) -> Vec<Rect> {

@@ -61,6 +61,13 @@ pub fn bounds(points: &[Point]) -> Rect {
     if left > right { [0.0; 4] } else { [left, top, right - left, bottom - top] }
 }
 
+/// Whether points enclose nothing, since all of them lie on one line.
+pub(crate) fn on_one_line(points: &[Point]) -> bool {
+    let Some((a, rest)) = points.split_first() else { return true };
+    let twice = |b: &Point, c: &Point| (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+    rest.iter().all(|b| rest.iter().all(|c| twice(b, c).abs() < 1e-6))
+}
+
 /// The middle of a box.
 pub(crate) fn centre(rect: &Rect) -> Point {
     [rect[0] + rect[2] / 2.0, rect[1] + rect[3] / 2.0]

@@ -2,7 +2,7 @@
 
 use crate::classes::{Class, Vocabulary};
 use crate::engine::{FrameObservations, Object};
-use crate::equipment::Wearer;
+use crate::equipment::{BORDER, Wearer};
 use crate::geometry::{self, Point, Rect};
 use crate::hazard::Hazard;
 use crate::motion::{Motion, Way};
@@ -10,6 +10,7 @@ use crate::schedule::LocalTime;
 use crate::site::{MAX_ZONES, Site};
 use crate::state::Evidence;
 use crate::zone::Shape;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,13 @@ use std::time::Duration;
 const PERSON_M: f32 = 1.7;
 /// The same for machines, where nobody is in view.
 const MACHINE_M: f32 = 2.5;
+
+/// The part of the box of somebody in or on a machine that lies within the machine's.
+const INSIDE: f32 = 0.8;
+/// How far above the machine's lower edge such a box ends, in heights of the machine.
+const RAISED: f32 = 0.1;
+/// How much their velocities may differ, in parts of the machine's.
+const ALONG: f32 = 0.3;
 
 /// A detection that means something.
 #[derive(Debug)]
@@ -40,6 +48,11 @@ impl Thing {
         self.class.person
     }
 
+    /// Whether its box ends at the frame's lower border: where it stands is not seen.
+    fn is_cut_off(&self) -> bool {
+        self.foot[1] > 1.0 - BORDER
+    }
+
     pub fn is_in(&self, zone: usize) -> bool {
         zone < MAX_ZONES && self.zones & (1 << zone) != 0
     }
@@ -50,7 +63,8 @@ impl Thing {
     }
 }
 
-/// A distance or a speed, and whether the ground was measured or it was guessed by the heights of people.
+/// A distance or a speed, and whether it was measured on the ground. It is guessed by the heights of people where the ground
+/// is not known, and by the frame's border where feet are beyond it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measure {
     /// Metres, or metres a second.
@@ -68,6 +82,8 @@ pub(crate) struct Scene<'a> {
     pub things: Vec<Thing>,
     /// People, and lacks of equipment on nobody, with what they wear.
     pub wearers: Vec<Wearer>,
+    /// The hazards whose equipment the model cannot show in use.
+    pub unseen: Arc<BTreeSet<Hazard>>,
 }
 
 impl<'a> Scene<'a> {
@@ -88,7 +104,8 @@ impl<'a> Scene<'a> {
             thing.zones = zones(site, thing.foot);
             thing.way = thing.track.and_then(|track| motion.follow(track, now, thing.foot));
         }
-        Self { site, clock: frame.clock, size, things, wearers: Vec::new() }
+        let unseen = Arc::clone(vocabulary.unseen());
+        Self { site, clock: frame.clock, size, things, wearers: Vec::new(), unseen }
     }
 
     /// People in view.
@@ -128,7 +145,8 @@ impl<'a> Scene<'a> {
         distance: impl Fn(&[Point], Point) -> f32,
     ) -> Option<Measure> {
         if let Some(value) = self.on_the_ground(points, from.foot, &distance) {
-            return Some(Measure { value, measured: true });
+            let measured = !from.is_cut_off() && !to.is_some_and(Thing::is_cut_off);
+            return Some(Measure { value, measured });
         }
         let scale = self.scale([Some(from), to])?;
         let points: Vec<_> = points.iter().map(|point| self.upright(*point)).collect();
@@ -153,11 +171,35 @@ impl<'a> Scene<'a> {
         if let Some(length) =
             self.on_the_ground(&[way.from], thing.foot, |from, to| geometry::distance(from[0], to))
         {
-            return Some(Measure { value: length / way.seconds, measured: true });
+            return Some(Measure { value: length / way.seconds, measured: !thing.is_cut_off() });
         }
         let length = geometry::distance(self.upright(way.from), self.upright(thing.foot));
         let scale = self.scale([Some(thing), near])?;
         Some(Measure { value: scale * length / way.seconds, measured: false })
+    }
+
+    /// Whether a person is in or on a machine that moves, and not beside it: within its box, off the ground, and moving along.
+    pub fn rides(&self, person: &Thing, machine: &Thing) -> bool {
+        let inside = geometry::overlap(&person.rect, &machine.rect) >= INSIDE * geometry::area(&person.rect);
+        let raised = machine.foot[1] - person.foot[1] >= RAISED * machine.rect[3] / self.size[1];
+        let along = || {
+            let [own, other] = [self.velocity(person)?, self.velocity(machine)?];
+            Some(geometry::distance(own, other) <= ALONG * geometry::distance(other, [0.0; 2]))
+        };
+        inside && raised && along().unwrap_or(false)
+    }
+
+    /// Whether a person is in or on any machine that moves.
+    pub fn is_driver(&self, person: &Thing) -> bool {
+        person.is_person()
+            && self.things.iter().any(|thing| thing.class.belongs_to("machine") && self.rides(person, thing))
+    }
+
+    /// In heights of the frame a second.
+    fn velocity(&self, thing: &Thing) -> Option<Point> {
+        let way = thing.way?;
+        let [from, to] = [way.from, thing.foot].map(|place| self.upright(place));
+        Some([0, 1].map(|axis| (to[axis] - from[axis]) / way.seconds))
     }
 
     /// Metres in a height of the frame: by the first of the things that is a person, else by the people in view, else by

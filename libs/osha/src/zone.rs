@@ -101,8 +101,10 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// Whether a place lies in the zone; never in a line.
+    /// Whether a place lies in the zone; never in a line. Who is cut off at the frame's border stands at it: a zone that
+    /// reaches the border contains them.
     pub fn contains(&self, place: Point) -> bool {
+        let place = place.map(|along| along.clamp(0.0, 1.0 - f32::EPSILON));
         self.shape == Shape::Polygon && geometry::contains(&self.points, place)
     }
 }

@@ -77,8 +77,8 @@ impl Engine {
         let Rule { id, check, .. } = self.ledger.rule(rule);
         let citation = self.ledger.citation(rule, aspect.zone);
         let outcome = self.ledger.outcome(rule, aspect);
-        let (rule, kind, zone) = (id.clone(), check.kind(), aspect.zone);
-        RuleState { rule, kind, state, outcome, citation, zone, since, violation }
+        let (rule, kind, hazard, zone) = (id.clone(), check.kind(), check.hazard(), aspect.zone);
+        RuleState { rule, kind, hazard, state, outcome, citation, zone, since, violation }
     }
 
     fn overall(&self, scene: &Scene<'_>, thing: usize, rules: &[RuleState]) -> Compliance {
@@ -129,7 +129,7 @@ fn marks(scene: &Scene<'_>, clues: &[Clue], subjects: &[Subject]) -> Vec<Mark> {
             (None, _) => Compliance::Unknown,
             (Some(_), false) => Compliance::Compliant,
             (Some(owner), true) => {
-                let known = owner.rules.iter().filter(|rule| &*rule.rule == clue.hazard.name());
+                let known = owner.rules.iter().filter(|rule| rule.hazard == Some(clue.hazard));
                 known.map(|rule| rule.state).fold(Compliance::Suspected, Compliance::max)
             }
         };

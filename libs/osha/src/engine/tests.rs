@@ -207,6 +207,25 @@ fn compliance_takes_all_that_the_model_can_see() {
     assert_eq!(state(Engine::with_labels(Site::default(), &labels), &objects), Some(Compliance::Compliant));
 }
 
+/// Gloves that a model cannot show are missing on nobody.
+#[test]
+fn absence_means_nothing_to_a_model_that_does_not_know_the_equipment() {
+    let site = "scope = 'construction'\nwatch = []\n[[rules]]\nid = 'gloves'\nkind = 'ppe_missing'\n\
+                equipment = ['gloves']\nfrom_absence = true\n";
+    let accused = |site: &str, labels: &[&str]| {
+        let mut engine = Engine::new(Site::from_toml(site).unwrap());
+        let labels: Vec<_> = labels.iter().map(|label| label.to_string()).collect();
+        let silent = engine.learn(&labels).len();
+        let events = play(&mut engine, 300, |_| worker(7, PERSON, None));
+        (starts(&events).len(), silent)
+    };
+    assert_eq!(accused(site, &[]), (1, 0), "nobody knows what it can show");
+    assert_eq!(accused(site, &["person", "gloves"]), (1, 0));
+    assert_eq!(accused(site, &["person", "no_gloves", "helmet"]), (0, 1), "gloves in use would not be seen");
+    let named = format!("{site}[classes]\nHandschuh = 'gloves'\n");
+    assert_eq!(accused(&named, &["person", "Handschuh"]), (1, 0));
+}
+
 #[test]
 fn a_lack_on_nobody_is_a_subject_of_its_own() {
     let mut engine = engine();
@@ -267,6 +286,16 @@ fn marks_tell_how_the_equipment_is() {
         (Compliance::Violating, Some(Duration::ZERO), Some(1))
     );
     assert_eq!((&*rule.rule, rule.citation.citation.as_str()), ("no_hard_hat", "29 CFR 1926.100(a)"));
+}
+
+#[test]
+fn marks_know_the_rules_of_the_site_by_whatever_name() {
+    let site = "scope = 'construction'\nwatch = []\n[[rules]]\nid = 'hats on'\nkind = 'ppe_missing'\n\
+                equipment = ['hard_hat']\n";
+    let mut engine = Engine::new(Site::from_toml(site).unwrap());
+    let states = (0..40)
+        .map(|frame| analyse(&mut engine, frame, &worker(7, PERSON, Some("no_helmet"))).marks[0].state);
+    assert_eq!(states.last(), Some(Compliance::Violating));
 }
 
 #[test]

@@ -12,12 +12,13 @@
 //! The class of the first selector outside of `count` is the rule's subject: the rule is judged for each of its things,
 //! and wherever a selector outside of `count` names the same class, it means the thing that is judged. Other selectors
 //! hold if any thing fits. Without such a selector the rule judges the place as a whole. Distances are in metres, speeds
-//! in metres a second, `hour` is the local time of day. What cannot be told (equipment that nobody sees) is neither true
-//! nor false, and the rule waits.
+//! in metres a second, `hour` is the local time of day. What cannot be told (equipment that nobody sees, the speed of what
+//! has just come, a count that hangs on either) is neither true nor false, and the rule waits.
 
 use crate::hazard::Hazard;
-use crate::scene::{Scene, Thing};
+use crate::scene::{Measure, Scene, Thing};
 use crate::state::Evidence;
+use std::cell::Cell;
 use std::time::Duration;
 
 mod parse;
@@ -104,11 +105,22 @@ impl Expression {
         selectors.iter().find_map(|selector| selector.zones.first().copied())
     }
 
-    /// Whether it holds, for one thing of its subject's class; `None` if that cannot be told.
-    pub(crate) fn holds(&self, scene: &Scene<'_>, subject: Option<usize>) -> Option<bool> {
+    /// Whether it holds, for one thing of its subject's class.
+    pub(crate) fn judge(&self, scene: &Scene<'_>, subject: Option<usize>) -> Verdict {
         let of = self.subject.as_deref().zip(subject);
-        Judge { scene, subject: of }.node(&self.node)
+        let judge = Judge { scene, subject: of, guessed: Cell::new(false) };
+        let holds = judge.node(&self.node);
+        Verdict { holds, guessed: judge.guessed.get() }
     }
+}
+
+/// What an expression comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    /// Whether it holds; `None` if that cannot be told.
+    pub holds: Option<bool>,
+    /// Whether it rests on a distance or a speed that was not measured on the ground.
+    pub guessed: bool,
 }
 
 impl Node {
@@ -143,17 +155,38 @@ impl Number {
     }
 }
 
+/// The least and the most that a number can be, as far as is known.
+type Bounds = [f32; 2];
+
+/// What is not known at all.
+const ANYTHING: Bounds = [0.0, f32::INFINITY];
+
 impl Comparison {
-    fn holds(self, left: f32, right: f32) -> bool {
+    /// `None` if it holds for some of what the numbers can be only.
+    fn holds(self, left: Bounds, right: Bounds) -> Option<bool> {
         match self {
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::More => left > right,
-            Self::MoreOrEqual => left >= right,
-            Self::Equal => left == right,
-            Self::Unequal => left != right,
+            Self::Less => is_less(left, right),
+            Self::LessOrEqual => is_less(right, left).map(|more| !more),
+            Self::More => is_less(right, left),
+            Self::MoreOrEqual => is_less(left, right).map(|less| !less),
+            Self::Equal => is_equal(left, right),
+            Self::Unequal => is_equal(left, right).map(|equal| !equal),
         }
     }
+}
+
+fn is_less(left: Bounds, right: Bounds) -> Option<bool> {
+    match (left[1] < right[0], left[0] >= right[1]) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+fn is_equal(left: Bounds, right: Bounds) -> Option<bool> {
+    let known = left[0] == left[1] && left == right;
+    let apart = left[1] < right[0] || right[1] < left[0];
+    (known || apart).then_some(known)
 }
 
 /// Judges one thing, or the place, in three-valued logic.
@@ -161,6 +194,8 @@ struct Judge<'a> {
     scene: &'a Scene<'a>,
     /// The class that the expression judges, and the thing.
     subject: Option<(&'a str, usize)>,
+    /// Whether a distance or a speed was asked for that the ground does not tell.
+    guessed: Cell<bool>,
 }
 
 impl Judge<'_> {
@@ -173,7 +208,7 @@ impl Judge<'_> {
             Node::Not(part) => self.node(part).map(|holds| !holds),
             Node::Compare(sides) => {
                 let (left, comparison, right) = &**sides;
-                Some(comparison.holds(self.number(left)?, self.number(right)?))
+                comparison.holds(self.number(left), self.number(right))
             }
             Node::Any(selector) => any(self.candidates(selector).map(|thing| self.fits(thing, selector))),
         }
@@ -205,41 +240,57 @@ impl Judge<'_> {
         any(wrong).map(|wrong| !wrong)
     }
 
-    fn number(&self, number: &Number) -> Option<f32> {
+    fn number(&self, number: &Number) -> Bounds {
         match number {
-            Number::Constant(value) => Some(*value),
-            Number::Hour => self.scene.clock.map(|clock| clock.hour()),
+            Number::Constant(value) => [*value; 2],
+            Number::Hour => self.scene.clock.map_or(ANYTHING, |clock| [clock.hour(); 2]),
             Number::Count(selector) => {
-                let fits = |thing: &usize| self.fits(*thing, selector) == Some(true);
-                Some(self.all(selector).filter(fits).count() as f32)
+                let fits: Vec<_> = self.all(selector).map(|thing| self.fits(thing, selector)).collect();
+                let [no, yes] =
+                    [Some(false), Some(true)].map(|way| fits.iter().filter(|&&fit| fit == way).count());
+                [yes as f32, (fits.len() - no) as f32]
             }
-            Number::Speed(selector) => {
-                let speeds = self.fitting(selector).filter_map(|thing| self.scene.speed(thing, None));
-                Some(speeds.map(|speed| speed.value).fold(0.0, f32::max))
-            }
+            Number::Speed(selector) => self.speed(selector),
             Number::Distance(from, to) => self.distance(from, to),
         }
     }
 
-    fn fitting<'s>(&'s self, selector: &'s Selector) -> impl Iterator<Item = &'s Thing> + 's {
-        let fits = |thing: &usize| self.fits(*thing, selector) == Some(true);
-        self.candidates(selector).filter(fits).map(|thing| &self.scene.things[thing])
+    /// The things that a selector can mean and that may fit it, each with whether it does for sure.
+    fn fitting<'s>(&'s self, selector: &'s Selector) -> impl Iterator<Item = (&'s Thing, bool)> + 's {
+        let fitting = self.candidates(selector).map(|thing| (thing, self.fits(thing, selector)));
+        let possible = fitting.filter(|(_, fits)| *fits != Some(false));
+        possible.map(|(thing, fits)| (&self.scene.things[thing], fits.is_some()))
+    }
+
+    fn bounds(&self, measure: Option<Measure>) -> Bounds {
+        let Some(measure) = measure else { return ANYTHING };
+        self.guessed.set(self.guessed.get() || !measure.measured);
+        [measure.value; 2]
+    }
+
+    /// The highest speed; zero if nothing is there.
+    fn speed(&self, selector: &Selector) -> Bounds {
+        self.fitting(selector).fold([0.0; 2], |[low, high], (thing, sure)| {
+            let [least, most] = self.bounds(self.scene.speed(thing, None));
+            [if sure { least.max(low) } else { low }, most.max(high)]
+        })
     }
 
     /// The least distance; infinite if there is nothing to measure.
-    fn distance(&self, from: &Selector, to: &Target) -> Option<f32> {
-        let mut least = f32::INFINITY;
-        for thing in self.fitting(from) {
-            match to {
-                Target::Zone(zone) => least = least.min(self.scene.distance_to_zone(thing, *zone)?.value),
-                Target::Things(to) => {
-                    for other in self.fitting(to).filter(|other| other.object != thing.object) {
-                        least = least.min(self.scene.distance(thing, other)?.value);
-                    }
-                }
+    fn distance(&self, from: &Selector, to: &Target) -> Bounds {
+        let nearer = |[low, high]: Bounds, measure: Option<Measure>, sure: bool| {
+            let [least, most] = self.bounds(measure);
+            [least.min(low), if sure { most.min(high) } else { high }]
+        };
+        self.fitting(from).fold([f32::INFINITY; 2], |known, (thing, sure)| match to {
+            Target::Zone(zone) => nearer(known, self.scene.distance_to_zone(thing, *zone), sure),
+            Target::Things(to) => {
+                let others = self.fitting(to).filter(|(other, _)| other.object != thing.object);
+                others.fold(known, |known, (other, there)| {
+                    nearer(known, self.scene.distance(thing, other), sure && there)
+                })
             }
-        }
-        Some(least)
+        })
     }
 }
 

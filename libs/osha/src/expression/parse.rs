@@ -3,7 +3,7 @@
 use super::{Comparison, Expression, Node, Number, Selector, Target};
 use crate::classes::Vocabulary;
 use crate::hazard::Hazard;
-use crate::zone::Zone;
+use crate::zone::{Shape, Zone};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -295,7 +295,7 @@ impl<'a> Parser<'a> {
             } else if self.take(Kind::Word("without")) {
                 selector.worn.push((self.equipment()?, false));
             } else if self.take(Kind::Word("in")) {
-                selector.zones.push(self.zone()?);
+                selector.zones.push(self.polygon()?);
             } else {
                 return Ok(selector);
             }
@@ -337,6 +337,18 @@ impl<'a> Parser<'a> {
                 span,
                 format!("no equipment is called \"{word}\"{}", crate::site::suggestion(word, names)),
             ),
+        }
+    }
+
+    /// A zone that something can stand in.
+    fn polygon(&mut self) -> Parsed<usize> {
+        let span = self.span();
+        let zone = self.zone()?;
+        match self.names.zones[zone].shape {
+            Shape::Polygon => Ok(zone),
+            Shape::Line => {
+                self.fail(span, "nobody stands in a line: draw a zone, or use distance()".to_owned())
+            }
         }
     }
 

@@ -9,10 +9,11 @@ pub(super) fn check(rule: &Rule, scene: &Scene<'_>, aspect: Option<f32>) -> Vec<
     let judge = |wearer: &crate::equipment::Wearer| {
         let thing = &scene.things[wearer.thing];
         let zone = rule.place_of(thing)?;
-        let said = wearer.evidence.get(&Hazard::Fall).copied().filter(|evidence| evidence.is_statement());
         let [.., width, height] = thing.rect;
         let lies = wearer.person && aspect.is_some_and(|aspect| width > aspect * height);
         let seen = if lies { Evidence::Against(thing.score) } else { Evidence::Silent };
+        // Of somebody who is cut off or hidden only the detector can tell: a head above the border is wide, too.
+        let said = wearer.evidence.get(&Hazard::Fall).copied();
         Some(Finding::new(Who::Thing(wearer.thing), said.unwrap_or(seen), zone))
     };
     scene.wearers.iter().filter_map(judge).collect()
@@ -33,6 +34,15 @@ mod tests {
         assert_eq!(judge(RULE, |_| vec![person(1, 0.5, 0.9)])[0].evidence, Evidence::Silent);
         let by_detector = format!("{RULE}\naspect = 0");
         assert_eq!(judge(&by_detector, |_| vec![lying])[0].evidence, Evidence::Silent);
+    }
+
+    #[test]
+    fn who_is_cut_off_at_the_border_need_not_lie() {
+        let mut head = person(1, 0.5, 1.0);
+        head.rect = [300.0, HEIGHT - 60.0, 120.0, 60.0];
+        assert_eq!(judge(RULE, |_| vec![head])[0].evidence, Evidence::Hidden);
+        head.rect[1] -= 60.0;
+        assert_eq!(judge(RULE, |_| vec![head])[0].evidence, Evidence::Against(0.8));
     }
 
     #[test]

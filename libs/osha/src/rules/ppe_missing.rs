@@ -7,8 +7,9 @@ use crate::scene::Scene;
 use crate::state::Evidence;
 
 /// `absence` is the least height of a person, as part of the frame's, on whom unseen equipment counts as missing; `None`
-/// if it never does.
+/// if it never does. It counts for nothing with a model that cannot show the equipment in use.
 pub(super) fn check(rule: &Rule, scene: &Scene<'_>, hazard: Hazard, absence: Option<f32>) -> Vec<Finding> {
+    let absence = absence.filter(|_| !scene.unseen.contains(&hazard));
     let judge = |wearer: &Wearer| {
         let thing = &scene.things[wearer.thing];
         let requiring = || {

@@ -1,4 +1,4 @@
-//! Somebody is too near to a moving machine.
+//! Somebody is too near to a moving machine, other than its driver.
 
 use super::{Finding, Rule, Who};
 use crate::scene::{Scene, Thing};
@@ -16,11 +16,13 @@ fn near(
     speed_m_s: f32,
 ) -> Option<Finding> {
     let zone = rule.place_of(person)?;
-    let machines = scene.things.iter().enumerate().filter(|(_, thing)| {
+    let others = scene.things.iter().enumerate().filter(|(at, _)| *at != index);
+    let machines = others.filter(|(_, thing)| {
         if rule.classes.is_empty() { thing.class.belongs_to("machine") } else { thing.is_any(&rule.classes) }
     });
     let moving = machines.filter(|(_, machine)| {
         scene.speed(machine, Some(person)).is_some_and(|speed| speed.value >= speed_m_s)
+            && !scene.rides(person, machine)
     });
     let distances = moving.filter_map(|(at, machine)| Some((at, machine, scene.distance(person, machine)?)));
     let (at, machine, distance) = distances.min_by(|a, b| a.2.value.total_cmp(&b.2.value))?;
@@ -59,10 +61,40 @@ mod tests {
     fn on_measured_ground_it_is_a_violation() {
         let site = format!("{GROUND}{RULE}");
         let forklift = |x: f32, y: f32| thing("forklift", 9, x, y, 0.1);
-        let found = judge(&site, |time| vec![person(1, 0.2, 1.0), forklift(0.3 + 0.1 * time, 1.0)]);
+        let found = judge(&site, |time| vec![person(1, 0.2, 0.99), forklift(0.3 + 0.1 * time, 0.99)]);
         assert_eq!((tracks(&found), found[0].outcome), (vec![1], Outcome::Violation));
-        let behind = judge(&site, |time| vec![person(1, 0.4, 1.0), forklift(0.3 + 0.1 * time, 0.7)]);
+        let behind = judge(&site, |time| vec![person(1, 0.4, 0.99), forklift(0.3 + 0.1 * time, 0.7)]);
         assert_eq!(behind, [], "the picture shows them close together, the ground does not");
+    }
+
+    #[test]
+    fn whose_feet_are_beyond_the_border_stands_nobody_knows_where() {
+        let site = format!("{GROUND}{RULE}");
+        let truck = |time: f32| thing("truck", 9, 0.3 + 0.1 * time, 0.99, 0.1);
+        let found = judge(&site, |time| vec![person(1, 0.2, 1.0), truck(time)]);
+        assert_eq!((tracks(&found), found[0].outcome), (vec![1], Outcome::NeedsReview));
+    }
+
+    /// Who drives it is in its box, off the ground, and comes along; who stands before it or walks behind it is not.
+    #[test]
+    fn a_driver_is_not_too_near() {
+        let truck = |time: f32| thing("truck", 9, 0.3 + 0.1 * time, 0.9, 0.3);
+        let near = |place: fn(f32) -> (f32, f32)| {
+            let found = judge(RULE, |time| {
+                let (x, y) = place(time);
+                vec![person(1, x, y), truck(time)]
+            });
+            !found.is_empty()
+        };
+        assert!(!near(|time| (0.3 + 0.1 * time, 0.75)), "in the cab");
+        assert!(near(|_| (0.38, 0.75)), "it passes behind");
+        assert!(near(|time| (0.3 + 0.1 * time, 0.9)), "on the ground before it");
+    }
+
+    #[test]
+    fn nobody_is_too_near_to_themselves() {
+        let site = format!("{RULE}\nclasses = ['person']");
+        assert_eq!(judge(&site, |time| vec![person(1, 0.2 + 0.3 * time, 0.9)]), []);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) fn check(
 ) -> Vec<Finding> {
     let guides = |thing: &Thing, vehicle: &Thing| {
         thing.is_any(spotters)
+            && !scene.rides(thing, vehicle)
             && scene.distance(thing, vehicle).is_some_and(|distance| distance.value < distance_m)
     };
     let judge = |(index, vehicle, zone): (usize, &Thing, Option<usize>)| {
@@ -40,6 +41,15 @@ mod tests {
         let guided = judge(RULE, |time| vec![truck(time), person(1, 0.6, 0.9)]);
         assert_eq!(guided[0].evidence, Evidence::Fine(1.0));
         assert_eq!(judge(RULE, |_| vec![truck(0.0)]), [], "it stands");
+    }
+
+    #[test]
+    fn a_driver_guides_nobody() {
+        let found = judge(RULE, |time| {
+            let x = 0.3 + 0.1 * time;
+            vec![thing("truck", 9, x, 0.9, 0.3), person(1, x, 0.75)]
+        });
+        assert!(matches!(found[0].evidence, Evidence::Against(_)));
     }
 
     #[test]

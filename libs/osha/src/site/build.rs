@@ -5,7 +5,7 @@ use super::file::{File, GroundFile, RuleFile, ScheduleFile, ZoneFile};
 use super::{MAX_RULES, MAX_ZONES, Site, SiteError, Timing, usually_watched};
 use crate::classes::Vocabulary;
 use crate::expression::{Expression, Names};
-use crate::geometry::Ground;
+use crate::geometry::{self, Ground};
 use crate::hazard::Hazard;
 use crate::rules::{Check, Rule, RuleKind};
 use crate::schedule::{self, Schedule, Weekday};
@@ -191,6 +191,16 @@ impl Builder<'_> {
             let message = "points are relative to the frame: right and down, each from 0 to 1";
             return self.fail(zone.points.span(), message);
         }
+        if shape == Shape::Polygon && geometry::on_one_line(points) {
+            return self.fail(
+                zone.points.span(),
+                "the points lie on one line and enclose nothing: add one beside it",
+            );
+        }
+        if let Some(name) = zone.ppe.first().filter(|_| shape == Shape::Line) {
+            return self
+                .fail(name.span(), "nobody stands in a line, so that ppe means nothing to it: draw a zone");
+        }
         let equipment = zone.ppe.iter().map(|name| self.equipment(name));
         let contexts = zone.contexts.iter().copied().chain(zone.kind.context()).collect();
         Ok(Zone {
@@ -229,7 +239,10 @@ impl Builder<'_> {
             let message = || format!("\"{}\" is no time of day such as \"06:30\"", text.get_ref());
             schedule::minutes(text.get_ref()).map_or_else(|| self.fail(text.span(), message()), Ok)
         };
-        let days = file.days.clone().unwrap_or_else(|| Weekday::ALL.to_vec());
+        if let Some(days) = file.days.as_ref().filter(|days| days.get_ref().is_empty()) {
+            return self.fail(days.span(), "the schedule never holds: name days, or leave days out");
+        }
+        let days = file.days.as_ref().map_or_else(|| Weekday::ALL.to_vec(), |days| days.get_ref().clone());
         Ok(Schedule { days, from: time(&file.from)?, to: time(&file.to)? })
     }
 
@@ -292,10 +305,10 @@ fn keys(kind: RuleKind) -> &'static [&'static str] {
 }
 
 impl RuleBuilder<'_> {
-    /// One rule, or one for each piece of equipment. None if all of its zones belong to other streams.
+    /// One rule, or one for each piece of equipment. None if its zones belong to other streams.
     fn build(&self, schedules: &BTreeMap<String, Schedule>) -> Checked<Vec<Rule>> {
         self.check_keys()?;
-        let Some(zones) = self.zones()? else { return Ok(Vec::new()) };
+        let Some(zones) = self.zones()?.filter(|_| !self.is_elsewhere()) else { return Ok(Vec::new()) };
         let schedule = self.file.schedule.as_ref().map(|name| {
             self.site.known("schedule", name, schedules.keys().map(String::as_str))?;
             Ok(schedules[name.get_ref()].clone())
@@ -339,6 +352,12 @@ impl RuleBuilder<'_> {
         self.site.fail(self.file.kind.span(), format!("a rule of kind \"{kind}\" needs {key}"))
     }
 
+    /// Whether its expression names a zone of another stream. The file as a whole is known to be right.
+    fn is_elsewhere(&self) -> bool {
+        let is_custom = *self.file.kind.get_ref() == RuleKind::Custom;
+        is_custom && self.site.stream.is_some() && self.expression().is_err()
+    }
+
     /// Indices of the rule's zones; `None` if all of them belong to other streams.
     fn zones(&self) -> Checked<Option<Vec<usize>>> {
         let kind = *self.file.kind.get_ref();
@@ -346,7 +365,7 @@ impl RuleBuilder<'_> {
         let Some(named) = &self.file.zones else {
             return match kind {
                 RuleKind::InZone | RuleKind::Blocked => self.missing("zones"),
-                RuleKind::UnprotectedEdge => Ok(Some(self.edges())),
+                RuleKind::UnprotectedEdge => self.edges(),
                 _ => Ok(Some(Vec::new())),
             };
         };
@@ -355,17 +374,29 @@ impl RuleBuilder<'_> {
         }
         let mut zones = Vec::new();
         for name in named.get_ref() {
-            match self.site.stream {
-                Some(_) => zones.extend(ids().position(|id| id == name.get_ref())),
-                None => zones.push(self.site.known("zone", name, ids())?),
+            let found = match self.site.stream {
+                Some(_) => ids().position(|id| id == name.get_ref()),
+                None => Some(self.site.known("zone", name, ids())?),
+            };
+            let is_line = found.is_some_and(|zone| self.names.zones[zone].shape == Shape::Line);
+            if is_line && kind != RuleKind::UnprotectedEdge {
+                let message = "nobody stands in a line: draw a zone, or use \"unprotected_edge\", or distance() in \"custom\"";
+                return self.site.fail(name.span(), message);
             }
+            zones.extend(found);
         }
         Ok((!zones.is_empty()).then_some(zones))
     }
 
-    fn edges(&self) -> Vec<usize> {
+    fn edges(&self) -> Checked<Option<Vec<usize>>> {
         let zones = self.names.zones.iter().enumerate();
-        zones.filter(|(_, zone)| zone.kind == ZoneKind::Edge).map(|(index, _)| index).collect()
+        let edges: Vec<_> =
+            zones.filter(|(_, zone)| zone.kind == ZoneKind::Edge).map(|(index, _)| index).collect();
+        match (edges.is_empty(), self.site.stream) {
+            (false, _) => Ok(Some(edges)),
+            (true, Some(_)) => Ok(None),
+            (true, None) => self.missing("zones, or a zone or a line of kind \"edge\" in the file"),
+        }
     }
 
     /// Canonical names of classes.
@@ -417,6 +448,11 @@ impl RuleBuilder<'_> {
         let Some(names) = names else { return self.missing("equipment, such as [\"hard_hat\"]") };
         let from_absence = self.file.from_absence.as_ref().is_some_and(|asked| *asked.get_ref());
         let min_height = self.file.min_height.as_ref().map_or(MIN_HEIGHT, |value| *value.get_ref());
+        if let Some(value) = self.file.min_height.as_ref().filter(|_| min_height > 1.0) {
+            let message =
+                format!("min_height is {min_height}, but is a part of the frame's height: at most 1");
+            return self.site.fail(value.span(), message);
+        }
         let hazards = names.iter().map(|name| self.site.equipment(name)).collect::<Checked<BTreeSet<_>>>()?;
         let check = |hazard| Check::PpeMissing { hazard, from_absence, min_height };
         Ok(hazards.into_iter().map(check).collect())

@@ -46,7 +46,7 @@ pub(super) struct GroundPointFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScheduleFile {
-    pub days: Option<Vec<Weekday>>,
+    pub days: Option<Spanned<Vec<Weekday>>>,
     pub from: Spanned<String>,
     pub to: Spanned<String>,
 }

@@ -144,7 +144,7 @@ impl Site {
     ///
     /// Those of [`Site::from_toml`], and a stream that the file does not name.
     pub fn for_stream(text: &str, stream: &str) -> Result<Self, SiteError> {
-        build::site(text, Some(stream))
+        build::site(text, None).and_then(|_| build::site(text, Some(stream)))
     }
 
     /// The hazards that any rule asks about.
@@ -173,6 +173,7 @@ impl Site {
             vocabulary.define(label, class);
         }
         self.labels.iter().for_each(|label| vocabulary.add(label));
+        vocabulary.limit(labels);
         vocabulary
     }
 

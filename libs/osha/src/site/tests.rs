@@ -142,14 +142,41 @@ fn a_stream_gets_what_is_its_own() {
         [[rules]]
         id = 'in b'
         kind = 'in_zone'
-        zones = ['b']";
+        zones = ['b']
+        [[rules]]
+        id = 'own'
+        kind = 'custom'
+        when = 'person in \"b\"'";
     let yard = Site::for_stream(text, "yard").unwrap();
-    assert_eq!((ids(&yard), &*yard.zones[0].id, yard.contexts.len()), (vec!["in b"], "b", 0));
+    assert_eq!((ids(&yard), &*yard.zones[0].id, yard.contexts.len()), (vec!["in b", "own"], "b", 0));
     let gate = Site::for_stream(text, "gate").unwrap();
     assert_eq!((ids(&gate), gate.contexts.len(), &gate.rules[0].zones[..]), (vec!["in a"], 1, &[0][..]));
-    assert_eq!(ids(&Site::from_toml(text).unwrap()), ["in a", "in b"]);
+    assert_eq!(ids(&Site::from_toml(text).unwrap()), ["in a", "in b", "own"]);
+    let error = Site::for_stream(&text.replace("['b']", "['c']"), "gate").unwrap_err();
+    assert!(error.message.contains("no zone is called \"c\""), "{error}");
     let error = Site::for_stream(text, "gates").unwrap_err();
     assert!(error.message.contains("did you mean \"gate\""), "{error}");
+}
+
+/// A rule that could never find anything would be believed to be kept.
+#[test]
+fn what_could_never_hold_is_refused() {
+    let line = "[[lines]]\nid = 'slab'\nkind = 'walkway'\npoints = [[0, 0], [1, 0]]\n";
+    let rule = |keys: &str| format!("[[rules]]\nid = 'r'\n{keys}\n");
+    for (text, part) in [
+        ("[[zones]]\nid = 'z'\nkind = 'area'\npoints = [[0, 0], [0.5, 0.5], [1, 1]]".to_owned(), "one line"),
+        (format!("{line}ppe = ['hard_hat']"), "ppe means nothing"),
+        (line.to_owned() + &rule("kind = 'in_zone'\nzones = ['slab']"), "nobody stands in a line"),
+        (line.to_owned() + &rule("kind = 'custom'\nwhen = 'person in \"slab\"'"), "nobody stands in a line"),
+        (line.to_owned() + &rule("kind = 'unprotected_edge'"), "of kind \"edge\""),
+        (rule("kind = 'ppe_missing'\nequipment = ['boots']\nmin_height = 50"), "at most 1"),
+        ("[schedules.none]\ndays = []\nfrom = '06:00'\nto = '07:00'".to_owned(), "never holds"),
+    ] {
+        let error = Site::from_toml(&format!("scope = 'construction'\n{text}")).unwrap_err();
+        assert!(error.message.contains(part) && error.line > 1, "{text}: {error}");
+    }
+    let near = rule("kind = 'custom'\nwhen = 'distance(person, \"slab\") < 1'");
+    assert!(Site::from_toml(&format!("scope = 'construction'\n{line}{near}")).is_ok());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The standards on what people and machines do.
 
-use super::{Context, Scope, Severity, Standard, Topic};
+use super::{Context, Scope, Severity, Standard, Topic, fall, feet};
 use crate::rules::RuleKind;
 use Context::*;
 use Scope::{Construction, GeneralIndustry};
@@ -23,10 +23,6 @@ pub(super) fn topic(kind: RuleKind) -> &'static Topic {
     }
 }
 
-const fn feet(feet: f32) -> f32 {
-    feet * 0.3048
-}
-
 static PPE: Topic = Topic {
     candidates: &[],
     otherwise: Standard::policy("Protective equipment", Low, "The site's own rule on protective equipment."),
@@ -34,7 +30,7 @@ static PPE: Topic = Topic {
 
 static IN_ZONE: Topic = Topic {
     candidates: &[
-        Standard::new(Construction, "29 CFR 1926.1425(b)", &[LoadFallZone]).review(),
+        LOAD_CRANE,
         Standard::new(Construction, "29 CFR 1926.1424(a)(2)(ii)", &[MachineRadius]).review(),
         Standard::new(Construction, "29 CFR 1926.416(a)(1)", &[PowerLineZone]).review(),
         Standard::new(Construction, "29 CFR 1926.652(a)(1)", &[ExcavationZone]).review(),
@@ -64,7 +60,8 @@ static TOO_NEAR: Topic = Topic {
     ),
 };
 
-const LOAD_CRANE: Standard = Standard::new(Construction, "29 CFR 1926.1425(b)", &[LoadFallZone]);
+/// Who hooks, guides or lands the load may be there.
+const LOAD_CRANE: Standard = Standard::new(Construction, "29 CFR 1926.1425(b)", &[LoadFallZone]).review();
 
 const LOAD_FORKS: Standard = Standard::new(GeneralIndustry, "29 CFR 1910.178(m)(2)", &[VehicleZone]);
 
@@ -73,7 +70,7 @@ static UNDER_LOAD: Topic = Topic {
         LOAD_CRANE,
         Standard::new(Construction, "29 CFR 1926.651(e)", &[ExcavationZone]),
         LOAD_FORKS,
-        LOAD_CRANE.presumed().review(),
+        LOAD_CRANE.presumed(),
         LOAD_FORKS.presumed().review(),
     ],
     otherwise: Standard::policy("Person under a load", Critical, "The site's own rule on hoisted loads."),
@@ -81,12 +78,12 @@ static UNDER_LOAD: Topic = Topic {
 
 static UNPROTECTED_EDGE: Topic = Topic {
     candidates: &[
-        Standard::new(Construction, "29 CFR 1926.760(a)(1)", &[SteelErection]).above(feet(15.0)),
-        Standard::new(Construction, "29 CFR 1926.451(g)(1)", &[ScaffoldZone]).above(feet(10.0)),
-        Standard::new(Construction, "29 CFR 1926.501(b)(10)", &[RoofZone]).above(feet(6.0)),
-        Standard::new(Construction, "29 CFR 1926.501(b)(1)", &[EdgeZone]).above(feet(6.0)),
+        fall::STEEL,
+        fall::SCAFFOLD,
+        fall::ROOF,
+        fall::EDGE,
         Standard::new(Construction, "29 CFR 1926.501(b)(7)(i)", &[ExcavationZone]).above(feet(6.0)),
-        Standard::new(GeneralIndustry, "29 CFR 1910.28(b)(1)(i)", &[EdgeZone]).above(feet(4.0)),
+        fall::EDGE_INDUSTRY,
     ],
     otherwise: Standard::policy(
         "Unprotected edge",
@@ -144,14 +141,13 @@ static SPOTTER: Topic = Topic {
     ),
 };
 
-const LADDER: Standard = Standard::new(Construction, "29 CFR 1926.1053(b)(13)", &[]).presumed().review();
-
 static LADDER_SCAFFOLD: Topic = Topic {
-    candidates: &[LADDER],
+    candidates: &[],
     otherwise: Standard::policy(
         "Ladder or scaffold misused",
         Medium,
-        "No OSHA standard can be told from a picture here: the site's own rule on ladders applies.",
+        "The site's own rule on ladders and scaffolds. Which standard it breaks hangs on what a picture does not tell: the \
+         top step is forbidden of stepladders (29 CFR 1926.1053(b)(13)), and a ladder or scaffold carries what it was built for.",
     ),
 };
 

@@ -1,6 +1,6 @@
 //! The standards on protective equipment.
 
-use super::{Context, Scope, Severity, Standard, Topic};
+use super::{Context, Scope, Severity, Standard, Topic, fall};
 use crate::hazard::Hazard;
 use Context::*;
 use Scope::{Construction, GeneralIndustry};
@@ -58,7 +58,9 @@ static SAFETY_VEST: Topic = Topic {
 static GOGGLES: Topic = Topic {
     candidates: &[
         Standard::new(Construction, "29 CFR 1926.102(a)(1)", &[EyeHazardTask]),
+        Standard::new(Construction, "29 CFR 1926.102(a)(1)", &[HotWorkZone]),
         Standard::new(GeneralIndustry, "29 CFR 1910.133(a)(1)", &[EyeHazardTask]),
+        Standard::new(GeneralIndustry, "29 CFR 1910.133(a)(1)", &[HotWorkZone]),
     ],
     otherwise: Standard::policy(
         "Eye protection",
@@ -104,10 +106,7 @@ static MASK: Topic = Topic {
 };
 
 static HARNESS: Topic = Topic {
-    candidates: &[
-        Standard::new(Construction, "29 CFR 1926.501(b)(1)", &[EdgeZone]),
-        Standard::new(GeneralIndustry, "29 CFR 1910.28(b)(1)(i)", &[EdgeZone]),
-    ],
+    candidates: &[fall::STEEL, fall::SCAFFOLD, fall::ROOF, fall::EDGE, fall::EDGE_INDUSTRY],
     otherwise: Standard::policy(
         "Fall-arrest harness",
         Low,
@@ -116,7 +115,10 @@ static HARNESS: Topic = Topic {
 };
 
 static EAR_PROTECTION: Topic = Topic {
-    candidates: &[Standard::new(Construction, "29 CFR 1926.101(a)", &[NoiseZone])],
+    candidates: &[
+        Standard::new(Construction, "29 CFR 1926.101(a)", &[NoiseZone]),
+        Standard::new(GeneralIndustry, "29 CFR 1910.95(i)", &[NoiseZone]),
+    ],
     otherwise: Standard::policy(
         "Ear protection",
         Low,

@@ -13,6 +13,7 @@ use std::fmt;
 
 mod conduct;
 mod equipment;
+mod fall;
 
 /// The body of rules that a site falls under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,6 +130,19 @@ pub enum Basis {
     SitePolicy,
     /// Cited because the site file says so.
     SiteFile,
+}
+
+impl Basis {
+    /// Its name in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Presumed => "presumed",
+            Self::GeneralDuty => "general_duty",
+            Self::SitePolicy => "site_policy",
+            Self::SiteFile => "site_file",
+        }
+    }
 }
 
 /// How bad it is.
@@ -313,6 +327,11 @@ fn topic(subject: Subject) -> &'static Topic {
     }
 }
 
+/// In metres.
+const fn feet(feet: f32) -> f32 {
+    feet * 0.3048
+}
+
 /// What a finding cites, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Citation {
@@ -424,6 +443,15 @@ mod tests {
     }
 
     #[test]
+    fn names_of_bases_are_the_serialised_ones() {
+        for basis in
+            [Basis::Standard, Basis::Presumed, Basis::GeneralDuty, Basis::SitePolicy, Basis::SiteFile]
+        {
+            assert_eq!(serde_json::to_value(basis).unwrap(), basis.name());
+        }
+    }
+
+    #[test]
     fn the_basis_agrees_with_the_citation() {
         for standard in subjects().flat_map(candidates) {
             let expected = match standard.basis {
@@ -444,7 +472,7 @@ mod tests {
             let standard = at(Subject::Rule(RuleKind::UnprotectedEdge), scope, contexts);
             (standard.citation, standard.fall_height_m)
         };
-        let feet = |feet: f32| Some(feet * 0.3048);
+        let feet = |number: f32| Some(feet(number));
         assert_eq!(edge(Construction, &[EdgeZone]), ("29 CFR 1926.501(b)(1)", feet(6.0)));
         assert_eq!(edge(Construction, &[EdgeZone, ScaffoldZone]), ("29 CFR 1926.451(g)(1)", feet(10.0)));
         assert_eq!(edge(Construction, &[EdgeZone, SteelErection]), ("29 CFR 1926.760(a)(1)", feet(15.0)));
@@ -480,6 +508,46 @@ mod tests {
             let standard = at(Subject::Rule(RuleKind::VehicleWithoutSpotter), scope, &[VehicleZone]);
             assert_eq!((standard.citation, standard.basis), ("site policy", Basis::SitePolicy));
         }
+    }
+
+    /// A harness is one of the protections that are due from a height, which differs by what one stands on.
+    #[test]
+    fn a_missing_harness_is_judged_by_the_height_too() {
+        let harness = |contexts: &[Context], height_m| {
+            let contexts = contexts.iter().copied().collect();
+            let place = Place { scope: Construction, contexts: &contexts, height_m };
+            let standard = cite(Subject::Hazard(Hazard::NoHarness), place);
+            (standard.citation, standard.needs_review(place))
+        };
+        assert_eq!(harness(&[EdgeZone], None), ("29 CFR 1926.501(b)(1)", true));
+        assert_eq!(harness(&[EdgeZone], Some(1.0)), ("site policy", false));
+        assert_eq!(harness(&[ScaffoldZone], Some(4.0)), ("29 CFR 1926.451(g)(1)", false));
+        assert_eq!(harness(&[ScaffoldZone], Some(2.0)), ("site policy", false));
+        assert_eq!(harness(&[SteelErection], Some(4.0)), ("site policy", false));
+        assert_eq!(
+            harness(&[ExcavationZone], Some(4.0)),
+            ("site policy", false),
+            "no edge of it asks for a harness"
+        );
+    }
+
+    /// Who hooks or guides a load may stand in its fall zone, and a picture shows no stepladder.
+    #[test]
+    fn what_a_picture_does_not_tell_is_no_violation() {
+        let contexts = BTreeSet::from([LoadFallZone]);
+        let place = Place { scope: Construction, contexts: &contexts, height_m: None };
+        assert!(cite(Subject::Rule(RuleKind::UnderLoad), place).needs_review(place));
+        assert_eq!(conduct(RuleKind::LadderScaffold, Construction, &[]), "site policy");
+    }
+
+    #[test]
+    fn eyes_and_ears_are_protected_in_both_scopes() {
+        let goggles = |scope| citation(Hazard::NoGoggles, scope, &[HotWorkZone]);
+        assert_eq!(
+            (goggles(Construction), goggles(GeneralIndustry)),
+            ("29 CFR 1926.102(a)(1)", "29 CFR 1910.133(a)(1)")
+        );
+        assert_eq!(citation(Hazard::NoEarProtection, GeneralIndustry, &[NoiseZone]), "29 CFR 1910.95(i)");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a frame's detections to a report: tracks, then rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstsupport::copies::CopyCounts;
@@ -56,9 +57,12 @@ impl Counters {
 pub(super) struct Analysis {
     tracks: Tracks,
     engine: Box<dyn Analyser>,
+    /// The model's class names, once it has told them.
+    labels: Vec<String>,
     /// Zones and lines of the site.
     pub zones: Vec<Zone>,
-    last: Option<Duration>,
+    /// Time of the last frame.
+    pub last: Option<Duration>,
     /// Whether any rule asks for the time of day.
     asks_time: bool,
     /// Whether it was said that nobody knows the time.
@@ -82,10 +86,21 @@ impl Analysis {
             asks_time: site.asks_time(),
             told_timeless: false,
             engine: Box::new(Engine::new(site)),
+            labels: Vec::new(),
             last: None,
             journal: Journal::open(settings, rules)?,
             counters: Counters::default(),
         })
+    }
+
+    /// Learns what network looks at the frames from a sticky event. Returns the rules that are silent with its labels.
+    pub fn hear(&mut self, event: &gst::StructureRef) -> Vec<Arc<str>> {
+        let Some(labels) = self.journal.hear(event).filter(|labels| *labels != self.labels) else {
+            return Vec::new();
+        };
+        let silent = self.engine.learn(&labels);
+        self.labels = labels;
+        silent
     }
 
     /// Whether a frame of time `at` comes before the last one: the stream has been rewound.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use osha::engine::{FrameReport, RuleState, Subject, ZoneState};
 use osha::rules::Outcome;
-use osha::standards::Severity;
+use osha::standards::{Basis, Severity};
 use osha::state::Compliance;
 use osha::zone::{Shape, Zone};
 use vision::draw::Point;
@@ -45,6 +45,8 @@ pub(super) struct Finding {
     /// The number of the violation under way, as events have it.
     pub violation: Option<u64>,
     pub citation: String,
+    /// What the citation rests on.
+    pub basis: Basis,
     pub severity: Severity,
     /// Since when, for suspicions and violations.
     pub since: Option<Duration>,
@@ -142,9 +144,8 @@ fn of_subject(
     scores: &[f32],
     zones: &[Zone],
 ) -> Finding {
-    let shows = |mark: &&osha::engine::Mark| {
-        mark.owner == Some(subject.object) && mark.hazard.name() == rule.rule.as_ref()
-    };
+    let shows =
+        |mark: &&osha::engine::Mark| mark.owner == Some(subject.object) && rule.hazard == Some(mark.hazard);
     let shown_by = report.marks.iter().find(shows).map_or(subject.object, |mark| mark.object);
     finding(rule, scores.get(shown_by).copied(), zones)
 }
@@ -156,6 +157,7 @@ fn finding(rule: &RuleState, score: Option<f32>, zones: &[Zone]) -> Finding {
         outcome: rule.outcome,
         violation: rule.violation,
         citation: rule.citation.citation.clone(),
+        basis: rule.citation.basis,
         severity: rule.citation.severity,
         since: rule.since,
         zone: rule.zone.and_then(|zone| zones.get(zone)).map(|zone| zone.id.to_string()),

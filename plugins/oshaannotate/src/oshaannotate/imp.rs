@@ -59,6 +59,7 @@ pub struct OshaAnnotate {
     canvas: Mutex<Canvas>,
     snapshots: Mutex<Option<Snapshots>>,
     told_foreign: AtomicBool,
+    told_untimed: AtomicBool,
     /// With `fail-on-copy`: what the elements upstream do.
     upstream: Upstream,
 }
@@ -133,6 +134,7 @@ impl BaseTransformImpl for OshaAnnotate {
         }
         self.obj().set_passthrough(!settings.draw);
         self.told_foreign.store(false, Ordering::Relaxed);
+        self.told_untimed.store(false, Ordering::Relaxed);
         *lock(&self.analysis) = Some(analysis);
         *lock(&self.snapshots) = snapshots;
         Ok(())
@@ -374,7 +376,7 @@ impl OshaAnnotate {
     /// Judges the frame, attaches what is found and reports what began or ended.
     fn analyse(&self, buffer: &mut gst::Buffer) -> Result<Seen, gst::FlowError> {
         self.upstream.violation().map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
-        let at = self.stream_time(buffer);
+        let at = self.stream_time(buffer).unwrap_or_else(|| self.last_time());
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
@@ -411,11 +413,24 @@ impl OshaAnnotate {
     }
 
     /// Time in the stream, which does not depend on when it is played.
-    fn stream_time(&self, buffer: &gst::BufferRef) -> Duration {
+    fn stream_time(&self, buffer: &gst::BufferRef) -> Option<Duration> {
         let segment = self.obj().segment();
         let segment = segment.downcast_ref::<gst::ClockTime>();
         let time = segment.and_then(|segment| segment.to_stream_time(buffer.pts()));
-        time.or(buffer.pts()).unwrap_or_default().into()
+        time.or(buffer.pts()).map(Duration::from)
+    }
+
+    /// The time of the frame before one without a timestamp: no time has passed. Says once that there is such a frame.
+    fn last_time(&self) -> Duration {
+        if !self.told_untimed.swap(true, Ordering::Relaxed) {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("a frame has no timestamp: it counts as taken together with the one before, and where no frame has one no \
+                  violation lasts long enough to be reported. Let the source set timestamps, e.g. do-timestamp=true")
+            );
+        }
+        lock(&self.analysis).as_ref().and_then(|analysis| analysis.last).unwrap_or_default()
     }
 
     /// Closes what is open: the stream ends, stops or jumps.
@@ -430,8 +445,18 @@ impl OshaAnnotate {
 
     /// Learns what network looks at the frames.
     fn hear(&self, custom: Option<&gst::StructureRef>) {
-        if let (Some(analysis), Some(custom)) = (lock(&self.analysis).as_mut(), custom) {
-            analysis.journal.hear(custom);
+        let hear = |custom| lock(&self.analysis).as_mut().map(|analysis| analysis.hear(custom));
+        let silent = custom.and_then(hear).unwrap_or_default();
+        if !silent.is_empty() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                (
+                    "rules: no label of the model shows the equipment of {} in use: not to see it means nothing, so from_absence \
+                     finds nothing. Name the label in [classes], or use a model that knows the equipment",
+                    silent.join(", ")
+                )
+            );
         }
     }
 

@@ -59,13 +59,16 @@ impl Journal {
         }
     }
 
-    /// Takes note of the detector upstream, if that is what `event` tells of.
-    pub fn hear(&mut self, event: &gst::StructureRef) {
-        if event.name() == MODEL_EVENT {
-            let text = |name| event.get::<Option<String>>(name).ok().flatten();
-            self.provenance.model = text("sha256");
-            self.provenance.labels = text("labels-sha256");
+    /// Takes note of the detector upstream, if that is what `event` tells of. Returns its labels, if it says them.
+    pub fn hear(&mut self, event: &gst::StructureRef) -> Option<Vec<String>> {
+        if event.name() != MODEL_EVENT {
+            return None;
         }
+        let text = |name| event.get::<Option<String>>(name).ok().flatten();
+        self.provenance.model = text("sha256");
+        self.provenance.labels = text("labels-sha256");
+        let labels = event.get::<gst::ArrayRef<'_>>("labels").ok()?;
+        labels.iter().map(|label| label.get().ok()).collect()
     }
 
     /// Takes note of the frame of stream time `at`.

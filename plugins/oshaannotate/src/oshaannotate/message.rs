@@ -28,6 +28,7 @@ fn structure(kind: &str, event: &Event, violation: &Violation) -> gst::Structure
         .field("rule-kind", violation.rule_kind.name())
         .field("outcome", violation.outcome.name())
         .field("citation", &violation.citation)
+        .field("basis", violation.basis.name())
         .field("title", &violation.title)
         .field("severity", violation.severity.to_string())
         .field_if_some("zone", violation.zone.as_ref())

@@ -143,6 +143,7 @@ fn rule_structure(rule: &Finding) -> gst::Structure {
         .field("rule", &rule.rule)
         .field("state", state_name(rule.state))
         .field("citation", &rule.citation)
+        .field("basis", rule.basis.name())
         .field("severity", rule.severity.to_string())
         .field("outcome", rule.outcome.name())
         .field_if_some("score", rule.score)

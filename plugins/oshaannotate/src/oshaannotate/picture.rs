@@ -143,7 +143,7 @@ impl Picture {
                 what: format!("{who} · {}", self.words.rule(&finding.rule)),
                 detail: format!(
                     "{} · {}{zone}{review}",
-                    self.words.citation(&finding.citation),
+                    self.words.based(&finding.citation, finding.basis),
                     self.words.severity(finding.severity)
                 ),
                 duration: duration(lasted),
@@ -202,12 +202,14 @@ mod tests {
     use super::*;
     use crate::oshaannotate::options::Language;
     use gst_analytics::prelude::*;
+    use osha::standards::Basis;
 
     fn finding(rule: &str, state: Compliance, since: u64) -> Finding {
         Finding {
             rule: rule.into(),
             state,
             citation: "29 CFR 1926.100(a)".into(),
+            basis: Basis::Presumed,
             severity: Severity::High,
             since: Some(Duration::from_secs(since)),
             outcome: Outcome::Violation,
@@ -255,7 +257,7 @@ mod tests {
         let panel = picture(Language::German, (1280, 720)).panel(&observation(&["person"]), &findings());
         let rows: Vec<_> = panel.rows.iter().map(|row| (row.what.as_str(), row.duration.as_str())).collect();
         assert_eq!(rows, [("Jemand · too fast", "1:05"), ("Person 3 · kein Schutzhelm", "10.0 s")]);
-        assert_eq!(panel.rows[0].detail, "29 CFR 1926.100(a) · hoch · Pit");
+        assert_eq!(panel.rows[0].detail, "29 CFR 1926.100(a) (vermutet) · hoch · Pit");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use osha::site::{Site, SiteError};
 /// The site file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
+    #[error("rules: {} is not text in UTF-8: line {line} is the first that is not. Save it as UTF-8", path.display())]
+    Text { path: PathBuf, line: usize },
     #[error("rules: {} cannot be read: {error}. Check the path and the permissions", path.display())]
     Read { path: PathBuf, error: std::io::Error },
     #[error("rules: {}: {error}. Correct the file", path.display())]
@@ -27,7 +29,11 @@ pub(super) enum LoadError {
 /// When it cannot be read or understood, or does not know the stream.
 pub(super) fn load(path: &Path, stream: Option<&str>) -> Result<(Site, Hash), LoadError> {
     let path = || path.to_owned();
-    let text = std::fs::read_to_string(path()).map_err(|error| LoadError::Read { path: path(), error })?;
+    let bytes = std::fs::read(path()).map_err(|error| LoadError::Read { path: path(), error })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        LoadError::Text { path: path(), line: 1 + valid.iter().filter(|&&byte| byte == b'\n').count() }
+    })?;
     let wrong = |error| LoadError::Site { path: path(), error };
     let whole = Site::from_toml(&text).map_err(wrong)?;
     let names = || whole.streams.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
@@ -82,6 +88,10 @@ mod tests {
     #[test]
     fn files_that_are_wrong_say_where() {
         assert!(with("scope = \"mars\"", None).unwrap_err().contains("line 1, column 9"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"scope = 'construction'\n# caf\xe9\n").unwrap();
+        let error = load(file.path(), None).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("UTF-8"), "{error}");
         assert!(
             load(Path::new("/nowhere/site.toml"), None).unwrap_err().to_string().contains("cannot be read")
         );

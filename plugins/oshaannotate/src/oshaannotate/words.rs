@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use osha::standards::Severity;
+use osha::standards::{Basis, Severity};
 
 use super::options::Language;
 
@@ -18,6 +18,8 @@ pub(super) struct Words {
     pub place: &'static str,
     /// A finding that a person has to look at.
     pub review: &'static str,
+    /// A citation whose conditions the site does not declare.
+    presumed: &'static str,
     /// What was left out; `{}` becomes a number.
     pub more: &'static str,
     /// A finding that is not confirmed yet.
@@ -31,6 +33,7 @@ const ENGLISH: Words = Words {
     somebody: "Somebody",
     place: "Site",
     review: "needs review",
+    presumed: "presumed",
     more: "+ {} more",
     suspected: "suspected",
     severities: ["low", "medium", "high", "critical"],
@@ -42,6 +45,7 @@ const GERMAN: Words = Words {
     somebody: "Jemand",
     place: "Ort",
     review: "zu prüfen",
+    presumed: "vermutet",
     more: "+ {} weitere",
     suspected: "Verdacht",
     severities: ["gering", "mittel", "hoch", "kritisch"],
@@ -53,6 +57,7 @@ const SPANISH: Words = Words {
     somebody: "Alguien",
     place: "Obra",
     review: "por revisar",
+    presumed: "presunta",
     more: "+ {} más",
     suspected: "sospecha",
     severities: ["leve", "media", "grave", "crítica"],
@@ -64,6 +69,7 @@ const FRENCH: Words = Words {
     somebody: "Quelqu’un",
     place: "Site",
     review: "à vérifier",
+    presumed: "présumé",
     more: "+ {} autres",
     suspected: "suspecté",
     severities: ["faible", "moyenne", "élevée", "critique"],
@@ -124,6 +130,15 @@ impl Words {
         if citation == "site policy" { self.rule(citation) } else { Cow::Borrowed(citation) }
     }
 
+    /// The same, with a word on what it rests on where the site does not declare that.
+    pub fn based(&self, citation: &str, basis: Basis) -> String {
+        let citation = self.citation(citation);
+        match basis {
+            Basis::Presumed => format!("{citation} ({})", self.presumed),
+            _ => citation.into_owned(),
+        }
+    }
+
     /// A severity.
     pub fn severity(&self, severity: Severity) -> &'static str {
         self.severities[severity as usize]
@@ -154,6 +169,8 @@ mod tests {
         assert_eq!(words.rule("forklift_too_fast"), "forklift too fast");
         assert_eq!(words.citation("29 CFR 1926.100(a)"), "29 CFR 1926.100(a)");
         assert_eq!(words.citation("site policy"), "Hausregel");
+        assert_eq!(words.based("29 CFR 1926.100(a)", Basis::Standard), "29 CFR 1926.100(a)");
+        assert_eq!(words.based("29 CFR 1926.100(a)", Basis::Presumed), "29 CFR 1926.100(a) (vermutet)");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use osha::hash::Hash;
 use osha::provenance::hash_of_labels;
 
-/// A sticky event `gst-osha/model` with the fields `model` (the file's name), `sha256` (of the file), `labels-sha256` (of the
-/// class names, one a line) and `backend` (engine and model in words).
+/// A sticky event `gst-osha/model` with the fields `model` (the file's name), `sha256` (of the file), `labels` (the class
+/// names), `labels-sha256` (of them, one a line) and `backend` (engine and model in words).
 ///
 /// # Errors
 /// When the model file cannot be read.
@@ -15,6 +15,7 @@ pub(super) fn model(path: &Path, labels: &[String], backend: &str) -> std::io::R
     let structure = gst::Structure::builder("gst-osha/model")
         .field("model", name.as_ref())
         .field("sha256", Hash::of_file(path)?.to_string())
+        .field("labels", gst::Array::new(labels))
         .field("labels-sha256", hash_of_labels(labels).to_string())
         .field("backend", backend)
         .build();
