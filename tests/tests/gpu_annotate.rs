@@ -399,6 +399,23 @@ fn frames_of_another_context_are_drawn_on_with_one_warning() {
     assert!(taken(&drawn) == drawn_on_device("NV12"));
 }
 
+fn pictures_cost_one_frame_brought_to_the_host_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&format!(
+        "{} ! cudaupload ! {DEVICE} ! identity name=detect ! oshaannotate name=a snapshot-location={}/{{violation}}.png ! \
+         fakesink",
+        source("NV12").replace("num-buffers=20", "num-buffers=60"),
+        folder.path().display()
+    ));
+    let annotate = pipeline.element("a").unwrap();
+    let before = count(&annotate, "bytes-device-to-host");
+    play(&pipeline);
+    let written = folder.path().read_dir().unwrap().count() as u64;
+    assert!(written > 0);
+    let info = VideoInfo::builder(VideoFormat::Nv12, 642, 362).build().unwrap();
+    assert_eq!(count(&annotate, "bytes-device-to-host") - before, written * info.size() as u64);
+}
+
 fn main() -> ExitCode {
     harness::run_on_device(
         missing(),
@@ -412,6 +429,7 @@ fn main() -> ExitCode {
             the_other_branch_of_a_tee_stays_clean,
             without_drawing_the_very_buffer_passes,
             upstream_is_offered_a_pool,
+            pictures_cost_one_frame_brought_to_the_host_each,
             frames_of_another_context_are_drawn_on_with_one_warning
         ],
         tests![
