@@ -220,6 +220,19 @@ fn device_memory_comes_back_when_the_pipeline_stops() {
     assert!(eventually(|| free() + (64 << 20) >= before));
 }
 
+fn frames_that_outlive_the_element_leave_nothing_behind() {
+    for memory in ["device", "mapped", "managed"] {
+        let (pipeline, out) =
+            to_device(&format!("{} ! zcbufferpool name=pool memory={memory}", source("NV12")));
+        let (pool, held) = (pipeline.element("pool").unwrap(), pull(&out).unwrap());
+        // An appsink, too, holds the frame that it gave last.
+        drop((pipeline, out));
+        assert!(stat(&pool, "buffers-allocated") > 0, "{memory}");
+        drop(held);
+        assert!(eventually(|| stat(&pool, "buffers-allocated") == 0), "{memory}");
+    }
+}
+
 fn main() -> ExitCode {
     harness::run_on_device(
         missing(),
@@ -233,7 +246,8 @@ fn main() -> ExitCode {
             an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it,
             exhaustion_is_an_error_on_request,
             a_hardware_decoder_writes_into_our_pool_in_our_context,
-            device_memory_comes_back_when_the_pipeline_stops
+            device_memory_comes_back_when_the_pipeline_stops,
+            frames_that_outlive_the_element_leave_nothing_behind
         ],
         &[],
     )

@@ -129,6 +129,10 @@ impl BaseTransformImpl for ZcBufferPool {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.upstream.forget();
         let state = lock(&self.state).take();
+        // Frames that downstream still holds come back when nobody looks any more.
+        if let Some(gpu) = state.as_ref().and_then(|state| state.gpu.as_ref()) {
+            gpu.in_flight.close();
+        }
         // Pools are stopped with nothing locked.
         drop(state);
         lock(&self.pools).clear();
