@@ -88,6 +88,21 @@ fn frames_read_in_place_are_the_same_and_never_copied() {
     }
 }
 
+fn frames_of_odd_sizes_are_the_same() {
+    for (width, height) in [(1, 1), (3, 5), (643, 361)] {
+        for format in ["NV12", "I420", "P010_10LE", "RGB", "RGBA"] {
+            let source = format!(
+                "videotestsrc num-buffers=2 pattern=ball ! video/x-raw,format={format},width={width},height={height}"
+            );
+            let direct = frames(&format!("{source} ! appsink name=out"));
+            for memory in ["device", "mapped", "managed"] {
+                let (found, stats) = through(&source, &format!("memory={memory} fail-on-copy=true"));
+                assert!(direct == found, "{format} {width}x{height} {memory}: {stats}");
+            }
+        }
+    }
+}
+
 fn a_software_decoder_writes_where_the_device_reads() {
     let source = "videotestsrc num-buffers=30 pattern=ball ! video/x-raw,format=I420,width=642,height=362 ! \
                   x264enc bframes=2 ! avdec_h264";
@@ -240,6 +255,7 @@ fn main() -> ExitCode {
             uploaded_frames_are_the_same_and_counted,
             formats_that_cuda_memory_does_not_know_stay_in_host_memory,
             frames_read_in_place_are_the_same_and_never_copied,
+            frames_of_odd_sizes_are_the_same,
             a_software_decoder_writes_where_the_device_reads,
             frames_from_elsewhere_are_copied_or_refused,
             frames_read_in_place_are_not_drawn_on,

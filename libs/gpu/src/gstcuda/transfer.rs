@@ -143,7 +143,7 @@ unsafe extern "C" fn give_back(lent: *mut c_void) {
 }
 
 /// Layout of `frame` counted from its first pixel, if GStreamer's CUDA memory can tell it to the CPU as well: it copies
-/// rows of the first plane's width and stride. `None` also for frames in several pieces of memory.
+/// rows of the first plane's width, made even, and stride. `None` also for frames in several pieces of memory.
 fn layout(frame: &HostFrame) -> Option<VideoInfo> {
     let format = format::image_info(frame.info())?;
     let (start, pitch) = (frame.plane_offset().first()?, *frame.plane_stride().first()?);
@@ -153,8 +153,9 @@ fn layout(frame: &HostFrame) -> Option<VideoInfo> {
     }
     let offsets: Vec<usize> =
         frame.plane_offset().iter().map(|offset| offset.checked_sub(*start)).collect::<Option<_>>()?;
+    let copied = format.format.row_bytes(0, format.width.next_multiple_of(2));
     let aligned = |(plane, offset): (usize, &usize)| {
-        offset % step + format.format.row_bytes(plane, format.width) <= width.next_multiple_of(2)
+        offset % step + format.format.row_bytes(plane, format.width) <= copied
     };
     let uniform = frame.plane_stride().iter().all(|stride| *stride == pitch);
     let whole = frame.buffer().n_memory() == 1 && offsets.iter().enumerate().all(aligned) && uniform;
