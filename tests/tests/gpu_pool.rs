@@ -194,6 +194,32 @@ fn exhaustion_is_an_error_on_request() {
     assert!(error.message.contains("all 4 buffers"), "{error:?}");
 }
 
+fn padding_counts_in_what_a_pool_may_take() {
+    let error = |options: &str| {
+        let line = format!(
+            "videotestsrc ! video/x-raw,format=NV12,width=1928,height=1080 ! zcbufferpool name=pool {options} ! \
+             video/x-raw(memory:CUDAMemory) ! fakesink"
+        );
+        Pipeline::new(&line).unwrap().play().unwrap().expect_err("the frames do not fit")
+    };
+    for memory in ["device", "mapped"] {
+        let error = error(&format!("memory={memory} pool-size-mb=6"));
+        assert_eq!(error.element, "pool");
+        assert!(error.message.ends_with("set pool-size-mb to 7 or more"), "{error:?}");
+    }
+}
+
+fn a_device_that_is_not_there_is_a_warning() {
+    let pipeline =
+        Pipeline::new("videotestsrc num-buffers=1 ! zcbufferpool device-id=99 ! fakesink").unwrap();
+    let bus = pipeline.0.bus().unwrap();
+    pipeline.0.set_state(gst::State::Paused).unwrap();
+    let warning =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(10), &[gst::MessageType::Warning]).unwrap();
+    let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
+    assert!(warning.error().message().starts_with("device-id: there is no device 99"), "{warning:?}");
+}
+
 fn a_hardware_decoder_writes_into_our_pool_in_our_context() {
     let line = "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=642,height=362 ! x264enc bframes=0 ! \
                 h264parse ! nvh264dec ! zcbufferpool name=pool max-buffers=12";
@@ -261,6 +287,8 @@ fn main() -> ExitCode {
             frames_read_in_place_are_not_drawn_on,
             an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it,
             exhaustion_is_an_error_on_request,
+            padding_counts_in_what_a_pool_may_take,
+            a_device_that_is_not_there_is_a_warning,
             a_hardware_decoder_writes_into_our_pool_in_our_context,
             device_memory_comes_back_when_the_pipeline_stops,
             frames_that_outlive_the_element_leave_nothing_behind

@@ -109,7 +109,13 @@ impl BaseTransformImpl for ZcBufferPool {
         let settings = *lock(&self.settings);
         let missing = |error: PlanError| gst::error_msg!(gst::ResourceError::NotFound, ("{error}"));
         let plan = self.plan().map_err(missing)?;
-        if plan.fallback {
+        if plan.fallback && gstcuda::status().is_ok() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("device-id: {}; with memory=auto frames stay in host memory", plan.reason)
+            );
+        } else if plan.fallback {
             gst::warning!(
                 CAT,
                 imp = self,
@@ -324,16 +330,17 @@ impl ZcBufferPool {
         let settings = *lock(&self.settings);
         let gpu = lock(&self.state).as_ref().and_then(|state| state.gpu.clone());
         let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
-        let bounds = settings.bounds(info.size(), held, free(target, gpu.as_ref())?)?;
+        let free = free(target, gpu.as_ref())?;
         let parts = Parts {
             target,
             gpu,
-            bounds,
-            exhaustion: settings.exhaustion,
+            settings,
+            held,
+            free,
             counters: self.counters.clone(),
             element: self.obj().upcast_ref::<gst::Element>().downgrade(),
         };
-        let pool = FramePool::new(parts, caps, &info).map_err(|error| error.to_string())?;
+        let pool = FramePool::new(parts, caps, &info)?;
         self.watch(&pool);
         Ok(pool)
     }
