@@ -1,4 +1,4 @@
-//! The element `oshaannotate` on frames in CUDA memory. Skipped where there is no CUDA device, but for what holds there too.
+//! The element `oshaannotate` on frames in CUDA memory: of a CUDA device, or of a double of the driver where there is none.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../libs/gpu/tests/harness/mod.rs"]
@@ -35,7 +35,8 @@ fn has_device() -> bool {
 
 fn missing() -> Option<String> {
     init();
-    gpu::gstcuda::status().err().map(|error| error.to_string())
+    let elements = || (!has_device()).then(|| "no cudaupload".to_owned());
+    gpu::gstcuda::status().err().map(|error| error.to_string()).or_else(elements)
 }
 
 /// A test picture without noise, ten frames a second.
@@ -417,7 +418,7 @@ fn pictures_cost_one_frame_brought_to_the_host_each() {
 }
 
 fn main() -> ExitCode {
-    harness::run_on_device(
+    harness::run_on_device_or_double(
         missing(),
         tests![
             a_device_that_is_not_there_is_a_warning,
@@ -432,6 +433,7 @@ fn main() -> ExitCode {
             pictures_cost_one_frame_brought_to_the_host_each,
             frames_of_another_context_are_drawn_on_with_one_warning
         ],
+        &[],
         tests![
             device_memory_is_taken_where_there_is_a_device,
             neighbours_get_our_context_in_any_state,
