@@ -221,6 +221,7 @@ impl BaseTransformImpl for OshaAnnotate {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         let downstream = self.parent_propose_allocation(decide_query, query);
+        format::refuse_crop(query);
         if self.obj().is_passthrough() || !gstcuda::wants_pool(query) {
             return downstream;
         }

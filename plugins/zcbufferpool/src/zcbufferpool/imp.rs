@@ -204,15 +204,13 @@ impl BaseTransformImpl for ZcBufferPool {
         if let Err(error) = self.parent_propose_allocation(decide_query, query) {
             gst::debug!(CAT, imp = self, "downstream does not answer: {error:?}");
         }
+        gpu::format::refuse_crop(query);
         let (Some(caps), true) = query.get_owned() else { return Ok(()) };
         self.propose(query, &caps).map_err(|reason| self.refuse(&reason))
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if query.type_() == gst::QueryType::Context && self.answers(query) {
-            return true;
-        }
-        BaseTransformImplExt::parent_query(self, direction, query)
+        self.answers(query) || BaseTransformImplExt::parent_query(self, direction, query)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -280,23 +278,24 @@ impl ZcBufferPool {
         Plan::new(settings.memory, settings.device_id)
     }
 
-    /// The context that neighbours should use; `None` without a GPU.
-    fn context(&self) -> Option<Arc<CudaContext>> {
+    /// The device whose context neighbours should use; `None` for frames that no device reads.
+    fn ordinal(&self) -> Option<i32> {
         let settings = *lock(&self.settings);
         if settings.memory == Memory::System {
             return None;
         }
-        CudaContext::primary(i32::try_from(settings.device_id).ok()?).ok()
+        i32::try_from(settings.device_id).ok()
     }
 
     fn announce(&self) {
-        if let Some(Err(error)) = self.context().map(|context| context.announce(&*self.obj())) {
+        let Some(Ok(context)) = self.ordinal().map(CudaContext::primary) else { return };
+        if let Err(error) = context.announce(&*self.obj()) {
             gst::warning!(CAT, imp = self, "{error}");
         }
     }
 
     fn answers(&self, query: &mut gst::QueryRef) -> bool {
-        self.context().is_some_and(|context| context.answer(&*self.obj(), query))
+        self.ordinal().is_some_and(|ordinal| CudaContext::answer_with_primary(&*self.obj(), ordinal, query))
     }
 
     fn refuse(&self, reason: &str) -> gst::LoggableError {

@@ -146,7 +146,10 @@ fn pool_properties() -> Vec<ParamSpec> {
         ),
         glib::ParamSpecEnum::builder_with_default("exhaustion", defaults.exhaustion)
             .nick("Exhaustion")
-            .blurb("What happens when every buffer of a pool is in use")
+            .blurb(
+                "What happens when every buffer of a pool is in use. A decoder on the GPU fills a pool of GStreamer's own, which \
+                 always blocks",
+            )
             .mutable_ready()
             .build(),
     ]
