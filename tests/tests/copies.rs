@@ -110,3 +110,28 @@ fn totals_are_posted_at_the_end() {
     let expected = ["trtinfer-stats", "oshaannotate-stats"].map(|name| (name.to_owned(), 6_u64, 0_u64));
     assert_eq!(totals, expected);
 }
+
+#[test]
+fn nobody_upstream_is_told_that_frames_are_cropped_downstream() {
+    init();
+    let caps: gst::Caps = "video/x-raw,format=I420,width=64,height=64,framerate=30/1".parse().unwrap();
+    let is_offered = |pipeline: &Pipeline, name: &str| {
+        let mut query = gst::query::Allocation::new(Some(&caps), true);
+        assert!(pipeline.pad(name, "sink").unwrap().query(query.query_mut()), "{name}");
+        query.find_allocation_meta::<gst_video::VideoCropMeta>().is_some()
+    };
+    for element in elements() {
+        let pipeline =
+            Pipeline::new(&format!("{SOURCE} ! {element} ! appsink name=out wait-on-eos=false")).unwrap();
+        let sink = pipeline.element("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        let callbacks = gst_app::AppSinkCallbacks::builder().propose_allocation(|_, query| {
+            query.add_allocation_meta::<gst_video::VideoCropMeta>(None);
+            true
+        });
+        sink.set_callbacks(callbacks.build());
+        // The query waits for frames before it, so that it is put when all of them have left.
+        assert_eq!(pipeline.play().unwrap(), Ok(()), "{element}");
+        let offered = ["out", "own"].map(|name| is_offered(&pipeline, name));
+        assert_eq!(offered, [true, false], "{element}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The element `oshaannotate` on frames in CUDA memory. Skipped where there is no CUDA device, but for what holds there too.
+//! The element `oshaannotate` on frames in CUDA memory: of a CUDA device, or of a double of the driver where there is none.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../libs/gpu/tests/harness/mod.rs"]
@@ -35,7 +35,8 @@ fn has_device() -> bool {
 
 fn missing() -> Option<String> {
     init();
-    gpu::gstcuda::status().err().map(|error| error.to_string())
+    let elements = || (!has_device()).then(|| "no cudaupload".to_owned());
+    gpu::gstcuda::status().err().map(|error| error.to_string()).or_else(elements)
 }
 
 /// A test picture without noise, ten frames a second.
@@ -399,8 +400,25 @@ fn frames_of_another_context_are_drawn_on_with_one_warning() {
     assert!(taken(&drawn) == drawn_on_device("NV12"));
 }
 
+fn pictures_cost_one_frame_brought_to_the_host_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&format!(
+        "{} ! cudaupload ! {DEVICE} ! identity name=detect ! oshaannotate name=a snapshot-location={}/{{violation}}.png ! \
+         fakesink",
+        source("NV12").replace("num-buffers=20", "num-buffers=60"),
+        folder.path().display()
+    ));
+    let annotate = pipeline.element("a").unwrap();
+    let before = count(&annotate, "bytes-device-to-host");
+    play(&pipeline);
+    let written = folder.path().read_dir().unwrap().count() as u64;
+    assert!(written > 0);
+    let info = VideoInfo::builder(VideoFormat::Nv12, 642, 362).build().unwrap();
+    assert_eq!(count(&annotate, "bytes-device-to-host") - before, written * info.size() as u64);
+}
+
 fn main() -> ExitCode {
-    harness::run_on_device(
+    harness::run_on_device_or_double(
         missing(),
         tests![
             a_device_that_is_not_there_is_a_warning,
@@ -412,8 +430,10 @@ fn main() -> ExitCode {
             the_other_branch_of_a_tee_stays_clean,
             without_drawing_the_very_buffer_passes,
             upstream_is_offered_a_pool,
+            pictures_cost_one_frame_brought_to_the_host_each,
             frames_of_another_context_are_drawn_on_with_one_warning
         ],
+        &[],
         tests![
             device_memory_is_taken_where_there_is_a_device,
             neighbours_get_our_context_in_any_state,

@@ -1,4 +1,4 @@
-//! The element `zcbufferpool` on a CUDA device. Skipped where there is none.
+//! The element `zcbufferpool` on a CUDA device, or on a double of the driver where there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../libs/gpu/tests/harness/mod.rs"]
@@ -15,7 +15,8 @@ use gst_video::VideoInfo;
 
 fn missing() -> Option<String> {
     init();
-    gpu::gstcuda::status().err().map(|error| error.to_string())
+    let elements = || gst::ElementFactory::find("cudaupload").is_none().then(|| "no cudaupload".to_owned());
+    gpu::gstcuda::status().err().map(|error| error.to_string()).or_else(elements)
 }
 
 fn frames(line: &str) -> Vec<Vec<u8>> {
@@ -84,6 +85,21 @@ fn frames_read_in_place_are_the_same_and_never_copied() {
             assert!(direct == found, "{memory} {format}: {stats}");
             assert_eq!((count(&stats, "frames-zero-copy"), count(&stats, "frames-copied")), (6, 0));
             assert_eq!(count(&stats, "bytes-host-to-device"), 0);
+        }
+    }
+}
+
+fn frames_of_odd_sizes_are_the_same() {
+    for (width, height) in [(1, 1), (3, 5), (643, 361)] {
+        for format in ["NV12", "I420", "P010_10LE", "RGB", "RGBA"] {
+            let source = format!(
+                "videotestsrc num-buffers=2 pattern=ball ! video/x-raw,format={format},width={width},height={height}"
+            );
+            let direct = frames(&format!("{source} ! appsink name=out"));
+            for memory in ["device", "mapped", "managed"] {
+                let (found, stats) = through(&source, &format!("memory={memory} fail-on-copy=true"));
+                assert!(direct == found, "{format} {width}x{height} {memory}: {stats}");
+            }
         }
     }
 }
@@ -179,6 +195,32 @@ fn exhaustion_is_an_error_on_request() {
     assert!(error.message.contains("all 4 buffers"), "{error:?}");
 }
 
+fn padding_counts_in_what_a_pool_may_take() {
+    let error = |options: &str| {
+        let line = format!(
+            "videotestsrc ! video/x-raw,format=NV12,width=1928,height=1080 ! zcbufferpool name=pool {options} ! \
+             video/x-raw(memory:CUDAMemory) ! fakesink"
+        );
+        Pipeline::new(&line).unwrap().play().unwrap().expect_err("the frames do not fit")
+    };
+    for memory in ["device", "mapped"] {
+        let error = error(&format!("memory={memory} pool-size-mb=6"));
+        assert_eq!(error.element, "pool");
+        assert!(error.message.ends_with("set pool-size-mb to 7 or more"), "{error:?}");
+    }
+}
+
+fn a_device_that_is_not_there_is_a_warning() {
+    let pipeline =
+        Pipeline::new("videotestsrc num-buffers=1 ! zcbufferpool device-id=99 ! fakesink").unwrap();
+    let bus = pipeline.0.bus().unwrap();
+    pipeline.0.set_state(gst::State::Paused).unwrap();
+    let warning =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(10), &[gst::MessageType::Warning]).unwrap();
+    let gst::MessageView::Warning(warning) = warning.view() else { unreachable!() };
+    assert!(warning.error().message().starts_with("device-id: there is no device 99"), "{warning:?}");
+}
+
 fn a_hardware_decoder_writes_into_our_pool_in_our_context() {
     let line = "videotestsrc num-buffers=60 ! video/x-raw,format=I420,width=642,height=362 ! x264enc bframes=0 ! \
                 h264parse ! nvh264dec ! zcbufferpool name=pool max-buffers=12";
@@ -220,21 +262,38 @@ fn device_memory_comes_back_when_the_pipeline_stops() {
     assert!(eventually(|| free() + (64 << 20) >= before));
 }
 
+fn frames_that_outlive_the_element_leave_nothing_behind() {
+    for memory in ["device", "mapped", "managed"] {
+        let (pipeline, out) =
+            to_device(&format!("{} ! zcbufferpool name=pool memory={memory}", source("NV12")));
+        let (pool, held) = (pipeline.element("pool").unwrap(), pull(&out).unwrap());
+        // An appsink, too, holds the frame that it gave last.
+        drop((pipeline, out));
+        assert!(stat(&pool, "buffers-allocated") > 0, "{memory}");
+        drop(held);
+        assert!(eventually(|| stat(&pool, "buffers-allocated") == 0), "{memory}");
+    }
+}
+
 fn main() -> ExitCode {
-    harness::run_on_device(
+    harness::run_on_device_or_double(
         missing(),
         tests![
             uploaded_frames_are_the_same_and_counted,
             formats_that_cuda_memory_does_not_know_stay_in_host_memory,
             frames_read_in_place_are_the_same_and_never_copied,
+            frames_of_odd_sizes_are_the_same,
             a_software_decoder_writes_where_the_device_reads,
             frames_from_elsewhere_are_copied_or_refused,
             frames_read_in_place_are_not_drawn_on,
             an_exhausted_pool_holds_upstream_back_and_a_flush_wakes_it,
             exhaustion_is_an_error_on_request,
-            a_hardware_decoder_writes_into_our_pool_in_our_context,
-            device_memory_comes_back_when_the_pipeline_stops
+            padding_counts_in_what_a_pool_may_take,
+            a_device_that_is_not_there_is_a_warning,
+            device_memory_comes_back_when_the_pipeline_stops,
+            frames_that_outlive_the_element_leave_nothing_behind
         ],
+        tests![a_hardware_decoder_writes_into_our_pool_in_our_context],
         &[],
     )
 }

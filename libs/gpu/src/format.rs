@@ -1,6 +1,6 @@
 //! GStreamer's names of pixel formats and colorimetry, and ours.
 
-use gst_video::{VideoCapsBuilder, VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+use gst_video::{VideoCapsBuilder, VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoInfo};
 use vision::image::{Colorimetry, ImageInfo, Matrix, PixelFormat, Range};
 
 use crate::frame::MemoryKind;
@@ -64,6 +64,14 @@ pub fn without(caps: &gst::Caps, kind: MemoryKind) -> gst::Caps {
     let others =
         caps.iter_with_features().filter(|(_, features)| MemoryKind::of(Some(features)) != Some(kind));
     others.map(|(structure, features)| (structure.to_owned(), features.to_owned())).collect()
+}
+
+/// Takes back that downstream crops frames by itself: the elements here look at whole frames, and know no other size than that
+/// of the caps. To be called with every answered allocation query.
+pub fn refuse_crop(query: &mut gst::query::Allocation) {
+    while let Some(index) = query.find_allocation_meta::<VideoCropMeta>() {
+        query.remove_nth_allocation_meta(index);
+    }
 }
 
 /// Colorimetry of negotiated caps. What the caps leave open is taken as video players take it: BT.601 up to 576 lines,

@@ -76,6 +76,15 @@ impl FrameError {
     }
 }
 
+/// Bytes from row to row of each plane. Frames that lie upside down have negative ones: their rows begin before the first.
+fn strides<T>(frame: &VideoFrameRef<T>) -> Result<Vec<usize>, FrameError>
+where
+    VideoFrameRef<T>: VideoFrameExt,
+{
+    let strides = frame.plane_stride().iter().map(|&stride| usize::try_from(stride));
+    strides.collect::<Result<_, _>>().map_err(|_| FrameError::layout(frame.info()))
+}
+
 /// A frame mapped for reading.
 #[expect(clippy::large_enum_variant, reason = "lives on the stack, for one mapping")]
 pub enum Frame<'a> {
@@ -109,12 +118,9 @@ impl<'a> Frame<'a> {
             return Err(FrameError::Memory(MemoryKind::Cuda));
         };
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
-        let strides = frame.plane_stride();
-        let plane = |index: usize| {
-            let data = frame.plane_data(index as u32).unwrap_or_default();
-            Plane { data, stride: strides[index] as usize }
-        };
-        let planes: Vec<_> = (0..info.format.planes()).map(plane).collect();
+        let strides = strides(frame)?;
+        let plane = |(index, stride)| Plane { data: frame.plane_data(index).unwrap_or_default(), stride };
+        let planes: Vec<_> = (0..).zip(strides).map(plane).collect();
         Ok(Image::new(info, &planes)?)
     }
 }
@@ -156,8 +162,32 @@ impl<'a> FrameMut<'a> {
             return Err(FrameError::Memory(MemoryKind::Cuda));
         };
         let info = format::image_info(frame.info()).ok_or(FrameError::Format(frame.format()))?;
-        let strides: Vec<usize> = frame.plane_stride().iter().map(|&stride| stride as usize).collect();
+        let strides = strides(frame)?;
         let planes = frame.planes_data_mut().into_iter().zip(strides);
         Ok(ImageMut::new(info, planes.map(|(data, stride)| PlaneMut { data, stride }))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_video::{VideoFormat, VideoFrameFlags, VideoMeta};
+
+    #[test]
+    fn a_frame_that_lies_upside_down_is_refused() {
+        gst::init().unwrap();
+        let info = VideoInfo::builder(VideoFormat::Gray8, 64, 2).build().unwrap();
+        for (stride, offset, is_image) in [(64, 0, true), (-64, 64, false)] {
+            let mut buffer = gst::Buffer::with_size(info.size()).unwrap();
+            let (flags, frame) = (VideoFrameFlags::empty(), buffer.get_mut().unwrap());
+            VideoMeta::add_full(frame, flags, VideoFormat::Gray8, 64, 2, &[offset], &[stride]).unwrap();
+            let found = Frame::map(&buffer, &info, MemoryKind::Host).unwrap().image().map(drop);
+            assert_eq!(found.is_ok(), is_image, "{found:?}");
+            let found = FrameMut::map(buffer.get_mut().unwrap(), &info, MemoryKind::Host)
+                .unwrap()
+                .image_mut()
+                .map(drop);
+            assert_eq!(found.is_ok(), is_image, "{found:?}");
+        }
     }
 }

@@ -171,7 +171,7 @@ impl ImageInfo {
     fn check(&self, plane: usize, stride: usize, found: usize) -> Result<(), ImageError> {
         let row = self.format.row_bytes(plane, self.width);
         let rows = self.format.rows(plane, self.height);
-        let needed = if rows == 0 { 0 } else { stride * (rows - 1) + row };
+        let needed = if rows == 0 { 0 } else { stride.saturating_mul(rows - 1).saturating_add(row) };
         if stride >= row && found >= needed {
             return Ok(());
         }

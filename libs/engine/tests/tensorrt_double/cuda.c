@@ -1,4 +1,5 @@
 // A double of the CUDA driver for tests: device memory is host memory, a stream does at once what it is told.
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,20 +44,38 @@ uint64_t double_get(char const* name) {
     return 0;
 }
 
-/// Every allocation carries its size in front.
+/// Every allocation carries this in front.
+typedef struct Block { size_t size; struct Block *next, *previous; } Block;
+enum { HEADER = 256 };
+static Block all_blocks = {0, &all_blocks, &all_blocks};
+static pthread_mutex_t blocks = PTHREAD_MUTEX_INITIALIZER;
+
 static void* take(size_t size, uint64_t* account) {
-    uint8_t* block = calloc(1, size + 256);
+    Block* block = calloc(1, size + HEADER);
     if (block == NULL) return NULL;
-    memcpy(block, &size, sizeof size);
+    pthread_mutex_lock(&blocks);
+    *block = (Block){size, all_blocks.next, &all_blocks};
+    block->next->previous = all_blocks.next = block;
+    pthread_mutex_unlock(&blocks);
     __atomic_fetch_add(account, size, __ATOMIC_SEQ_CST);
-    return block + 256;
+    return (uint8_t*)block + HEADER;
 }
 static void give(void* memory, uint64_t* account) {
-    size_t size;
-    uint8_t* block = (uint8_t*)memory - 256;
-    memcpy(&size, block, sizeof size);
-    __atomic_fetch_sub(account, size, __ATOMIC_SEQ_CST);
+    Block* block = (Block*)((uint8_t*)memory - HEADER);
+    pthread_mutex_lock(&blocks);
+    block->next->previous = block->previous;
+    block->previous->next = block->next;
+    pthread_mutex_unlock(&blocks);
+    __atomic_fetch_sub(account, block->size, __ATOMIC_SEQ_CST);
     free(block);
+}
+static int is_known(Address address) {
+    int known = 0;
+    pthread_mutex_lock(&blocks);
+    for (Block* block = all_blocks.next; block != &all_blocks; block = block->next)
+        known |= address - (Address)block - HEADER < block->size;
+    pthread_mutex_unlock(&blocks);
+    return known;
 }
 static void* object(size_t size) {
     __atomic_fetch_add(&live_objects, 1, __ATOMIC_SEQ_CST);
@@ -86,14 +105,18 @@ Code cuDeviceGetUuid_v2(uint8_t* bytes, int device) { (void)device; memset(bytes
 Code cuDeviceTotalMem_v2(size_t* bytes, int device) { (void)device; *bytes = 1ull << 30; return SUCCESS; }
 Code cuDeviceGetAttribute(int* value, int attribute, int device) {
     (void)device;
-    *value = attribute == 75 ? 7 : attribute == 76 ? 5 : attribute == 16 ? 1 : 0;
+    *value = attribute == 75 ? 7 : attribute == 76 ? 5 : attribute == 16 ? 1 : attribute == 14 ? 512 : 0;
     return SUCCESS;
 }
 
 static __thread int current;
 Code cuDevicePrimaryCtxRetain(void** context, int device) { (void)device; static int primary; *context = &primary; return SUCCESS; }
 Code cuCtxPushCurrent_v2(void* context) { (void)context; ++current; return SUCCESS; }
-Code cuCtxPopCurrent_v2(void** context) { *context = NULL; --current; return SUCCESS; }
+Code cuCtxPopCurrent_v2(void** context) {
+    if (context != NULL) *context = NULL;
+    --current;
+    return SUCCESS;
+}
 Code cuCtxGetDevice(int* device) { *device = 0; return SUCCESS; }
 Code cuCtxGetCurrent(void** context) { *context = current > 0 ? &current : NULL; return SUCCESS; }
 
@@ -121,7 +144,11 @@ Code cuMemHostGetDevicePointer_v2(Address* address, void* memory, unsigned flags
     *address = (Address)memory;
     return SUCCESS;
 }
-Code cuPointerGetAttribute(void* value, int attribute, Address address) { (void)value; (void)attribute; (void)address; return INVALID; }
+Code cuPointerGetAttribute(void* value, int attribute, Address address) {
+    if (attribute != 3 || !is_known(address)) return INVALID;
+    memcpy(value, &address, sizeof address);
+    return SUCCESS;
+}
 
 /// A copy, as a piece of work.
 typedef struct { void* to; void const* from; size_t size; } Copy;
@@ -136,17 +163,17 @@ static Code put_copy(Stream* stream, void* to, void const* from, size_t size) {
 Code cuMemcpyHtoDAsync_v2(Address to, void const* from, size_t size, Stream* stream) { return put_copy(stream, (void*)to, from, size); }
 Code cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, Stream* stream) { return put_copy(stream, to, (void*)from, size); }
 Code cuMemcpyDtoDAsync_v2(Address to, Address from, size_t size, void* stream) { (void)stream; memmove((void*)to, (void*)from, size); return sticky; }
-// CUDA_MEMCPY2D: x and y are zero, arrays are not used; a host pointer and a device address are the same here.
-typedef struct { size_t x, y; unsigned kind; char* host; char* device; void* array; size_t pitch; } Side;
-typedef struct { Side from, to; size_t row_bytes, rows; } Copy2d;
-Code cuMemcpy2DAsync_v2(Copy2d const* copy, void* stream)
-{
-    (void)stream;
-    char const* from = copy->from.kind == 1 ? copy->from.host : copy->from.device;
-    char* to = copy->to.kind == 1 ? copy->to.host : copy->to.device;
-    for (size_t y = 0; y < copy->rows; y++) memmove(to + y * copy->to.pitch, from + y * copy->from.pitch, copy->row_bytes);
+/// CUDA_MEMCPY2D.
+typedef struct { size_t x, y; int kind; uint8_t* host; uint8_t* device; void* array; size_t pitch; } Side;
+typedef struct { Side from, to; size_t width, height; } Copy2d;
+static uint8_t* row(Side const* side, size_t y) {
+    return (side->kind == 1 ? side->host : side->device) + (side->y + y) * side->pitch + side->x;
+}
+Code cuMemcpy2D_v2(Copy2d const* copy) {
+    for (size_t y = 0; y < copy->height; ++y) memmove(row(&copy->to, y), row(&copy->from, y), copy->width);
     return sticky;
 }
+Code cuMemcpy2DAsync_v2(Copy2d const* copy, void* stream) { (void)stream; return cuMemcpy2D_v2(copy); }
 Code cuMemsetD8Async(Address to, uint8_t byte, size_t size, void* stream) { (void)stream; memset((void*)to, byte, size); return sticky; }
 
 Code cuStreamCreate(void** stream, unsigned flags) { (void)flags; *stream = object(sizeof(Stream)); return sticky; }
@@ -212,3 +239,29 @@ Code cuLaunchKernel(void* function, unsigned a, unsigned b, unsigned c, unsigned
     if (sticky == 0) ((void (*)(void const*))function)(arguments[0]);
     return sticky;
 }
+
+// What GStreamer's CUDA library needs besides.
+Code cuCtxCreate_v2(void** context, unsigned flags, int device) { (void)flags; (void)device; *context = calloc(1, 1); return sticky; }
+Code cuCtxDestroy_v2(void* context) { free(context); return SUCCESS; }
+Code cuMemAllocPitch_v2(Address* address, size_t* pitch, size_t width, size_t height, unsigned element) {
+    (void)element;
+    *pitch = (width + 511) / 512 * 512;
+    return cuMemAlloc_v2(address, *pitch * height);
+}
+Code cuMemAllocHost_v2(void** memory, size_t size) { return cuMemHostAlloc(memory, size, 0); }
+Code cuMemcpyHtoD_v2(Address to, void const* from, size_t size) { return put_copy(NULL, (void*)to, from, size); }
+Code cuMemcpyDtoH_v2(void* to, Address from, size_t size) { return put_copy(NULL, to, (void*)from, size); }
+Code cuMemcpyDtoD_v2(Address to, Address from, size_t size) { return put_copy(NULL, (void*)to, (void*)from, size); }
+Code cuCtxSynchronize(void) { return sticky; }
+Code cuDeviceCanAccessPeer(int* possible, int device, int peer) { (void)device; (void)peer; *possible = 0; return SUCCESS; }
+
+/// There, and never of use.
+#define REFUSED(name) Code name(void) { return NOT_SUPPORTED; }
+REFUSED(cuCtxDisablePeerAccess) REFUSED(cuCtxEnablePeerAccess) REFUSED(cuCtxGetLimit) REFUSED(cuCtxSetLimit)
+REFUSED(cuGLGetDevices_v2) REFUSED(cuGraphicsGLRegisterBuffer) REFUSED(cuGraphicsGLRegisterImage)
+REFUSED(cuGraphicsMapResources) REFUSED(cuGraphicsResourceGetMappedPointer_v2) REFUSED(cuGraphicsResourceSetMapFlags_v2)
+REFUSED(cuGraphicsSubResourceGetMappedArray) REFUSED(cuGraphicsUnmapResources) REFUSED(cuGraphicsUnregisterResource)
+REFUSED(cuIpcCloseMemHandle) REFUSED(cuIpcGetEventHandle) REFUSED(cuIpcGetMemHandle) REFUSED(cuIpcOpenEventHandle)
+REFUSED(cuIpcOpenMemHandle) REFUSED(cuMemsetD2D16Async) REFUSED(cuMemsetD2D16_v2) REFUSED(cuMemsetD2D32Async)
+REFUSED(cuMemsetD2D32_v2) REFUSED(cuMemsetD2D8Async) REFUSED(cuMemsetD2D8_v2) REFUSED(cuModuleLoadData)
+REFUSED(cuModuleUnload) REFUSED(cuTexObjectCreate) REFUSED(cuTexObjectDestroy)

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use vision::image::{Image, ImageError, ImageInfo, Plane};
+use vision::image::{Image, ImageError, ImageInfo, PixelFormat, Plane};
 
 use super::context::Context;
 use super::copies::{self, Direction};
@@ -65,16 +65,19 @@ impl<'a> DeviceImage<'a> {
     /// The image whose planes lie at `planes`.
     ///
     /// # Errors
-    /// When a plane is missing or its rows overlap.
+    /// When a plane is missing, its rows overlap, or samples of two bytes do not begin at even addresses: a kernel that reads
+    /// such a sample would take the whole context with it.
     ///
     /// # Safety
     /// The planes must lie in device memory, reach as far as format and size require, and stay valid until the work
     /// that is given them is done.
     pub unsafe fn new(info: ImageInfo, planes: &[DevicePlane]) -> Result<Self, Error> {
         let mut checked = [DevicePlane::default(); 3];
+        let sample = if info.format == PixelFormat::P010 { 2 } else { 1 };
         for (index, slot) in checked.iter_mut().enumerate().take(info.format.planes()) {
             *slot = planes.get(index).copied().unwrap_or_default();
-            if slot.address == 0 || slot.stride < info.format.row_bytes(index, info.width) {
+            let fits = slot.address != 0 && slot.stride >= info.format.row_bytes(index, info.width);
+            if !fits || !(slot.address | slot.stride as Address).is_multiple_of(sample) {
                 return Err(Error::Argument(format!("plane {index} of {info:?} cannot lie at {slot:?}")));
             }
         }
@@ -310,7 +313,7 @@ impl DeviceImageBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vision::image::{Colorimetry, PixelFormat};
+    use vision::image::Colorimetry;
 
     #[test]
     fn planes_follow_each_other() {
@@ -327,18 +330,23 @@ mod tests {
 
     #[test]
     fn a_plane_needs_an_address_and_room_for_a_row() {
-        let info = ImageInfo {
-            format: PixelFormat::Gray8,
-            width: 64,
-            height: 1,
-            colorimetry: Colorimetry::default(),
-        };
-        let image = |address, stride| {
-            // SAFETY: nothing reads the image.
-            unsafe { DeviceImage::new(info, &[DevicePlane { address, stride }]) }
-        };
-        assert!(image(4096, 64).is_ok());
-        assert!(image(4096, 63).is_err());
-        assert!(image(0, 64).is_err());
+        assert!(is_image(PixelFormat::Gray8, 4096, 64));
+        assert!(!is_image(PixelFormat::Gray8, 4096, 63));
+        assert!(!is_image(PixelFormat::Gray8, 0, 64));
+    }
+
+    #[test]
+    fn samples_of_two_bytes_begin_at_even_addresses() {
+        assert!(is_image(PixelFormat::P010, 4096, 130));
+        assert!(!is_image(PixelFormat::P010, 4097, 130));
+        assert!(!is_image(PixelFormat::P010, 4096, 129));
+        assert!(is_image(PixelFormat::Nv12, 4097, 129));
+    }
+
+    /// Whether an image 64 pixels wide can lie in planes of `stride` at `address`.
+    fn is_image(format: PixelFormat, address: u64, stride: usize) -> bool {
+        let info = ImageInfo { format, width: 64, height: 1, colorimetry: Colorimetry::default() };
+        // SAFETY: nothing reads the image.
+        unsafe { DeviceImage::new(info, &[DevicePlane { address, stride }; 3]) }.is_ok()
     }
 }

@@ -235,8 +235,8 @@ pub struct PinnedBuffer {
     length: usize,
     context: Arc<Context>,
     kind: Kind,
-    /// Happens when the device is done with it.
-    busy: Option<Event>,
+    /// Happens when the device is done with it; and the last stream that used it.
+    busy: Option<(Event, usize)>,
 }
 
 // SAFETY: it owns its memory.
@@ -337,17 +337,29 @@ impl PinnedBuffer {
         Ok(Some(address))
     }
 
-    /// Remembers that what is now in `stream` uses these bytes.
+    /// Remembers that what is now in `stream` uses these bytes, too. Where that cannot be remembered, waits for it.
     ///
     /// # Errors
-    /// When the context is lost.
+    /// When the stream is of another context than one before, or the context is lost.
     pub fn in_use_by(&mut self, stream: &Stream) -> Result<(), Error> {
-        let event = match self.busy.take() {
-            Some(event) => event,
-            None => Event::new(stream.context())?,
-        };
+        let marked = self.mark(stream);
+        // A context that is lost uses the bytes no more.
+        marked.or_else(|error| stream.synchronize().and(Err(error)))
+    }
+
+    fn mark(&mut self, stream: &Stream) -> Result<(), Error> {
+        if let Some((event, last)) = &mut self.busy {
+            // The one event stands for what is still in the other stream as well.
+            if *last != stream.raw() as usize {
+                stream.wait(event)?;
+            }
+            event.record(stream)?;
+            *last = stream.raw() as usize;
+            return Ok(());
+        }
+        let event = Event::new(stream.context())?;
         event.record(stream)?;
-        self.busy = Some(event);
+        self.busy = Some((event, stream.raw() as usize));
         Ok(())
     }
 
@@ -357,7 +369,7 @@ impl PinnedBuffer {
     }
 
     fn wait(&self) -> Result<(), Error> {
-        self.busy.as_ref().map_or(Ok(()), Event::synchronize)
+        self.busy.as_ref().map_or(Ok(()), |(event, _)| event.synchronize())
     }
 }
 

@@ -85,7 +85,7 @@ impl Mapped<'_> {
     fn planes(&self, layout: &Layout) -> Result<Vec<DevicePlane>, Error> {
         let start = self.map.data as u64;
         let place = |&(offset, stride, length): &(usize, usize, usize)| {
-            if offset + length > self.map.size {
+            if offset.checked_add(length).is_none_or(|end| end > self.map.size) {
                 return Err(Error::Argument(format!(
                     "a plane of {length} bytes at {offset} does not lie in the buffer's {} bytes",
                     self.map.size

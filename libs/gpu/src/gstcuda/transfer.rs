@@ -21,36 +21,43 @@ use crate::frame::{Frame, FrameError};
 /// A frame in host memory, mapped for reading.
 pub type HostFrame = VideoFrame<Readable>;
 
+#[derive(Debug, Default)]
+struct Frames {
+    waiting: VecDeque<(Event, HostFrame)>,
+    closed: bool,
+}
+
 /// Host frames that the device may still read. Each is let go once the device is done with it.
 #[derive(Debug, Default)]
-pub struct InFlight(Mutex<VecDeque<(Event, HostFrame)>>);
+pub struct InFlight(Mutex<Frames>);
 
 impl InFlight {
-    fn frames(&self) -> MutexGuard<'_, VecDeque<(Event, HostFrame)>> {
+    fn frames(&self) -> MutexGuard<'_, Frames> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps `frame` until everything that is in `stream` now is done.
     fn keep(&self, frame: HostFrame, stream: &Stream) -> Result<(), Error> {
         let event = Event::new(stream.context()).and_then(|event| event.record(stream).map(|()| event));
-        match event {
-            Ok(event) => {
-                self.frames().push_back((event, frame));
-                Ok(())
-            }
-            // A context that is lost reads nothing any more.
-            Err(error) => stream.synchronize().and(Err(error)),
+        // A context that is lost reads nothing any more.
+        let event = event.or_else(|error| stream.synchronize().and(Err(error)))?;
+        let mut frames = self.frames();
+        if frames.closed {
+            drop(frames);
+            return event.synchronize();
         }
+        frames.waiting.push_back((event, frame));
+        Ok(())
     }
 
     /// Lets go of what the device is done with. Blocks nobody.
     pub fn retire(&self) {
         loop {
             let mut frames = self.frames();
-            if !frames.front().is_some_and(|(event, _)| event.has_happened() != Ok(false)) {
+            if !frames.waiting.front().is_some_and(|(event, _)| event.has_happened() != Ok(false)) {
                 return;
             }
-            let done = frames.pop_front();
+            let done = frames.waiting.pop_front();
             drop(frames);
             drop(done);
         }
@@ -58,11 +65,18 @@ impl InFlight {
 
     /// Waits for the device and lets go of everything.
     pub fn wait(&self) {
-        let frames = std::mem::take(&mut *self.frames());
+        let frames = std::mem::take(&mut self.frames().waiting);
         for (event, _frame) in frames {
             // Work that failed reads nothing any more.
             let _ = event.synchronize();
         }
+    }
+
+    /// As [`Self::wait`], for good: from now on whoever gives a frame back waits for the device. To be called when nobody will
+    /// call the others any more, since a frame that is kept keeps its pool, and that pool may keep this.
+    pub fn close(&self) {
+        self.frames().closed = true;
+        self.wait();
     }
 }
 
@@ -129,15 +143,19 @@ unsafe extern "C" fn give_back(lent: *mut c_void) {
 }
 
 /// Layout of `frame` counted from its first pixel, if GStreamer's CUDA memory can tell it to the CPU as well: it copies
-/// rows of the first plane's width and stride. `None` also for frames in several pieces of memory.
+/// rows of the first plane's width, made even, and stride. `None` also for frames in several pieces of memory.
 fn layout(frame: &HostFrame) -> Option<VideoInfo> {
     let format = format::image_info(frame.info())?;
     let (start, pitch) = (frame.plane_offset().first()?, *frame.plane_stride().first()?);
+    let (width, step) = (format.format.row_bytes(0, format.width), usize::try_from(pitch).ok()?);
+    if step < width {
+        return None;
+    }
     let offsets: Vec<usize> =
         frame.plane_offset().iter().map(|offset| offset.checked_sub(*start)).collect::<Option<_>>()?;
-    let (width, step) = (format.format.row_bytes(0, format.width), usize::try_from(pitch).ok()?);
+    let copied = format.format.row_bytes(0, format.width.next_multiple_of(2));
     let aligned = |(plane, offset): (usize, &usize)| {
-        offset % step + format.format.row_bytes(plane, format.width) <= width.next_multiple_of(2)
+        offset % step + format.format.row_bytes(plane, format.width) <= copied
     };
     let uniform = frame.plane_stride().iter().all(|stride| *stride == pitch);
     let whole = frame.buffer().n_memory() == 1 && offsets.iter().enumerate().all(aligned) && uniform;
@@ -199,5 +217,28 @@ fn wrapped(context: &CudaContext, info: &VideoInfo, address: u64, lent: Lent) ->
     unsafe {
         (*memory).mini_object.flags |= flags;
         Ok(from_glib_full(memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of 64x2 grey pixels whose rows are `stride` bytes apart.
+    fn grey(stride: i32) -> HostFrame {
+        gst::init().unwrap();
+        let info = VideoInfo::builder(gst_video::VideoFormat::Gray8, 64, 2).build().unwrap();
+        let mut buffer = gst::Buffer::with_size(256).unwrap();
+        let (flags, format) = (VideoFrameFlags::empty(), info.format());
+        VideoMeta::add_full(buffer.get_mut().unwrap(), flags, format, 64, 2, &[0], &[stride]).unwrap();
+        VideoFrame::from_buffer_readable(buffer, &info).unwrap()
+    }
+
+    #[test]
+    fn frames_whose_rows_overlap_have_no_layout() {
+        assert_eq!(layout(&grey(96)).map(|info| info.stride().to_vec()), Some(vec![96]));
+        for stride in [0, 63] {
+            assert!(layout(&grey(stride)).is_none(), "{stride}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Runs tests that need a CUDA device, and counts them as ignored where there is none.
 
+mod double;
+
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial, run};
@@ -13,7 +15,27 @@ pub fn run_on_device(missing: Option<String>, on_device: &[Test], everywhere: &[
     run_on_device_with(missing, on_device, everywhere, &[])
 }
 
-/// The same, and those `on_request`, which also need a device, and are ignored unless their environment variable is set.
+/// As [`run_on_device`]; where there is no device, the tests `on_either` run with a double of the driver.
+#[allow(dead_code, reason = "as above")]
+pub fn run_on_device_or_double(
+    missing: Option<String>,
+    on_either: &[Test],
+    on_device: &[Test],
+    everywhere: &[Test],
+) -> ExitCode {
+    if missing.is_some() && !double::is_in_place() {
+        double::rerun();
+    }
+    match (missing, double::is_in_place()) {
+        (None, true) => {
+            let everywhere: Vec<Test> = on_either.iter().chain(everywhere).copied().collect();
+            run_on_device(Some("a double of the driver".into()), on_device, &everywhere)
+        }
+        (missing, _) => run_on_device(missing, &[on_either, on_device].concat(), everywhere),
+    }
+}
+
+/// As [`run_on_device`], and those `on_request`, which also need a device, and are ignored unless their environment variable is set.
 /// One at a time, unless asked otherwise: some measure the device's memory and the process's copies.
 pub fn run_on_device_with(
     missing: Option<String>,

@@ -36,9 +36,9 @@ pub(super) fn propose(query: &mut gst::query::Allocation, device: i32) -> Result
     gstcuda::propose(query, &context, &CudaStream::new(&context)?, HELD)
 }
 
-/// Counts the frame of `info` in `buffer`, which was mapped for the host, if it lies in device memory.
+/// Counts the frame of `info` in `buffer`, which is to be mapped for the host, if that copies it from the device.
 pub(super) fn count_download(buffer: &gst::BufferRef, info: &VideoInfo) {
-    if buffer.n_memory() > 0 && buffer.peek_memory(0).is_type("CUDAMemory") {
+    if buffer.n_memory() > 0 && gstcuda::is_device_only(buffer.peek_memory(0)) {
         copies::record(Direction::DeviceToHost, DOWNLOAD, info.size());
     }
 }

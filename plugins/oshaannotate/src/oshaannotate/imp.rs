@@ -223,6 +223,7 @@ impl BaseTransformImpl for OshaAnnotate {
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
         let downstream = self.parent_propose_allocation(decide_query, query);
+        format::refuse_crop(query);
         if self.obj().is_passthrough() || !gstcuda::wants_pool(query) {
             return downstream;
         }
@@ -327,8 +328,8 @@ impl OshaAnnotate {
     ) -> Result<(), FrameError> {
         let snapshots = lock(&self.snapshots);
         let Some(snapshots) = snapshots.as_ref().filter(|_| !seen.moments.is_empty()) else { return Ok(()) };
-        let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
         cuda::count_download(buffer, info);
+        let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
         let Seen { people, moments, .. } = seen;
         let dropped_before = snapshots.counts.dropped.load(Ordering::Relaxed) > 0;
         if !snapshots.keep(Shot { still, list: list.clone(), people, moments }) && !dropped_before {

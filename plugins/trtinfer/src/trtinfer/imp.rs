@@ -393,6 +393,7 @@ impl TrtInfer {
             cuda::refuse(query);
         }
         if let gst::QueryViewMut::Allocation(query) = query.view_mut() {
+            gpu::format::refuse_crop(query);
             self.raise_pool_sizes(query);
             return self.propose_pool(query) || answered;
         }

@@ -109,7 +109,13 @@ impl BaseTransformImpl for ZcBufferPool {
         let settings = *lock(&self.settings);
         let missing = |error: PlanError| gst::error_msg!(gst::ResourceError::NotFound, ("{error}"));
         let plan = self.plan().map_err(missing)?;
-        if plan.fallback {
+        if plan.fallback && gstcuda::status().is_ok() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("device-id: {}; with memory=auto frames stay in host memory", plan.reason)
+            );
+        } else if plan.fallback {
             gst::warning!(
                 CAT,
                 imp = self,
@@ -129,6 +135,10 @@ impl BaseTransformImpl for ZcBufferPool {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         self.upstream.forget();
         let state = lock(&self.state).take();
+        // Frames that downstream still holds come back when nobody looks any more.
+        if let Some(gpu) = state.as_ref().and_then(|state| state.gpu.as_ref()) {
+            gpu.in_flight.close();
+        }
         // Pools are stopped with nothing locked.
         drop(state);
         lock(&self.pools).clear();
@@ -194,15 +204,13 @@ impl BaseTransformImpl for ZcBufferPool {
         if let Err(error) = self.parent_propose_allocation(decide_query, query) {
             gst::debug!(CAT, imp = self, "downstream does not answer: {error:?}");
         }
+        gpu::format::refuse_crop(query);
         let (Some(caps), true) = query.get_owned() else { return Ok(()) };
         self.propose(query, &caps).map_err(|reason| self.refuse(&reason))
     }
 
     fn query(&self, direction: gst::PadDirection, query: &mut gst::QueryRef) -> bool {
-        if query.type_() == gst::QueryType::Context && self.answers(query) {
-            return true;
-        }
-        BaseTransformImplExt::parent_query(self, direction, query)
+        self.answers(query) || BaseTransformImplExt::parent_query(self, direction, query)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
@@ -270,23 +278,24 @@ impl ZcBufferPool {
         Plan::new(settings.memory, settings.device_id)
     }
 
-    /// The context that neighbours should use; `None` without a GPU.
-    fn context(&self) -> Option<Arc<CudaContext>> {
+    /// The device whose context neighbours should use; `None` for frames that no device reads.
+    fn ordinal(&self) -> Option<i32> {
         let settings = *lock(&self.settings);
         if settings.memory == Memory::System {
             return None;
         }
-        CudaContext::primary(i32::try_from(settings.device_id).ok()?).ok()
+        i32::try_from(settings.device_id).ok()
     }
 
     fn announce(&self) {
-        if let Some(Err(error)) = self.context().map(|context| context.announce(&*self.obj())) {
+        let Some(Ok(context)) = self.ordinal().map(CudaContext::primary) else { return };
+        if let Err(error) = context.announce(&*self.obj()) {
             gst::warning!(CAT, imp = self, "{error}");
         }
     }
 
     fn answers(&self, query: &mut gst::QueryRef) -> bool {
-        self.context().is_some_and(|context| context.answer(&*self.obj(), query))
+        self.ordinal().is_some_and(|ordinal| CudaContext::answer_with_primary(&*self.obj(), ordinal, query))
     }
 
     fn refuse(&self, reason: &str) -> gst::LoggableError {
@@ -320,16 +329,17 @@ impl ZcBufferPool {
         let settings = *lock(&self.settings);
         let gpu = lock(&self.state).as_ref().and_then(|state| state.gpu.clone());
         let info = VideoInfo::from_caps(caps).map_err(|error| error.to_string())?;
-        let bounds = settings.bounds(info.size(), held, free(target, gpu.as_ref())?)?;
+        let free = free(target, gpu.as_ref())?;
         let parts = Parts {
             target,
             gpu,
-            bounds,
-            exhaustion: settings.exhaustion,
+            settings,
+            held,
+            free,
             counters: self.counters.clone(),
             element: self.obj().upcast_ref::<gst::Element>().downgrade(),
         };
-        let pool = FramePool::new(parts, caps, &info).map_err(|error| error.to_string())?;
+        let pool = FramePool::new(parts, caps, &info)?;
         self.watch(&pool);
         Ok(pool)
     }

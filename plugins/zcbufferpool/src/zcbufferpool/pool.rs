@@ -15,7 +15,7 @@ use gstsupport::lock;
 use super::counters::Counters;
 use super::gate::{self, Gate};
 use super::plan::{Gpu, Target};
-use super::settings::Bounds;
+use super::settings::Settings;
 use super::{CAT, Exhaustion, layout};
 
 /// What a pool is made of.
@@ -23,8 +23,11 @@ use super::{CAT, Exhaustion, layout};
 pub(super) struct Parts {
     pub target: Target,
     pub gpu: Option<Gpu>,
-    pub bounds: Bounds,
-    pub exhaustion: Exhaustion,
+    pub settings: Settings,
+    /// Frames that downstream holds at a time.
+    pub held: u32,
+    /// Bytes that there is room for.
+    pub free: usize,
     pub counters: Arc<Counters>,
     /// Who posts errors.
     pub element: glib::WeakRef<gst::Element>,
@@ -46,19 +49,24 @@ glib::wrapper! {
 
 impl FramePool {
     /// A pool for frames of `caps`, not active yet.
-    pub(super) fn new(parts: Parts, caps: &gst::Caps, info: &VideoInfo) -> Result<Self, glib::BoolError> {
+    ///
+    /// # Errors
+    /// Why there cannot be one, and what to do.
+    pub(super) fn new(parts: Parts, caps: &gst::Caps, info: &VideoInfo) -> Result<Self, String> {
         let pool: Self = glib::Object::new();
-        let Bounds { min, max, .. } = parts.bounds;
+        let min = parts.settings.min_buffers;
         let described = parts.target.on_device();
         // A new pool has no parts yet.
         let _ = pool.imp().parts.set(parts);
         let mut config = pool.config();
-        let size = u32::try_from(info.size()).map_err(|_| glib::bool_error!("frames are too large"))?;
-        config.set_params(Some(caps), size, min, max);
+        let size = u32::try_from(info.size()).map_err(|_| "frames are too large")?;
+        config.set_params(Some(caps), size, min, 0);
         if described {
             config.add_option(gst_video::BUFFER_POOL_OPTION_VIDEO_META.as_ref());
         }
-        pool.set_config(config)?;
+        let configured = pool.set_config(config);
+        let refused = lock(&pool.imp().refused).take();
+        configured.map_err(|error| refused.unwrap_or_else(|| error.to_string()))?;
         Ok(pool)
     }
 
@@ -96,6 +104,8 @@ impl AsMut<[u8]> for Bytes {
 pub struct Imp {
     parts: OnceLock<Parts>,
     frames: Mutex<Option<Frames>>,
+    /// Why the last configuration was.
+    refused: Mutex<Option<String>>,
     gate: Gate,
 }
 
@@ -128,6 +138,7 @@ impl BufferPoolImpl for Imp {
             }
             Err(reason) => {
                 gst::warning!(CAT, imp = self, "{reason}");
+                *lock(&self.refused) = Some(reason);
                 false
             }
         }
@@ -206,11 +217,11 @@ impl Imp {
         let caps = caps.ok_or("no caps")?;
         let info = VideoInfo::from_caps(&caps).map_err(|error| error.to_string())?;
         let frames = self.lay_out(parts, config, &info, size as usize)?;
-        let fitting = u32::try_from(parts.bounds.bytes / frames.size.max(1)).unwrap_or(u32::MAX);
-        let bound = parts.bounds.max.min(fitting);
+        // Only now is their size with all padding known.
+        let bound = parts.settings.bounds(frames.size, parts.held.max(min), parts.free)?.max;
         let max = if max == 0 { bound } else { max.min(bound) };
-        if max < min.max(1) {
-            return Err(format!("{min} frames of {} bytes exceed pool-size-mb or max-buffers", frames.size));
+        if max < min {
+            return Err(format!("at least {min} buffers were asked for, but at most {max}"));
         }
         let size = u32::try_from(frames.size).map_err(|error| error.to_string())?;
         config.set_params(Some(&caps), size, min, max);
@@ -329,7 +340,7 @@ impl Imp {
         let max = self.obj().config().params().map_or(0, |(_, _, _, max)| max);
         parts.counters.update(|counts| counts.waits += 1);
         let message = format!("all {max} buffers of the pool are in use; raise pool-size-mb or max-buffers");
-        if parts.exhaustion == Exhaustion::Error {
+        if parts.settings.exhaustion == Exhaustion::Error {
             return Err(self.failed(&format!("exhaustion=error: {message}")));
         }
         gst::info!(CAT, imp = self, "waiting: {message}");

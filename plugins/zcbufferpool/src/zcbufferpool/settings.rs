@@ -38,8 +38,6 @@ impl Default for Settings {
 pub(super) struct Bounds {
     pub min: u32,
     pub max: u32,
-    /// Bytes that all of them may take.
-    pub bytes: usize,
 }
 
 impl Settings {
@@ -51,7 +49,7 @@ impl Settings {
         let max = if self.max_buffers == 0 { fitting } else { fitting.min(self.max_buffers) };
         let needed = held.max(self.min_buffers).max(1);
         if max >= needed {
-            return Ok(Bounds { min: self.min_buffers, max, bytes });
+            return Ok(Bounds { min: self.min_buffers, max });
         }
         let (limit, remedy) = if self.max_buffers != 0 && max == self.max_buffers {
             (format!("max-buffers={max}"), "raise max-buffers".to_owned())
@@ -148,7 +146,10 @@ fn pool_properties() -> Vec<ParamSpec> {
         ),
         glib::ParamSpecEnum::builder_with_default("exhaustion", defaults.exhaustion)
             .nick("Exhaustion")
-            .blurb("What happens when every buffer of a pool is in use")
+            .blurb(
+                "What happens when every buffer of a pool is in use. A decoder on the GPU fills a pool of GStreamer's own, which \
+                 always blocks",
+            )
             .mutable_ready()
             .build(),
     ]
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn a_pool_is_bounded_by_size_number_and_free_memory() {
         let mut settings = Settings { pool_size_mb: 10, ..Settings::default() };
-        assert_eq!(settings.bounds(MIB, 0, usize::MAX).unwrap(), Bounds { min: 2, max: 10, bytes: 10 * MIB });
+        assert_eq!(settings.bounds(MIB, 0, usize::MAX).unwrap(), Bounds { min: 2, max: 10 });
         assert_eq!(settings.bounds(MIB, 0, 5 * MIB).unwrap().max, 5);
         settings.max_buffers = 3;
         assert_eq!(settings.bounds(MIB, 0, usize::MAX).unwrap().max, 3);
