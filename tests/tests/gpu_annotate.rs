@@ -358,9 +358,9 @@ fn upstream_is_offered_a_pool() {
     assert!(query.allocation_pools().any(|(pool, ..)| pool.is_some()));
 }
 
-/// Frames that `cudaupload` made in a context of its own, with nobody to share one.
-fn foreign_frames() -> (gst::Caps, Vec<gst::Buffer>) {
-    let line = format!("{} ! cudaupload ! {DEVICE} ! fakesink name=out", source("NV12"));
+/// Frames of `source` that `cudaupload` made in a context of its own, with nobody to share one.
+fn foreign_frames(source: &str) -> (gst::Caps, Vec<gst::Buffer>) {
+    let line = format!("{source} ! cudaupload ! {DEVICE} ! fakesink name=out");
     let pipeline = pipeline(&line);
     let sink = pipeline.element("out").unwrap();
     let pad = sink.static_pad("sink").unwrap();
@@ -370,16 +370,26 @@ fn foreign_frames() -> (gst::Caps, Vec<gst::Buffer>) {
     (taken(&caps).remove(0), taken(&buffers))
 }
 
+/// Gives the frames to the source `in` of `pipeline`, which it starts.
+fn feed(pipeline: &Pipeline, (caps, buffers): (gst::Caps, Vec<gst::Buffer>)) {
+    let input = pipeline.element("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+    input.set_caps(Some(&caps));
+    input.set_max_bytes(0);
+    pipeline.0.set_state(gst::State::Playing).unwrap();
+    for buffer in buffers {
+        // An element that ends with an error takes no more.
+        let _ = input.push_buffer(buffer);
+    }
+    let _ = input.end_of_stream();
+}
+
 fn frames_of_another_context_are_drawn_on_with_one_warning() {
-    let (caps, buffers) = foreign_frames();
+    let foreign = foreign_frames(&source("NV12"));
     let line = format!(
         "appsrc name=in format=time ! identity name=detect ! oshaannotate name=a ! {}",
         download("out")
     );
     let pipeline = pipeline(&line);
-    let input = pipeline.element("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
-    input.set_caps(Some(&caps));
-    input.set_max_bytes(0);
     let drawn = frames(&pipeline, "out");
     let warnings = Arc::new(AtomicUsize::new(0));
     pipeline.0.bus().unwrap().set_sync_handler({
@@ -390,11 +400,7 @@ fn frames_of_another_context_are_drawn_on_with_one_warning() {
             gst::BusSyncReply::Pass
         }
     });
-    pipeline.0.set_state(gst::State::Playing).unwrap();
-    for buffer in buffers {
-        input.push_buffer(buffer).unwrap();
-    }
-    input.end_of_stream().unwrap();
+    feed(&pipeline, foreign);
     play(&pipeline);
     assert_eq!(warnings.load(Ordering::SeqCst), 1);
     assert!(taken(&drawn) == drawn_on_device("NV12"));
@@ -417,6 +423,20 @@ fn pictures_cost_one_frame_brought_to_the_host_each() {
     assert_eq!(count(&annotate, "bytes-device-to-host") - before, written * info.size() as u64);
 }
 
+fn a_picture_of_a_frame_on_the_device_is_no_picture_with_fail_on_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(&format!(
+        "appsrc name=in format=time ! identity name=detect ! oshaannotate fail-on-copy=true \
+         snapshot-location={}/{{violation}}.png ! fakesink",
+        folder.path().display()
+    ));
+    let long = source("NV12").replace("num-buffers=20", "num-buffers=60");
+    feed(&pipeline, foreign_frames(&long));
+    let error = pipeline.play().unwrap().unwrap_err();
+    assert!(error.message.contains("a picture is kept of a frame in GPU memory"), "{error:?}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
 fn main() -> ExitCode {
     harness::run_on_device_or_double(
         missing(),
@@ -431,6 +451,7 @@ fn main() -> ExitCode {
             without_drawing_the_very_buffer_passes,
             upstream_is_offered_a_pool,
             pictures_cost_one_frame_brought_to_the_host_each,
+            a_picture_of_a_frame_on_the_device_is_no_picture_with_fail_on_copy,
             frames_of_another_context_are_drawn_on_with_one_warning
         ],
         &[],

@@ -36,11 +36,14 @@ pub(super) fn propose(query: &mut gst::query::Allocation, device: i32) -> Result
     gstcuda::propose(query, &context, &CudaStream::new(&context)?, HELD)
 }
 
-/// Counts the frame of `info` in `buffer`, which is to be mapped for the host, if that copies it from the device.
-pub(super) fn count_download(buffer: &gst::BufferRef, info: &VideoInfo) {
-    if buffer.n_memory() > 0 && gstcuda::is_device_only(buffer.peek_memory(0)) {
-        copies::record(Direction::DeviceToHost, DOWNLOAD, info.size());
-    }
+/// Whether mapping the frame in `buffer` for the host copies it from the device.
+pub(super) fn is_download(buffer: &gst::BufferRef) -> bool {
+    buffer.n_memory() > 0 && gstcuda::is_device_only(buffer.peek_memory(0))
+}
+
+/// Counts a frame of `info` that is brought to the host.
+pub(super) fn count_download(info: &VideoInfo) {
+    copies::record(Direction::DeviceToHost, DOWNLOAD, info.size());
 }
 
 /// Copies that are drawn on, given out until this is dropped.

@@ -295,6 +295,7 @@ impl OshaAnnotate {
         let mut format = lock(&self.format);
         let Format { info, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let list = picture.display_list(seen.at, banner);
+        self.check_download(&seen, buffer, info)?;
         self.keep(seen, &list, buffer, info).map_err(|error| self.frame_error(&error))?;
         if !draw || list.primitives.is_empty() {
             return Ok(());
@@ -317,6 +318,27 @@ impl OshaAnnotate {
         Ok(())
     }
 
+    /// Counts the frame of `info` in `buffer` if a picture of it is kept and it has to come from the device for that. With
+    /// `fail-on-copy` that is an error.
+    fn check_download(
+        &self,
+        seen: &Seen,
+        buffer: &gst::BufferRef,
+        info: &VideoInfo,
+    ) -> Result<(), gst::FlowError> {
+        if seen.moments.is_empty() || lock(&self.snapshots).is_none() || !cuda::is_download(buffer) {
+            return Ok(());
+        }
+        if lock(&self.settings).fail_on_copy {
+            return Err(self.refuse_copy(
+                "fail-on-copy=true: a picture is kept of a frame in GPU memory, which brings it to the host. Leave \
+                 snapshot-location unset, or set fail-on-copy=false",
+            ));
+        }
+        cuda::count_download(info);
+        Ok(())
+    }
+
     /// Hands the frame of `info` in `buffer` to the writer of pictures if something happened on it. Frames in device memory
     /// are brought to the host.
     fn keep(
@@ -328,7 +350,6 @@ impl OshaAnnotate {
     ) -> Result<(), FrameError> {
         let snapshots = lock(&self.snapshots);
         let Some(snapshots) = snapshots.as_ref().filter(|_| !seen.moments.is_empty()) else { return Ok(()) };
-        cuda::count_download(buffer, info);
         let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
         let Seen { people, moments, .. } = seen;
         let dropped_before = snapshots.counts.dropped.load(Ordering::Relaxed) > 0;

@@ -199,7 +199,10 @@ fn other_properties() -> Vec<ParamSpec> {
             .default_value(defaults.device_id)
             .mutable_ready()
             .build(),
-        copies::fail_on_copy("one that is drawn on and that somebody else holds too, or that an element upstream copied"),
+        copies::fail_on_copy(
+            "one that is drawn on and that somebody else holds too, one in GPU memory that a picture is kept of, or one that \
+             an element upstream copied",
+        ),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
