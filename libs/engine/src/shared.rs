@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Two callers with the same key share an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    /// The model's.
+    /// The model's own, and those in which it keeps tensors.
     files: Vec<FileState>,
     library: PathBuf,
     /// With everything resolved that has more than one form.
@@ -25,9 +25,11 @@ struct Key {
 
 impl Key {
     fn new(path: &Path, options: &Options) -> Result<Self, EngineError> {
+        let (model, library) = (FileState::of(path)?, library(options)?);
         Ok(Self {
-            files: files(path)?,
-            library: library(options)?,
+            // Last: a large file is read only for a library that is there.
+            files: std::iter::once(model).chain(external_files(path)).collect(),
+            library,
             options: Options {
                 library: None,
                 folders: Vec::new(),
@@ -56,13 +58,12 @@ impl FileState {
     }
 }
 
-/// The model file `path`, and the files in which it keeps tensors, as far as they can be read: what is wrong with them is told
-/// when the model is loaded.
-fn files(path: &Path) -> Result<Vec<FileState>, EngineError> {
+/// The files in which the model file `path` keeps tensors, as far as they can be read: what is wrong with them is told when
+/// the model is loaded.
+fn external_files(path: &Path) -> Vec<FileState> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let external = ModelFile::read(path).map(|model| model.external_files()).unwrap_or_default();
-    let external = external.iter().flat_map(|name| FileState::of(&folder.join(name)));
-    Ok(std::iter::once(FileState::of(path)?).chain(external).collect())
+    let names = ModelFile::read(path).map(|model| model.external_files()).unwrap_or_default();
+    names.iter().flat_map(|name| FileState::of(&folder.join(name))).collect()
 }
 
 /// The file of the backend's library.

@@ -1,21 +1,30 @@
 //! Without a warm start: frames wait for the engine.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use crate::{double, listen, pipeline, play};
+use gst_osha_tests::Pipeline;
 
-pub fn a_pipeline_starts_while_its_engine_is_built() {
-    let cache = tempfile::tempdir().unwrap();
+use crate::{Heard, double, listen, pipeline, play};
+
+/// A pipeline that plays at once while its engine is built, and what it said until its end.
+fn start_of_a_long_build(cache: &Path) -> (Pipeline, Heard) {
     double::builder().set("build_steps", 6);
     double::builder().set("build_step_ms", 400);
-    let pipeline = pipeline(cache.path(), "tensorrt");
+    let pipeline = pipeline(cache, "tensorrt");
     let started = Instant::now();
     pipeline.0.set_state(gst::State::Playing).unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "the state change waited for the build");
     let heard = listen(&pipeline);
     assert_eq!(heard.error, None);
+    (pipeline, heard)
+}
+
+pub fn a_pipeline_starts_while_its_engine_is_built() {
+    let cache = tempfile::tempdir().unwrap();
+    let (pipeline, heard) = start_of_a_long_build(cache.path());
     let kinds: Vec<_> = heard.progress.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds.first(), Some(&gst::ProgressType::Start));
     assert_eq!(kinds.last(), Some(&gst::ProgressType::Complete));
@@ -71,14 +80,7 @@ pub fn an_engine_that_the_library_refuses_is_built_anew_in_the_background() {
     double::builder().set("plan_version", 100_100);
     assert!(play(cache.path(), "tensorrt").0.error.is_some());
     double::reset();
-    double::builder().set("build_steps", 6);
-    double::builder().set("build_step_ms", 400);
-    let pipeline = pipeline(cache.path(), "tensorrt");
-    let started = Instant::now();
-    pipeline.0.set_state(gst::State::Playing).unwrap();
-    assert!(started.elapsed() < Duration::from_secs(1), "the state change waited for the build");
-    let heard = listen(&pipeline);
-    assert_eq!(heard.error, None);
+    let (pipeline, heard) = start_of_a_long_build(cache.path());
     let (kind, text) = &heard.progress[0];
     assert_eq!(*kind, gst::ProgressType::Start);
     assert!(text.contains("version tag 100100 does not match"), "{text}");

@@ -183,7 +183,7 @@ fn folders(environment: &Environment) -> Vec<Folder> {
     let kernels = kernels.or_else(|| Some(home()?.join(".nv/ComputeCache")));
     // Without HOME, GStreamer asks the system for the user's folder, and the driver keeps no kernels.
     let registry = registry.map(|path| folder(environment, Purpose::Registry, Some(path)));
-    let engines = environment.cache().map(|caches| caches.join("gst-osha/engines"));
+    let engines = environment.cache().map(|caches| caches.join(engine::cache::DEFAULT));
     let others = [
         folder(environment, Purpose::Kernels, kernels),
         folder(environment, Purpose::Engines, engines),

@@ -6,16 +6,16 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::CacheError;
+use super::{CacheError, DEFAULT};
 
 /// Extension of a file that is being written.
 pub(super) const UNFINISHED: &str = "unfinished";
 
-/// `gst-osha/engines` in the user's cache folder, as the XDG base directory specification has it.
+/// [`super::DEFAULT`] in the user's cache folder, as the XDG base directory specification has it.
 pub(super) fn default() -> Result<PathBuf, CacheError> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Ok(caches.ok_or(CacheError::NoHome)?.join("gst-osha/engines"))
+    Ok(caches.ok_or(CacheError::NoHome)?.join(DEFAULT))
 }
 
 /// Makes the folder for the user alone, if it is not there, and sees to it that nobody else can write it.

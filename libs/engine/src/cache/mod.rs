@@ -20,6 +20,9 @@ pub use key::Key;
 pub use model::digest as model_digest;
 pub(crate) use model::digest_of as model_digest_of;
 
+/// Where the cache lies in the user's cache folder, unless another folder is named.
+pub const DEFAULT: &str = "gst-osha/engines";
+
 /// Why the cache cannot be used, or an engine not be put into it.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -113,7 +116,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in `folder`, by default `gst-osha/engines` in the user's cache folder. It is made if need be, for the user
+    /// The cache in `folder`, by default [`DEFAULT`] in the user's cache folder. It is made if need be, for the user
     /// alone.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! Builds the doubles of `tests/tensorrt_double`, runs the tests with them in place, and tells them what to do.
 #![allow(unsafe_code)]
 
+#[path = "../tensorrt_double/compile.rs"]
+mod compile;
+
 use std::ffi::CString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -50,62 +53,32 @@ pub fn rerun() -> ExitCode {
     panic!("the tests cannot be started again: {error}");
 }
 
-/// The crate that the doubles belong to: this one, or the one that these tests stand on.
-fn engine_crate() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [own.to_owned(), own.join("../libs/engine")];
-    places.into_iter().find(|place| place.join("tests/tensorrt_double").is_dir()).unwrap()
-}
-
 fn build(folder: &Path) {
+    let engine = compile::engine_crate().unwrap();
     for flavour in ["include", "include_rtx", "driver", "full", "rtx", "lean", "old"] {
         std::fs::create_dir_all(folder.join(flavour)).unwrap();
     }
     for product in ["include", "include_rtx"] {
-        headers(&engine_crate().join("tensorrt").join(product), &folder.join(product));
+        headers(&engine.join("tensorrt").join(product), &folder.join(product));
     }
-    let driver = folder.join("driver/libcuda.so.1");
-    let kernels = folder.join("driver/libkernels-double.so");
-    compile(
-        folder,
-        "kernels.cpp",
-        &kernels,
-        &["-Wl,-soname,libkernels-double.so", "-Wno-unknown-pragmas", "-Wno-unused-function"],
-    );
-    compile(folder, "cuda.c", &driver, &["-Wl,-soname,libcuda.so.1", kernels.to_str().unwrap()]);
+    compile::driver(&engine, &folder.join("driver"));
+    let (driver, include) = (folder.join("driver/libcuda.so.1"), folder.join("include"));
+    let compile = |source: &str, library: &str, flags: &[&str]| {
+        let included = ["-isystem", include.to_str().unwrap()];
+        compile::compile(&engine, source, &folder.join(library), &[flags, &included].concat());
+    };
     let link = driver.to_str().unwrap();
     let nvinfer = |file: &str, flags: &[&str]| {
-        compile(folder, "nvinfer.cpp", &folder.join(file), &[flags, &[link]].concat());
+        compile("nvinfer.cpp", file, &[flags, &[link]].concat());
     };
     nvinfer("full/libnvinfer.so.11", &["-DDOUBLE_VERSION=110400"]);
     nvinfer("lean/libnvinfer_lean.so.11", &["-DDOUBLE_VERSION=110400", "-DDOUBLE_LEAN"]);
     nvinfer("old/libnvinfer.so.11", &["-DDOUBLE_VERSION=100900"]);
-    compile(folder, "onnxparser.cpp", &folder.join("full/libnvonnxparser.so.11"), &[]);
-    let include = folder.join("include_rtx");
-    let rtx = ["-isystem", include.to_str().unwrap()];
+    compile("onnxparser.cpp", "full/libnvonnxparser.so.11", &[]);
+    let include_rtx = folder.join("include_rtx");
+    let rtx = ["-isystem", include_rtx.to_str().unwrap()];
     nvinfer("rtx/libtensorrt_rtx.so.1", &[&rtx[..], &["-DDOUBLE_VERSION=10701"]].concat());
-    compile(folder, "onnxparser.cpp", &folder.join("rtx/libtensorrt_onnxparser_rtx.so.1"), &rtx);
-}
-
-fn compile(folder: &Path, source: &str, library: &Path, flags: &[&str]) {
-    let source = engine_crate().join("tests/tensorrt_double").join(source);
-    let (compiler, standard) = match source.extension() {
-        Some(extension) if extension == "c" => ("cc", "-std=gnu11"),
-        _ => ("c++", "-std=c++17"),
-    };
-    // Another run of the tests may use the old one: it is replaced, not written over.
-    let fresh = library.with_extension(std::process::id().to_string());
-    let done = Command::new(compiler)
-        .args([standard, "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"])
-        .arg(&source)
-        .arg("-o")
-        .arg(&fresh)
-        .args(flags)
-        .arg("-isystem")
-        .arg(folder.join("include"))
-        .status();
-    assert!(done.unwrap().success(), "{} does not compile", source.display());
-    std::fs::rename(fresh, library).unwrap();
+    compile("onnxparser.cpp", "rtx/libtensorrt_onnxparser_rtx.so.1", &rtx);
 }
 
 /// TensorRT's headers, with a body for what is purely virtual: a double has only to do what is called. No table of
