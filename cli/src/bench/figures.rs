@@ -33,7 +33,9 @@ pub enum Stage {
     RoundTrip,
     /// GStreamer's own element; no boxes come of it.
     StockOnnx,
-    /// Frames that come one by one, as from a camera: for the time that one takes.
+    /// One frame after the other, for the time that one takes.
+    OneByOne,
+    /// The same with time between the frames, as from a camera.
     Live,
 }
 
@@ -51,6 +53,7 @@ impl Stage {
             Self::EncodeAlone => "frames from memory ! x264enc",
             Self::RoundTrip => "decode ! cudadownload ! cudaupload ! trtinfer ! oshaannotate",
             Self::StockOnnx => "decode ! videoconvertscale ! onnxinference (no boxes)",
+            Self::OneByOne => "one by one: decode ! trtinfer optimize-for=latency ! oshaannotate",
             Self::Live => "live: decode ! trtinfer optimize-for=latency ! oshaannotate",
         }
     }
@@ -137,9 +140,12 @@ pub struct Figures {
     pub cpu_ms_per_frame: f64,
     /// Bytes that the elements copied between host and device, both ways, per frame.
     pub pcie_bytes_per_frame: f64,
+    /// Detections that were tracked and drawn per frame, on average.
+    #[serde(default)]
+    pub objects_per_frame: f64,
     /// Milliseconds per part.
     pub parts: BTreeMap<Part, Summary>,
-    /// Milliseconds from the decoder to the sink, of [`Stage::Live`].
+    /// Milliseconds from the decoder to the sink, where frames come one at a time.
     #[serde(default)]
     pub latency: Option<Summary>,
     /// The network's input and outputs, where the program knows them.
@@ -204,6 +210,7 @@ mod tests {
             peak_mib,
             cpu_ms_per_frame: 0.0,
             pcie_bytes_per_frame: 0.0,
+            objects_per_frame: 0.0,
             parts,
             latency: None,
             network,

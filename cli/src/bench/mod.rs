@@ -5,8 +5,8 @@ mod clip;
 mod counts;
 mod feed;
 mod figures;
+mod latency;
 mod launch;
-mod live;
 mod plot;
 mod process;
 mod stage;
@@ -24,7 +24,8 @@ use serde::Serialize;
 
 use bandwidth::Bandwidth;
 use clip::Clip;
-use figures::{Figures, Part, PartFigures, Stage};
+use figures::{Figures, PartFigures, Stage};
+use latency::Latency;
 use stock::Network;
 
 use crate::output::println;
@@ -124,10 +125,12 @@ struct Results {
     /// The parts of a frame's way.
     parts: Vec<PartFigures>,
     overlap: Option<Overlap>,
-    /// Milliseconds from the decoder to the sink where frames come one at a time.
-    latency: Option<Summary>,
-    /// What the network takes of that.
-    latency_inference: Option<Summary>,
+    /// Detections that were tracked and drawn per frame, on average.
+    objects_per_frame: f64,
+    /// Of one frame after the other.
+    latency: Option<Latency>,
+    /// Of frames that come as from a camera.
+    latency_live: Option<Latency>,
     /// Milliseconds of one core per frame for everything behind the decoder.
     cpu_ms_after_decoder: f64,
     bandwidth: Vec<Bandwidth>,
@@ -230,8 +233,14 @@ fn measure(args: &Args) -> Result<Results> {
             Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
         }
     }
-    let left_live = |error| LeftOut { program: Stage::Live.title(), reason: format!("{error:#}") };
-    let live = live(args).map_err(|error| left_out.push(left_live(error))).ok();
+    let mut latency = |stage| match one_at_a_time(stage, args) {
+        Ok(figures) => Latency::of(&figures),
+        Err(error) => {
+            left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") });
+            None
+        }
+    };
+    let (latency, latency_live) = (latency(Stage::OneByOne), latency(Stage::Live));
     progress("copies of memory …");
     let bandwidth = bandwidth::measure();
     progress("");
@@ -255,8 +264,9 @@ fn measure(args: &Args) -> Result<Results> {
         left_out,
         parts,
         overlap,
-        latency: live.as_ref().and_then(|live| live.latency),
-        latency_inference: live.and_then(|live| live.parts.get(&Part::Inference).copied()),
+        objects_per_frame: annotate.objects_per_frame,
+        latency,
+        latency_live,
         cpu_ms_after_decoder: (annotate.cpu_ms_per_frame - decode_ms).max(0.0),
         bandwidth,
         pcie,
@@ -264,9 +274,9 @@ fn measure(args: &Args) -> Result<Results> {
     })
 }
 
-/// One round: frames that come one by one take long enough.
-fn live(args: &Args) -> Result<Figures> {
-    rounds(Stage::Live, &Args { frames: args.frames.min(live::FRAMES), rounds: 1, ..args.clone() })
+/// One round: frames that come one at a time take long enough.
+fn one_at_a_time(stage: Stage, args: &Args) -> Result<Figures> {
+    rounds(stage, &Args { frames: args.frames.min(latency::FRAMES), rounds: 1, ..args.clone() })
 }
 
 /// Counts by CUPTI what each program copies.

@@ -16,7 +16,7 @@ use super::figures::{Figures, Part, Stage};
 use super::launch::{self, End, quoted};
 use super::stock::{self, Network};
 use super::timing::{Key, Timing};
-use super::{Args, feed, live, process, verify};
+use super::{Args, feed, latency, process, verify};
 use crate::plugins;
 
 /// Inferences and frames that come before the clock starts: a GPU's first work with each set of tensors is recorded.
@@ -28,6 +28,7 @@ struct Measured {
     elapsed: Duration,
     cpu_seconds: f64,
     pcie_bytes: u64,
+    objects_per_frame: f64,
     parts: BTreeMap<Part, Summary>,
     latency: Option<Summary>,
     network: Option<Network>,
@@ -49,6 +50,7 @@ pub fn run(stage: Stage, args: &Args) -> Result<Figures> {
         peak_mib: process::peak_mib()?,
         cpu_ms_per_frame: per_frame(measured.cpu_seconds * 1e3),
         pcie_bytes_per_frame: per_frame(measured.pcie_bytes as f64),
+        objects_per_frame: measured.objects_per_frame,
         parts: measured.parts,
         latency: measured.latency,
         network: measured.network,
@@ -73,6 +75,7 @@ fn bare(args: &Args) -> Result<Measured> {
         elapsed: started.elapsed(),
         cpu_seconds: process::cpu_seconds()? - cpu,
         pcie_bytes: 0,
+        objects_per_frame: 0.0,
         parts: BTreeMap::new(),
         latency: None,
         network: network(&*engine),
@@ -172,7 +175,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     let arrivals = count_arrivals(&pipeline, args.frames)?;
     let (timings, traffic) = (Arc::new(Mutex::new(Timings::new())), Traffic::default());
     watch(&pipeline, &timings, &traffic);
-    let latency = (stage == Stage::Live).then(|| live::watch(&pipeline)).transpose()?;
+    let latency = latency::pace(stage).map(|pace| latency::watch(&pipeline, pace)).transpose()?;
     let feeder = feed::start(&pipeline, &frames)?;
     let mut program = Program { pipeline, arrivals, timings, traffic, counter };
     let outcome = program.play(feeder.is_some());
@@ -190,6 +193,7 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
         elapsed: last - first,
         cpu_seconds: cpu_after - cpu,
         pcie_bytes: stats.pcie_bytes + program.traffic.moved(),
+        objects_per_frame: stats.objects_per_frame,
         parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured.collect()).collect(),
         latency: latency.map(|timing| Summary::of(timing.milliseconds())),
         network: None,
@@ -210,7 +214,7 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
         Stage::Bare | Stage::Decode => source,
         Stage::Infer => format!("{source} ! {infer}"),
         Stage::Annotate => format!("{source} ! {infer} ! oshaannotate"),
-        Stage::Live => {
+        Stage::OneByOne | Stage::Live => {
             format!("{source} ! {infer} name=infer optimize-for=latency in-flight=1 ! oshaannotate")
         }
         Stage::Encode => format!("{source} ! {infer} ! oshaannotate ! {encode}"),
@@ -292,6 +296,7 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>, traffic: &Traffic) {
 /// What the elements say of themselves.
 #[derive(Default)]
 struct Stats {
+    objects_per_frame: f64,
     pcie_bytes: u64,
     parts: BTreeMap<Part, Summary>,
 }
@@ -314,13 +319,16 @@ impl Stats {
     }
 
     fn add(&mut self, stats: &gst::StructureRef) {
-        let bytes = |name| stats.get::<u64>(name).unwrap_or_default();
-        self.pcie_bytes += bytes("bytes-host-to-device") + bytes("bytes-device-to-host");
+        let count = |name| stats.get::<u64>(name).unwrap_or_default();
+        self.pcie_bytes += count("bytes-host-to-device") + count("bytes-device-to-host");
         let parts = [
             ("preprocess-ms", Part::Preprocess),
             ("inference-ms", Part::Inference),
             ("postprocess-ms", Part::Postprocess),
         ];
+        if stats.name() == "oshaannotate-stats" {
+            self.objects_per_frame = count("detections") as f64 / count("frames").max(1) as f64;
+        }
         for (name, part) in parts {
             let summary = stats.get::<gst::Structure>(name).ok();
             self.parts.extend(summary.and_then(|summary| Some((part, Summary::from_structure(&summary)?))));

@@ -5,6 +5,7 @@ use gstsupport::samples::Summary;
 use super::Results;
 use super::counts::Counts;
 use super::figures::{Figures, PartFigures, Stage};
+use super::latency::Latency;
 use crate::output::println;
 use crate::style::{Tone, paint};
 
@@ -25,6 +26,7 @@ pub fn print(results: &Results) {
         input.display()
     );
     print_programs(results);
+    print_objects(results.objects_per_frame);
     print_latency(results);
     print_parts(&results.parts);
     if let Some(overlap) = &results.overlap {
@@ -68,14 +70,28 @@ fn print_programs(results: &Results) {
     println!();
 }
 
+/// Without anything to track and draw the figures say little.
+fn print_objects(per_frame: f64) {
+    match per_frame {
+        0.0 => println!(
+            "{}\n",
+            paint(
+                "nothing was found in the clip, so nothing was tracked or drawn: name another --input or --model",
+                Tone::Doubtful
+            )
+        ),
+        _ => println!("{per_frame:.1} objects found, tracked and drawn in a frame\n"),
+    }
+}
+
 fn print_latency(results: &Results) {
-    if let Some(Summary { p50, p95, p99, .. }) = results.latency {
-        let network = results.latency_inference.map_or(String::new(), |network| {
+    let ways = [("one after the other", &results.latency), ("of a live stream", &results.latency_live)];
+    for (way, latency) in ways {
+        let Some(Latency { frame: Summary { p50, p95, p99, .. }, network }) = latency else { continue };
+        let network = network.map_or(String::new(), |network| {
             format!("; of that the network: p50 {:.2}, p99 {:.2} ms", network.p50, network.p99)
         });
-        println!(
-            "a frame of a live stream, decoder to sink: p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2} ms{network}"
-        );
+        println!("a frame {way}, decoder to sink: p50 {p50:.2}, p95 {p95:.2}, p99 {p99:.2} ms{network}");
     }
     println!("behind the decoder: {:.3} ms of one core a frame\n", results.cpu_ms_after_decoder);
 }

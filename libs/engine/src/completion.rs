@@ -5,8 +5,17 @@ use std::time::Duration;
 
 use crate::{EngineError, Outcome, lock};
 
+/// How a thread waits for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It sleeps: the core is free meanwhile, and a tenth of a millisecond is lost to waking up.
+    Asleep,
+    /// It asks again and again for as long as short batches take, and sleeps then.
+    Awake,
+}
+
 /// What gets an outcome: at once, or after waiting for a device.
-type Getter = Box<dyn FnOnce() -> Outcome + Send>;
+type Getter = Box<dyn FnOnce(Waiting) -> Outcome + Send>;
 
 #[derive(Default)]
 struct Slot {
@@ -34,7 +43,17 @@ impl Completion {
 
     /// Blocks until the engine is done with the batch, successfully or not.
     pub fn wait(self) -> Outcome {
-        self.getter()()
+        self.wait_in(Waiting::Asleep)
+    }
+
+    /// As [`Self::wait`]; where a device has the batch, in the way that `waiting` says.
+    pub fn wait_in(self, waiting: Waiting) -> Outcome {
+        self.getter()(waiting)
+    }
+
+    /// That of a batch which a device has.
+    pub(crate) fn of(getter: impl FnOnce(Waiting) -> Outcome + Send + 'static) -> Self {
+        Self(Arc::new(Slot { getter: Mutex::new(Some(Box::new(getter))), filled: Condvar::new() }))
     }
 
     fn getter(&self) -> Getter {
@@ -54,19 +73,14 @@ pub struct Promise(Arc<Slot>);
 impl Promise {
     /// Hands the outcome over.
     pub fn fulfil(self, outcome: Outcome) {
-        self.defer(|| outcome);
-    }
-
-    /// Hands over what gets the outcome, on the thread of whoever waits for it.
-    pub fn defer(self, getter: impl FnOnce() -> Outcome + Send + 'static) {
-        self.0.fill(Box::new(getter));
+        self.0.fill(Box::new(|_| outcome));
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
         let stopped =
-            || Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
+            |_| Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
         self.0.fill(Box::new(stopped));
     }
 }

@@ -30,7 +30,7 @@ use gpu::MemoryKind;
 use vision::head::DenseLayout;
 use vision::tensor::TensorInfo;
 
-pub use completion::{Completion, Promise};
+pub use completion::{Completion, Promise, Waiting};
 pub use error::EngineError;
 pub use options::{Backend, Convolutions, Device, Goal, Options, Precision, TensorRtOptions};
 pub use tensor::{InputTensor, Outputs};

@@ -1,4 +1,4 @@
-//! The threads that run an engine's batches.
+//! What runs an engine's batches: threads, or a device.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -11,8 +11,12 @@ use crate::batch::check_batch;
 use crate::device_io::DeviceCandidates;
 use crate::recycling::{Recycled, Store};
 use crate::{
-    Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, Search, completion, lock,
+    Completion, EngineError, InputTensor, ModelInfo, Outcome, Outputs, Promise, Search, Waiting, completion,
+    lock,
 };
+
+/// Longer batches are waited for asleep: a tenth of a millisecond matters less to them than a core.
+const LONGEST_SPIN: Duration = Duration::from_millis(5);
 
 /// Runs checked batches on the calling thread.
 pub(crate) trait HostSession: Send {
@@ -20,8 +24,8 @@ pub(crate) trait HostSession: Send {
     fn run(&mut self, inputs: &[InputTensor]) -> Result<Outputs, EngineError>;
 }
 
-/// Runs checked batches on a device, which has the next batch in its stream before the last one is done. All calls come
-/// from one thread.
+/// Runs checked batches on a device, which has the next batch in its stream before the last one is done. One call at a time
+/// is made, from whichever thread.
 pub(crate) trait DeviceSession: Send {
     /// What orders its work.
     fn stream(&self) -> &Stream;
@@ -54,111 +58,147 @@ pub(crate) enum Runner {
     Device(Vec<Box<dyn DeviceSession>>),
 }
 
-struct Job {
-    inputs: Vec<InputTensor>,
-    search: Option<Search>,
-    promise: Promise,
-}
-
-/// Owns the threads. Dropping it finishes what is queued and joins them.
-pub(crate) struct Worker {
-    /// One for all sessions of a host, one for each of a device.
-    lanes: Vec<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+/// Runs an engine's batches.
+pub(crate) enum Worker {
+    /// On threads of its own.
+    Host(HostThreads),
+    /// On a device; whoever submits a batch puts it into the stream, which takes less than waking up a thread would.
+    Device { lanes: Vec<Mutex<Lane>>, model: Arc<ModelInfo> },
 }
 
 impl Worker {
-    /// Starts the threads, which own `runner` from here on.
+    /// Takes over `runner`, which runs `model`.
     pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
-        let lanes = if let Runner::Device(sessions) = &runner { sessions.len() } else { 1 };
-        let (lanes, queues) = (0..lanes).map(|_| mpsc::channel()).unzip();
+        Ok(match runner {
+            Runner::Host(sessions) => Self::Host(HostThreads::start(sessions, model)?),
+            Runner::Device(sessions) => {
+                let lane = |session| Mutex::new(Lane { session, timers: Store::default() });
+                Self::Device { lanes: sessions.into_iter().map(lane).collect(), model }
+            }
+        })
+    }
+
+    /// Queues a batch.
+    pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
+        match self {
+            Self::Host(threads) => threads.submit(inputs),
+            Self::Device { lanes, model } => {
+                let lane = inputs.first().map_or(0, InputTensor::lane) % lanes.len().max(1);
+                // Without a lane the promise is dropped and the completion tells so.
+                let none = || completion::pair().1;
+                lanes.get(lane).map_or_else(none, |lane| lock(lane).submit(model, inputs, search.as_ref()))
+            }
+        }
+    }
+}
+
+struct Job {
+    inputs: Vec<InputTensor>,
+    promise: Promise,
+}
+
+/// The threads of a host's sessions. Dropping it finishes what is queued and joins them.
+pub(crate) struct HostThreads {
+    /// There until it is dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HostThreads {
+    fn start(sessions: Vec<Box<dyn HostSession>>, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
+        let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("osha-inference".to_owned())
-            .spawn(move || serve(runner, &model, queues))
+            .spawn(move || serve(sessions, &model, &Mutex::new(queue)))
             .map_err(|error| EngineError::Unavailable {
                 backend: "the inference engine".to_owned(),
                 reason: format!("no thread can be started ({error}); raise the limit on processes"),
             })?;
-        Ok(Self { lanes, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Queues a batch. If the thread is gone, the promise is dropped and the completion tells so.
-    pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
+    /// If the threads are gone, the promise is dropped and the completion tells so.
+    fn submit(&self, inputs: Vec<InputTensor>) -> Completion {
         let (promise, completion) = completion::pair();
-        let lane = inputs.first().map_or(0, InputTensor::lane);
-        if let Some(jobs) = self.lanes.get(lane % self.lanes.len().max(1)) {
-            let _ = jobs.send(Job { inputs, search, promise });
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Job { inputs, promise });
         }
         completion
     }
 }
 
-impl Drop for Worker {
+impl Drop for HostThreads {
     fn drop(&mut self) {
-        self.lanes.clear();
+        self.jobs = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(runner: Runner, model: &ModelInfo, queues: Vec<Receiver<Job>>) {
-    let queues: Vec<_> = queues.into_iter().map(Mutex::new).collect();
-    thread::scope(|scope| match runner {
-        Runner::Host(sessions) => {
-            for session in sessions {
-                scope.spawn(|| serve_on_host(session, model, &queues[0]));
-            }
-        }
-        Runner::Device(sessions) => {
-            for (session, queue) in sessions.into_iter().zip(&queues) {
-                scope.spawn(move || serve_on_device(session, model, queue));
-            }
+fn serve(sessions: Vec<Box<dyn HostSession>>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
+    thread::scope(|scope| {
+        for session in sessions {
+            scope.spawn(|| serve_one(session, model, queue));
         }
     });
 }
 
-fn serve_on_host(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
+fn serve_one(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
     let next = || lock(queue).recv();
-    while let Ok(Job { inputs, promise, .. }) = next() {
+    while let Ok(Job { inputs, promise }) = next() {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| session.run(&inputs));
         promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
     }
 }
 
-fn serve_on_device(mut session: Box<dyn DeviceSession>, model: &ModelInfo, queue: &Mutex<Receiver<Job>>) {
-    let timers = Store::default();
-    for Job { mut inputs, search, promise } in lock(queue).iter() {
+/// A session on a device, whose batches run one behind the other.
+pub(crate) struct Lane {
+    session: Box<dyn DeviceSession>,
+    timers: Store<Timer>,
+}
+
+impl Lane {
+    fn submit(
+        &mut self,
+        model: &ModelInfo,
+        mut inputs: Vec<InputTensor>,
+        search: Option<&Search>,
+    ) -> Completion {
         let at = Instant::now();
-        let started = check_batch(model, &inputs)
-            .and_then(|()| start(&mut *session, &timers, &mut inputs, search.as_ref()));
-        // Whoever wants the results waits for the device: no other thread has to be woken.
-        promise.defer(move || {
-            let done = started.and_then(|(answer, timer)| {
-                let elapsed = Duration::from_secs_f32(timer.elapsed()?.max(0.0) * 1e-6);
-                Ok((answer.outputs()?, elapsed))
-            });
-            match done {
-                Ok((outputs, elapsed)) => Outcome { inputs, outputs: Ok(outputs), elapsed },
-                Err(error) => Outcome { inputs, outputs: Err(error), elapsed: at.elapsed() },
-            }
-        });
+        let started = check_batch(model, &inputs).and_then(|()| self.start(&mut inputs, search));
+        Completion::of(move |waiting| match started.and_then(|started| finish(started, waiting)) {
+            Ok((outputs, elapsed)) => Outcome { inputs, outputs: Ok(outputs), elapsed },
+            Err(error) => Outcome { inputs, outputs: Err(error), elapsed: at.elapsed() },
+        })
+    }
+
+    /// Puts one batch into the session's stream, between two marks.
+    fn start(
+        &mut self,
+        inputs: &mut [InputTensor],
+        search: Option<&Search>,
+    ) -> Result<(Answer, Recycled<Timer>), EngineError> {
+        let Self { session, timers } = self;
+        let timer = timers.take(|_| true, || Timer::new(session.stream().context()))?;
+        timer.start(session.stream())?;
+        let answer = session.start(inputs, search)?;
+        timer.end(session.stream())?;
+        Ok((answer, timer))
     }
 }
 
-/// Puts one batch into the session's stream, between two marks.
-fn start(
-    session: &mut dyn DeviceSession,
-    timers: &Store<Timer>,
-    inputs: &mut [InputTensor],
-    search: Option<&Search>,
-) -> Result<(Answer, Recycled<Timer>), EngineError> {
-    let timer = timers.take(|_| true, || Timer::new(session.stream().context()))?;
-    timer.start(session.stream())?;
-    let answer = session.start(inputs, search)?;
-    timer.end(session.stream())?;
-    Ok((answer, timer))
+/// Waits for the device. Returns the outputs and the time that it took for them.
+fn finish(
+    (answer, timer): (Answer, Recycled<Timer>),
+    waiting: Waiting,
+) -> Result<(Outputs, Duration), EngineError> {
+    if waiting == Waiting::Awake {
+        timer.spin(LONGEST_SPIN)?;
+    }
+    let elapsed = Duration::from_secs_f32(timer.elapsed()?.max(0.0) * 1e-6);
+    Ok((answer.outputs()?, elapsed))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Bench {
     }
 }
 
-/// Boxes with a title and a detail each, all over the frame.
+/// Boxes with a title, a score and a detail each, all over the frame.
 fn boxes(count: usize) -> Result<DisplayList> {
     let annotation = |index: usize| Annotation {
         rect: Rect {
@@ -117,8 +117,9 @@ fn boxes(count: usize) -> Result<DisplayList> {
             height: 190.0,
         },
         state: if index.is_multiple_of(3) { State::Violation } else { State::Compliant },
-        title: format!("Worker {index}: no hard hat"),
-        detail: Some("29 CFR 1926.100(a)".into()),
+        title: format!("Worker {index}"),
+        score: Some(format!("0.{}", 70 + index)),
+        detail: Some("no hard hat · 29 CFR 1926.100(a)".into()),
     };
     let scene = Scene { annotations: (0..count).map(annotation).collect(), ..Scene::default() };
     Ok(annotate(&scene, SIZE, &Theme::for_frame(Look::Dark, SIZE.0, SIZE.1), &mut TextCache::new()?))

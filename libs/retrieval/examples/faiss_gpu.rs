@@ -100,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure("FAISS, CPU", &Faiss, table, &queries, Some(&expected))?;
     if gpu::cuda::status().is_ok() {
         measure("FAISS, GPU memory", &FaissGpu::default(), table, &queries, Some(&expected))?;
-        for fold in [1, 2, 4, 6, 8, 16] {
+        for fold in [1, 2, 4, 6, 8, 12, 16, 24, 32] {
             measure(&format!("  fold {fold}"), &FaissGpu { fold }, table, &queries, Some(&expected))?;
         }
     }

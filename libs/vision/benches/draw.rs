@@ -19,7 +19,8 @@ fn people() -> Vec<Annotation> {
         Annotation {
             rect: Rect { x: 20.0 + 270.0 * column, y: 60.0 + 340.0 * row, width: 120.0, height: 280.0 },
             state: states[index % 4],
-            title: format!("Worker {index}  0.93"),
+            title: format!("Worker {index}"),
+            score: Some("0.93".into()),
             detail: Some("no hard hat · 29 CFR 1926.100(a)".into()),
         }
     };

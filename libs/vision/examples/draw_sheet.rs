@@ -50,11 +50,10 @@ fn people((width, height): (usize, usize)) -> Vec<Annotation> {
         width: w * width,
         height: h * height,
     };
-    let person = |rect, state, title: &str, detail: Option<&str>| Annotation {
-        rect,
-        state,
-        title: title.into(),
-        detail: detail.map(Into::into),
+    let person = |rect, state, label: &str, detail: Option<&str>| {
+        let (title, score) = label.split_once("  ").unzip();
+        let (title, score) = (title.unwrap_or_default().into(), score.map(Into::into));
+        Annotation { rect, state, title, score, detail: detail.map(Into::into) }
     };
     vec![
         person(at(0.06, 0.40, 0.13, 0.52), State::Compliant, "Worker 1  0.97", Some("hard hat · vest")),

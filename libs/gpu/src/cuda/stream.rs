@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::hint::spin_loop;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::driver::Handle;
@@ -23,6 +25,8 @@ pub struct Stream {
     context: Arc<Context>,
     /// Keeps a stream alive that another library made; `None` for one of ours.
     owner: Option<Box<dyn Any + Send + Sync>>,
+    /// What [`Stream::wait_for`] used last: to make an event takes longer than all the rest of it.
+    mark: Mutex<Option<Event>>,
 }
 
 // SAFETY: the driver's streams may be used from any thread.
@@ -39,7 +43,7 @@ impl Stream {
         let _current = context.enter()?;
         // SAFETY: writes one handle.
         let handle = create(|handle| unsafe { call!(cuStreamCreate(handle, NON_BLOCKING)) })?;
-        Ok(Self { handle, context: context.clone(), owner: None })
+        Ok(Self { handle, context: context.clone(), owner: None, mark: Mutex::default() })
     }
 
     /// A stream that another library made and `owner` keeps alive; a null `handle` is the default stream.
@@ -51,7 +55,7 @@ impl Stream {
         context: Arc<Context>,
         owner: impl Any + Send + Sync,
     ) -> Self {
-        Self { handle, context, owner: Some(Box::new(owner)) }
+        Self { handle, context, owner: Some(Box::new(owner)), mark: Mutex::default() }
     }
 
     /// Its context.
@@ -82,9 +86,17 @@ impl Stream {
         if self.handle == other.handle && self.context == other.context {
             return Ok(());
         }
-        let event = Event::new(&other.context)?;
+        let keeper = if self.owner.is_none() { self } else { other };
+        let kept = keeper.mark().take().filter(|event| event.context == other.context);
+        let event = kept.map_or_else(|| Event::new(&other.context), Ok)?;
         event.record(other)?;
-        self.wait(&event)
+        self.wait(&event)?;
+        *keeper.mark() = Some(event);
+        Ok(())
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Option<Event>> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets what comes later in this stream wait for `event`. Blocks nobody.
@@ -162,6 +174,19 @@ impl Event {
         if code == NOT_READY { Ok(false) } else { check("cuEventQuery", code).map(|()| true) }
     }
 
+    /// Asks again and again whether it has happened, for `at_most` so long: the thread goes on at once then, where waking it
+    /// up would take a tenth of a millisecond.
+    ///
+    /// # Errors
+    /// When something before it failed.
+    pub fn spin(&self, at_most: Duration) -> Result<(), Error> {
+        let started = Instant::now();
+        while !self.has_happened()? && started.elapsed() < at_most {
+            spin_loop();
+        }
+        Ok(())
+    }
+
     /// Blocks the thread until it has happened.
     ///
     /// # Errors
@@ -218,6 +243,14 @@ impl Timer {
     /// As [`Event::record`].
     pub fn end(&self, stream: &Stream) -> Result<(), Error> {
         self.end.record(stream)
+    }
+
+    /// As [`Event::spin`], for the end.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn spin(&self, at_most: Duration) -> Result<(), Error> {
+        self.end.spin(at_most)
     }
 
     /// Waits for the end and returns the microseconds from the start.

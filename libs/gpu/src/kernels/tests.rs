@@ -158,6 +158,7 @@ fn annotated(info: &ImageInfo, look: Look) -> DisplayList {
         rect: Rect { x: 17.3 * index as f32, y: 9.1 * index as f32, width: 61.0, height: 70.5 },
         state: states[index % 5],
         title: if index < 5 { String::new() } else { format!("Person {index}") },
+        score: Some(format!("0.{index}")),
         detail: None,
     };
     let rows = vec![PanelRow { what: "no hat".into(), duration: "1.2 s".into(), ..PanelRow::default() }; 2];

@@ -33,8 +33,11 @@ pub struct Annotation {
     pub rect: Rect,
     /// What is known about it.
     pub state: State,
-    /// First line of its label, such as "person 0.93". Empty for a thin box with a sign in place of a label.
+    /// First line of its label, such as "person 3". Empty for a thin box with a sign in place of a label.
     pub title: String,
+    /// How sure the detector is, such as "0.93": at the right of the title, as text of its own, since it changes from frame to
+    /// frame and few of its kind are enough for all.
+    pub score: Option<String>,
     /// Second line, such as "no hard hat · 29 CFR 1926.100(a)".
     pub detail: Option<String>,
 }
@@ -92,7 +95,7 @@ fn card(annotation: &Annotation, frame: Rect, theme: &Theme, text: &mut TextCach
     let room = (frame.width * 0.5).max(24.0 * theme.title).min(frame.width - 6.0 * theme.space);
     let color = theme.palette.of(state);
     let title = Style { sign: state, ..Style::title(theme) };
-    let mut lines = vec![Line::new(&annotation.title, None, title, room, text)];
+    let mut lines = vec![Line::new(&annotation.title, annotation.score.as_deref(), title, room, text)];
     if let Some(detail) = annotation.detail.as_ref().filter(|detail| !detail.is_empty()) {
         lines.push(Line::new(detail, None, Style::detail(theme, color), room, text));
     }
@@ -151,7 +154,13 @@ mod tests {
 
     fn annotation(x: f32, y: f32, state: State) -> Annotation {
         let rect = Rect { x, y, width: 90.0, height: 220.0 };
-        Annotation { rect, state, title: "person 0.93".into(), detail: Some("no hard hat".into()) }
+        Annotation {
+            rect,
+            state,
+            title: "person 3".into(),
+            score: Some("0.93".into()),
+            detail: Some("no hard hat".into()),
+        }
     }
 
     fn theme() -> Theme {

@@ -74,19 +74,26 @@ impl Picture {
         (0..observation.detections.len())
             .map(|index| {
                 let rect = observation.detections[index].rect;
+                let score = Some(format!("{:.2}", observation.detections[index].score));
                 if let Some(subject) = findings.subjects.iter().find(|subject| subject.detection == index) {
                     let title = self.title(observation, index, subject.track);
                     return Annotation {
                         rect,
                         state: state(subject.state),
                         title,
+                        score,
                         detail: self.detail(subject),
                     };
                 }
                 if let Some((_, mark)) = findings.marks.iter().find(|(detection, _)| *detection == index) {
                     return Annotation { rect, state: state(*mark), ..Annotation::default() };
                 }
-                Annotation { rect, title: self.title(observation, index, None), ..Annotation::default() }
+                Annotation {
+                    rect,
+                    title: self.title(observation, index, None),
+                    score,
+                    ..Annotation::default()
+                }
             })
             .collect()
     }
@@ -101,11 +108,7 @@ impl Picture {
 
     fn title(&self, observation: &Observation, index: usize, track: Option<u64>) -> String {
         let name = self.name(observation, index);
-        let score = observation.detections[index].score;
-        match track {
-            Some(track) => format!("{name} {track}  {score:.2}"),
-            None => format!("{name}  {score:.2}"),
-        }
+        track.map_or(name.clone(), |track| format!("{name} {track}"))
     }
 
     /// What a subject breaks, with the standards, or else what it is suspected of.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine::{Completion, EngineError, InferenceEngine, InputTensor, Outcome, Outputs, Search};
+use engine::{Completion, EngineError, InferenceEngine, InputTensor, Outcome, Outputs, Search, Waiting};
 use gstsupport::lock;
 
 enum State {
@@ -92,9 +92,14 @@ impl Batch {
         !matches!(lock(&self.inner).state, State::Filling(_))
     }
 
-    /// Waits for the results, and for at most `linger` for an incomplete batch to fill up. The first to get them hands
-    /// the input tensors to `recycle`. To be called by one thread.
-    pub fn wait(&self, linger: Duration, recycle: impl FnOnce(Vec<InputTensor>)) -> Option<Arc<Results>> {
+    /// Waits for the results in the way that `waiting` says, and for at most `linger` for an incomplete batch to fill up. The
+    /// first to get them hands the input tensors to `recycle`. To be called by one thread.
+    pub fn wait(
+        &self,
+        linger: Duration,
+        waiting: Waiting,
+        recycle: impl FnOnce(Vec<InputTensor>),
+    ) -> Option<Arc<Results>> {
         self.await_submission(linger);
         self.submit();
         let completion = {
@@ -108,7 +113,7 @@ impl Batch {
                 State::Filling(_) | State::Gone => return None,
             }
         };
-        let Outcome { inputs, outputs, elapsed } = completion.wait();
+        let Outcome { inputs, outputs, elapsed } = completion.wait_in(waiting);
         recycle(inputs);
         let results = Arc::new(Results { outputs, elapsed });
         lock(&self.inner).state = State::Done(Arc::clone(&results));

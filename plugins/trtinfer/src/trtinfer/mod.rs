@@ -99,7 +99,8 @@ pub enum Precision {
 #[enum_type(name = "GstTrtInferOptimizeFor")]
 #[repr(u32)]
 pub enum OptimizeFor {
-    /// One inference at a time with all threads, few frames in flight, batches go out as they are.
+    /// One inference at a time with all threads, few frames in flight, batches go out as they are, results are waited for
+    /// without sleeping.
     #[enum_value(name = "Latency: each frame as soon as possible", nick = "latency")]
     Latency,
     /// Several inferences side by side, more frames in flight, batches wait to be full.

@@ -63,11 +63,11 @@ impl TrtInfer {
     /// Waits for the frame's results and puts them on its buffer.
     fn attach(&self, slot: &Slot, buffer: &mut gst::BufferRef) -> Result<(), gst::FlowError> {
         let detector = &slot.detector;
-        let (linger, output, options) = {
+        let (linger, waiting, output, options) = {
             let settings = lock(&self.settings);
-            (settings.linger(), settings.output, detector.head_options(&settings))
+            (settings.linger(), settings.waiting(), settings.output, detector.head_options(&settings))
         };
-        let Some(results) = slot.batch.wait(linger, |inputs| detector.recycle(inputs)) else {
+        let Some(results) = slot.batch.wait(linger, waiting, |inputs| detector.recycle(inputs)) else {
             return Err(gst::FlowError::Flushing);
         };
         let outputs = results.outputs.as_ref().map_err(|error| self.engine_error(error))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::{Device, TensorRtOptions};
+use engine::{Device, TensorRtOptions, Waiting};
 use gst::glib::{self, ParamSpec, Value};
 use gst::prelude::*;
 use gstsupport::copies;
@@ -109,6 +109,14 @@ impl Settings {
         match self.optimize_for {
             OptimizeFor::Latency => Duration::ZERO,
             OptimizeFor::Throughput => Duration::from_millis(self.batch_timeout.into()),
+        }
+    }
+
+    /// How results are waited for.
+    pub fn waiting(&self) -> Waiting {
+        match self.optimize_for {
+            OptimizeFor::Latency => Waiting::Awake,
+            OptimizeFor::Throughput => Waiting::Asleep,
         }
     }
 
@@ -415,7 +423,7 @@ fn scheduling_properties() -> Vec<ParamSpec> {
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimize-for", defaults.optimize_for)
             .nick("Optimize for")
-            .blurb("Whether single frames should be fast or the whole stream")
+            .blurb("Whether single frames should be fast or the whole stream. For latency a core waits for the GPU without sleeping, for up to 5 ms a frame")
             .mutable_ready()
             .build(),
         copies::fail_on_copy("a host frame for a network on the GPU, or one that an element upstream copied"),
