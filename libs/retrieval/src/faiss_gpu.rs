@@ -41,7 +41,7 @@ pub struct FaissGpu {
 
 impl Default for FaissGpu {
     fn default() -> Self {
-        Self { fold: 6 }
+        Self { fold: 16 }
     }
 }
 

@@ -22,15 +22,20 @@ pub(super) fn place(
         let picture: f32 = boxes.iter().map(|other| other.intersection(place)).sum();
         40.0 * text + 0.25 * picture
     };
-    let cost = |index: usize, wanted: Rect, place: &Rect| {
+    let mut best = None;
+    for (index, wanted) in candidates(shown, size, theme).enumerate() {
+        let (place, later) = (keep_inside(wanted, frame, theme), index as f32 * 0.05 * size.0 * size.1);
+        // No place from here on can be better.
+        if best.is_some_and(|(cost, _)| later >= cost) {
+            break;
+        }
         let moved = (wanted.x - place.x).abs() * size.1 * 0.1 + (wanted.y - place.y).abs() * size.0;
-        hidden(place) + moved + index as f32 * 0.05 * place.area()
-    };
-    let places = candidates(shown, size, theme).enumerate().map(|(index, wanted)| {
-        let place = keep_inside(wanted, frame, theme);
-        (cost(index, wanted, &place), place)
-    });
-    places.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(shown, |(_, place)| place)
+        let cost = hidden(&place) + moved + later;
+        if best.is_none_or(|(least, _)| cost < least) {
+            best = Some((cost, place));
+        }
+    }
+    best.map_or(shown, |(_, place)| place)
 }
 
 /// A box with `margin` pixels more on every side.
