@@ -11,7 +11,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use engine::{Completion, Convolutions, Device, InferenceEngine, InputTensor, Options, Search, Waiting, shared};
+use engine::{
+    Completion, Convolutions, Device, InferenceEngine, InputTensor, Options, Search, Waiting, shared,
+};
 use vision::head::DenseLayout;
 use vision::tensor::{Dim, TensorInfo};
 

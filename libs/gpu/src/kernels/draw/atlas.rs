@@ -39,11 +39,10 @@ impl Atlas {
 
     /// Makes room for every sprite of `list`; returns the first byte of those that come new.
     pub fn make_room(&mut self, list: &DisplayList) -> Result<usize, Error> {
-        let all: HashMap<usize, usize> =
-            sprites(list).map(|sprite| (key(sprite), sprite.coverage().len())).collect();
-        let new = all.iter().filter(|(key, _)| !self.places.contains_key(key));
-        if self.used + new.map(|(_, length)| length).sum::<usize>() > self.memory.len() {
-            self.start_over(all.values().sum())?;
+        let length = |sprite: &Arc<Sprite>| sprite.coverage().len();
+        let new = sprites(list).filter(|sprite| !self.places.contains_key(&key(sprite)));
+        if self.used + new.map(length).sum::<usize>() > self.memory.len() {
+            self.start_over(sprites(list).map(length).sum())?;
         }
         Ok(self.used)
     }

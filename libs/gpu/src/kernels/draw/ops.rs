@@ -70,7 +70,7 @@ pub(in crate::kernels) struct Encoded {
 impl Encoded {
     /// Encodes `list` for images of `info`. `place` gives the first byte of a sprite in the atlas.
     pub fn new(list: &DisplayList, info: &ImageInfo, place: impl FnMut(&Arc<Sprite>) -> u32) -> Self {
-        let mut encoder = Encoder { info, place, encoded: Self::default() };
+        let mut encoder = Encoder { info, place, encoded: Self::default(), inks: Vec::new() };
         // Most shapes are a filled inside and a line.
         encoder.encoded.bounds.reserve(2 * list.primitives.len());
         encoder.encoded.ops.reserve(2 * list.primitives.len());
@@ -99,6 +99,8 @@ struct Encoder<'a, F> {
     info: &'a ImageInfo,
     place: F,
     encoded: Encoded,
+    /// The few colours that a list has, and what they are in the image's code values.
+    inks: Vec<(Color, [i32; 3])>,
 }
 
 impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
@@ -162,9 +164,19 @@ impl<F: FnMut(&Arc<Sprite>) -> u32> Encoder<'_, F> {
         let (width, height) = (self.info.width as f32, self.info.height as f32);
         if right > 0.0 && bottom > 0.0 && left < width && top < height && color.a > 0 {
             let alpha = i32::from(color.a) + i32::from(color.a >> 7);
+            let ink = self.ink(color);
             self.encoded.bounds.push(Bounds(bounds));
-            self.encoded.ops.push(Op { alpha, ink: ink(color, self.info), ..op });
+            self.encoded.ops.push(Op { alpha, ink, ..op });
         }
+    }
+
+    fn ink(&mut self, color: Color) -> [i32; 3] {
+        if let Some((_, known)) = self.inks.iter().find(|(other, _)| *other == color) {
+            return *known;
+        }
+        let ink = ink(color, self.info);
+        self.inks.push((color, ink));
+        ink
     }
 }
 

@@ -22,35 +22,65 @@ pub(in crate::kernels) fn count(info: &ImageInfo) -> usize {
 
 /// The tiles that `encoded` may touch, row by row, each as its column and 65,536 times its row.
 pub(in crate::kernels) fn touched(encoded: &Encoded, info: &ImageInfo) -> Vec<u32> {
-    let (columns, rows) = size(info);
-    let mut grid = Grid { columns, rows, marked: vec![false; columns * rows] };
+    let mut grid = Grid::new(size(info));
     encoded.boxes().for_each(|(bounds, hole)| grid.mark(bounds, hole));
-    let number = |index: usize| (((index / columns) << 16) | (index % columns)) as u32;
-    grid.marked.iter().enumerate().filter(|(_, marked)| **marked).map(|(index, _)| number(index)).collect()
+    grid.marked()
 }
 
+/// Which tiles are marked: a bit for each, every row in words of its own.
 struct Grid {
     columns: usize,
     rows: usize,
-    marked: Vec<bool>,
+    words: Vec<u64>,
 }
 
 impl Grid {
+    fn new((columns, rows): (usize, usize)) -> Self {
+        Self { columns, rows, words: vec![0; columns.div_ceil(64) * rows] }
+    }
+
     /// Marks the tiles that `bounds` touch, but for those that lie wholly in the `hole`.
     fn mark(&mut self, [left, top, right, bottom]: Edges, hole: Option<Edges>) {
         let (columns, rows) = (touching(left, right, self.columns), touching(top, bottom, self.rows));
         let free = hole
             .map(|[left, top, right, bottom]| (within(left, right, &columns), within(top, bottom, &rows)));
         for row in rows {
-            let line = &mut self.marked[row * self.columns..][..self.columns];
+            let words = self.columns.div_ceil(64);
+            let line = &mut self.words[row * words..][..words];
             match &free {
                 Some((free, rows)) if rows.contains(&row) => {
-                    line[columns.start..free.start].fill(true);
-                    line[free.end..columns.end].fill(true);
+                    fill(line, columns.start..free.start);
+                    fill(line, free.end..columns.end);
                 }
-                _ => line[columns.clone()].fill(true),
+                _ => fill(line, columns.clone()),
             }
         }
+    }
+
+    /// The marked tiles' columns, and 65,536 times their rows.
+    fn marked(&self) -> Vec<u32> {
+        let count = self.words.iter().map(|word| word.count_ones() as usize).sum();
+        let mut marked = Vec::with_capacity(count);
+        for (index, &word) in self.words.iter().enumerate() {
+            let (row, first) = (index / self.columns.div_ceil(64), index % self.columns.div_ceil(64) * 64);
+            let mut bits = word;
+            while bits != 0 {
+                marked.push((row << 16 | first) as u32 + bits.trailing_zeros());
+                bits &= bits - 1;
+            }
+        }
+        marked
+    }
+}
+
+/// Sets the bits of `columns`.
+fn fill(line: &mut [u64], columns: Range<usize>) {
+    let below = |column: usize, word: usize| match column.saturating_sub(64 * word) {
+        bits @ 0..64 => (1 << bits) - 1,
+        _ => u64::MAX,
+    };
+    for (word, bits) in line.iter_mut().enumerate() {
+        *bits |= below(columns.end, word) & !below(columns.start, word);
     }
 }
 
@@ -71,9 +101,26 @@ mod tests {
     use super::*;
 
     fn marked(bounds: Edges, hole: Option<Edges>) -> Vec<usize> {
-        let mut grid = Grid { columns: 4, rows: 3, marked: vec![false; 12] };
+        marked_of((4, 3), bounds, hole)
+    }
+
+    /// The numbers of the marked tiles of a grid of `size`, row by row.
+    fn marked_of(size: (usize, usize), bounds: Edges, hole: Option<Edges>) -> Vec<usize> {
+        let mut grid = Grid::new(size);
         grid.mark(bounds, hole);
-        (0..12).filter(|&index| grid.marked[index]).collect()
+        grid.marked()
+            .into_iter()
+            .map(|tile| (tile >> 16) as usize * size.0 + (tile & 0xffff) as usize)
+            .collect()
+    }
+
+    #[test]
+    fn wide_frames_have_tiles_beyond_the_sixty_fourth() {
+        let edge = |tile: usize| (32 * tile) as f32;
+        let marked =
+            marked_of((130, 2), [edge(63), 32.0, edge(129), 64.0], Some([edge(65), 0.0, edge(128), 96.0]));
+        assert_eq!(marked, [63, 64, 128].map(|column| 130 + column));
+        assert_eq!(marked_of((128, 1), [0.0, 0.0, edge(128), 1.0], None), (0..128).collect::<Vec<_>>());
     }
 
     #[test]
