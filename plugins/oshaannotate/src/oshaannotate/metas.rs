@@ -6,7 +6,6 @@
 //! - The custom meta [`REPORT`]: a structure with the whole report, which needs no header of ours.
 
 use gst::glib;
-use gst::prelude::*;
 use gst_analytics::prelude::*;
 use gst_analytics::{AnalyticsRelationMeta, AnalyticsTrackingMtd, RelTypes};
 use osha::state::Compliance;
@@ -99,7 +98,7 @@ fn attach_report(
     observation: &Observation,
     findings: &Findings,
 ) -> Result<(), glib::BoolError> {
-    let subjects = findings.subjects.iter().map(|subject| structure(subject, observation).to_send_value());
+    let subjects = findings.subjects.iter().map(|subject| structure(subject, observation));
     let zones = findings.zones.iter().map(|zone| {
         gst::Structure::builder("zone")
             .field("name", &zone.name)
@@ -107,7 +106,6 @@ fn attach_report(
             .field("people", zone.people as u32)
             .field("rules", rules(&zone.rules))
             .build()
-            .to_send_value()
     });
     let known = gst::meta::CustomMeta::from_buffer(buffer, REPORT).is_ok();
     let mut meta = if known {
@@ -118,8 +116,8 @@ fn attach_report(
     let report = meta.mut_structure();
     report.set("schema", SCHEMA);
     report.set("stream-time", clock_time(findings.at));
-    report.set("subjects", gst::Array::from_iter(subjects));
-    report.set("zones", gst::Array::from_iter(zones));
+    report.set("subjects", gst::Array::new(subjects));
+    report.set("zones", gst::Array::new(zones));
     report.set("place", rules(&findings.place));
     Ok(())
 }
@@ -135,7 +133,7 @@ fn structure(subject: &Judged, observation: &Observation) -> gst::Structure {
 }
 
 fn rules(findings: &[Finding]) -> gst::Array {
-    gst::Array::from_iter(findings.iter().map(|rule| rule_structure(rule).to_send_value()))
+    gst::Array::new(findings.iter().map(rule_structure))
 }
 
 fn rule_structure(rule: &Finding) -> gst::Structure {
