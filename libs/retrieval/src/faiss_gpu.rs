@@ -35,7 +35,7 @@ const NAME: &str = "faiss-gpu";
 #[derive(Clone, Copy, Debug)]
 pub struct FaissGpu {
     /// Rows that lie one after the other as one long row, so that as many blocks of threads pick the largest scores. Hits
-    /// do not depend on it, only the time does: on an H100 six are the fastest, for 100,000 rows of 384 numbers.
+    /// do not depend on it, only the time does: on an H100 twelve and sixteen are the fastest, for 100,000 rows of 384 numbers.
     pub fold: usize,
 }
 
