@@ -178,6 +178,37 @@ fn copies_are_ordered_and_counted() {
     assert!(ours.iter().all(|copies| (copies.calls, copies.bytes) == (1, 1 << 20)));
 }
 
+fn streams_wait_for_each_other_again_and_again() {
+    const LENGTH: usize = 4 << 20;
+    let (context, first) = device();
+    let second = Stream::new(&context).unwrap();
+    let mut buffer = DeviceBuffer::new(&context, LENGTH).unwrap();
+    let mut host =
+        [PinnedBuffer::new(&context, LENGTH).unwrap(), PinnedBuffer::new(&context, LENGTH).unwrap()];
+    let [from, to] = &mut host;
+    for round in 0..50 {
+        from.bytes_mut().unwrap().fill(round);
+        buffer.upload(0, from, 0..LENGTH, &first, "test: turns").unwrap();
+        second.wait_for(&first).unwrap();
+        buffer.download(0..LENGTH, to, &second, "test: turns").unwrap();
+        first.wait_for(&second).unwrap();
+        assert!(to.bytes().unwrap().iter().all(|&byte| byte == round), "round {round}");
+    }
+}
+
+fn an_event_can_be_waited_for_awake() {
+    let (context, stream) = device();
+    let (mut from, mut buffer) =
+        (PinnedBuffer::new(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
+    let event = Event::new(&context).unwrap();
+    buffer.upload(0, &mut from, 0..64 << 20, &stream, "test: awake").unwrap();
+    event.record(&stream).unwrap();
+    event.spin(Duration::ZERO).unwrap();
+    assert!(!event.has_happened().unwrap(), "64 MiB were copied at once");
+    event.spin(Duration::from_secs(10)).unwrap();
+    assert!(event.has_happened().unwrap());
+}
+
 fn any_host_memory_is_copied_or_read_in_place() {
     let (context, stream) = device();
     let image = HostImage::noise(info(PixelFormat::Rgba, (64, 48)), 7);
@@ -366,6 +397,8 @@ fn main() -> ExitCode {
             a_list_of_nothing_draws_nothing,
             draws_on_two_streams_share_one_painter,
             copies_are_ordered_and_counted,
+            streams_wait_for_each_other_again_and_again,
+            an_event_can_be_waited_for_awake,
             any_host_memory_is_copied_or_read_in_place,
             candidates_equal_the_cpu,
             more_candidates_than_are_brought_at_once_come_all_the_same,
