@@ -78,7 +78,7 @@ impl Worker {
         })
     }
 
-    /// Queues a batch.
+    /// Queues a batch, or puts it into a device's stream.
     pub(crate) fn submit(&self, inputs: Vec<InputTensor>, search: Option<Search>) -> Completion {
         match self {
             Self::Host(threads) => threads.submit(inputs),
