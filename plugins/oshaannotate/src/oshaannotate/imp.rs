@@ -21,12 +21,13 @@ use vision::geometry::Rect;
 
 use super::analysis::{Analysis, OpenError};
 use super::canvas::{Canvas, Drawn};
-use super::findings::Findings;
+use super::findings::{Findings, Judged};
 use super::observation::Observation;
 use super::picture::Picture;
 use super::settings::{self, Settings};
 use super::site::LoadError;
 use super::snapshot::{self, Moment, Shot, Snapshots, Still};
+use super::tracks::Followed;
 use super::words::Words;
 use super::{cuda, message, metas, stats};
 
@@ -47,8 +48,23 @@ struct Seen {
     at: Duration,
     /// What is worth a picture.
     moments: Vec<Moment>,
-    /// Boxes of the people in it, in pixels.
-    people: Vec<Rect>,
+    /// `None` where no detector has looked at it.
+    judgement: Option<Judgement>,
+}
+
+/// What was seen on a frame, who that is, and what is right or wrong with them.
+struct Judgement {
+    observation: Observation,
+    followed: Followed,
+    findings: Findings,
+}
+
+impl Judgement {
+    /// Boxes of the people, in pixels.
+    fn people(&self) -> Vec<Rect> {
+        let rect = |subject: &Judged| self.observation.detections[subject.detection].rect;
+        self.findings.subjects.iter().map(rect).collect()
+    }
 }
 
 #[derive(Default)]
@@ -234,8 +250,10 @@ impl BaseTransformImpl for OshaAnnotate {
     /// frame that passes through is handed on with metas, in a buffer of our own around its memory if need be.
     fn generate_output(&self) -> Result<GenerateOutputSuccess, gst::FlowError> {
         let Some(mut buffer) = self.take_queued_buffer() else { return Ok(GenerateOutputSuccess::NoOutput) };
-        let seen = self.analyse(&mut buffer)?;
-        self.show(seen, &mut buffer)?;
+        let seen = self.analyse(&buffer)?;
+        self.show(&seen, &mut buffer)?;
+        // Last, since a GPU draws meanwhile.
+        self.attach(&seen, &mut buffer)?;
         Ok(GenerateOutputSuccess::Buffer(buffer))
     }
 }
@@ -287,7 +305,7 @@ impl OshaAnnotate {
     }
 
     /// Keeps and draws what is known of the frame in `buffer`.
-    fn show(&self, seen: Seen, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
+    fn show(&self, seen: &Seen, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
         let Settings { banner, draw, .. } = *lock(&self.settings);
         if !draw && seen.moments.is_empty() {
             return Ok(());
@@ -295,7 +313,7 @@ impl OshaAnnotate {
         let mut format = lock(&self.format);
         let Format { info, picture } = format.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let list = picture.display_list(seen.at, banner);
-        self.check_download(&seen, buffer, info)?;
+        self.check_download(seen, buffer, info)?;
         self.keep(seen, &list, buffer, info).map_err(|error| self.frame_error(&error))?;
         if !draw || list.primitives.is_empty() {
             return Ok(());
@@ -343,7 +361,7 @@ impl OshaAnnotate {
     /// are brought to the host.
     fn keep(
         &self,
-        seen: Seen,
+        seen: &Seen,
         list: &DisplayList,
         buffer: &gst::BufferRef,
         info: &VideoInfo,
@@ -351,7 +369,8 @@ impl OshaAnnotate {
         let snapshots = lock(&self.snapshots);
         let Some(snapshots) = snapshots.as_ref().filter(|_| !seen.moments.is_empty()) else { return Ok(()) };
         let still = Still::of(&Frame::map(buffer, info, MemoryKind::Host)?.image()?);
-        let Seen { people, moments, .. } = seen;
+        let people = seen.judgement.as_ref().map(Judgement::people).unwrap_or_default();
+        let moments = seen.moments.clone();
         let dropped_before = snapshots.counts.dropped.load(Ordering::Relaxed) > 0;
         if !snapshots.keep(Shot { still, list: list.clone(), people, moments }) && !dropped_before {
             gst::element_imp_warning!(
@@ -395,26 +414,26 @@ impl OshaAnnotate {
         gst::FlowError::Error
     }
 
-    /// Judges the frame, attaches what is found and reports what began or ended.
-    fn analyse(&self, buffer: &mut gst::Buffer) -> Result<Seen, gst::FlowError> {
+    /// Judges the frame and reports what began or ended.
+    fn analyse(&self, buffer: &gst::BufferRef) -> Result<Seen, gst::FlowError> {
         self.upstream.violation().map_or(Ok(()), |copied| Err(self.refuse_copy(&copied)))?;
         let at = self.stream_time(buffer).unwrap_or_else(|| self.last_time());
         if lock(&self.analysis).as_ref().is_some_and(|analysis| analysis.is_rewound(at)) {
             self.finish();
         }
-        let (events, people) = self.judge(at, buffer)?;
+        let (events, judgement) = self.judge(at, buffer)?;
         self.tell_timeless();
         let moments = snapshot::moments(&events, at, lock(&self.settings).snapshot);
         self.report(events).map_err(|_| gst::FlowError::Error)?;
-        Ok(Seen { at, moments, people })
+        Ok(Seen { at, moments, judgement })
     }
 
-    /// Judges the frame of time `at` and attaches what is found. Returns what began or ended, and the people in it.
+    /// Judges the frame of time `at`. Returns what began or ended, too.
     fn judge(
         &self,
         at: Duration,
-        buffer: &mut gst::Buffer,
-    ) -> Result<(Vec<Event>, Vec<Rect>), gst::FlowError> {
+        buffer: &gst::BufferRef,
+    ) -> Result<(Vec<Event>, Option<Judgement>), gst::FlowError> {
         let mut analysis = lock(&self.analysis);
         let analysis = analysis.as_mut().ok_or(gst::FlowError::Flushing)?;
         analysis.counters.frames += 1;
@@ -426,12 +445,16 @@ impl OshaAnnotate {
         let (followed, report) = analysis.analyse(at, size, &observation);
         let findings = Findings::new(at, &report, &observation.scores(), &analysis.zones);
         format.picture.show(&observation, &findings);
-        metas::attach(buffer.make_mut(), &observation, &followed, &findings).map_err(|error| {
+        Ok((report.events, Some(Judgement { observation, followed, findings })))
+    }
+
+    /// Attaches what is found to the frame.
+    fn attach(&self, seen: &Seen, buffer: &mut gst::Buffer) -> Result<(), gst::FlowError> {
+        let Some(Judgement { observation, followed, findings }) = &seen.judgement else { return Ok(()) };
+        metas::attach(buffer.make_mut(), observation, followed, findings).map_err(|error| {
             gst::element_imp_error!(self, gst::StreamError::Failed, ("findings cannot be attached: {error}"));
             gst::FlowError::Error
-        })?;
-        let people = findings.subjects.iter().map(|subject| observation.detections[subject.detection].rect);
-        Ok((report.events, people.collect()))
+        })
     }
 
     /// Time in the stream, which does not depend on when it is played.
