@@ -50,32 +50,28 @@ impl Answer {
     }
 }
 
-/// What runs batches.
-pub(crate) enum Runner {
-    /// As many at a time as there are sessions.
-    Host(Vec<Box<dyn HostSession>>),
-    /// Those of a lane one behind the other, in a stream of its session's.
-    Device(Vec<Box<dyn DeviceSession>>),
-}
-
 /// Runs an engine's batches.
 pub(crate) enum Worker {
-    /// On threads of its own.
+    /// On threads of its own, as many at a time as there are sessions.
     Host(HostThreads),
-    /// On a device; whoever submits a batch puts it into the stream, which takes less than waking up a thread would.
+    /// On a device, those of a lane one behind the other. Whoever submits a batch puts it into its stream, which takes less than
+    /// waking up a thread would.
     Device { lanes: Vec<Mutex<Lane>>, model: Arc<ModelInfo> },
 }
 
 impl Worker {
-    /// Takes over `runner`, which runs `model`.
-    pub(crate) fn start(runner: Runner, model: Arc<ModelInfo>) -> Result<Self, EngineError> {
-        Ok(match runner {
-            Runner::Host(sessions) => Self::Host(HostThreads::start(sessions, model)?),
-            Runner::Device(sessions) => {
-                let lane = |session| Mutex::new(Lane { session, timers: Store::default() });
-                Self::Device { lanes: sessions.into_iter().map(lane).collect(), model }
-            }
-        })
+    /// Starts a thread for each of `sessions` of `model`.
+    pub(crate) fn on_host(
+        sessions: Vec<Box<dyn HostSession>>,
+        model: Arc<ModelInfo>,
+    ) -> Result<Self, EngineError> {
+        HostThreads::start(sessions, model).map(Self::Host)
+    }
+
+    /// Takes over `sessions` of `model`, each a lane.
+    pub(crate) fn on_device(sessions: Vec<Box<dyn DeviceSession>>, model: Arc<ModelInfo>) -> Self {
+        let lane = |session| Mutex::new(Lane { session, timers: Store::default() });
+        Self::Device { lanes: sessions.into_iter().map(lane).collect(), model }
     }
 
     /// Queues a batch, or puts it into a device's stream.
@@ -220,7 +216,7 @@ mod tests {
     fn as_many_batches_run_at_a_time_as_there_are_sessions() {
         let barrier = Arc::new(Barrier::new(3));
         let sessions = (0..3).map(|_| Box::new(Meeting(Arc::clone(&barrier))) as _).collect();
-        let worker = Worker::start(Runner::Host(sessions), Arc::default()).unwrap();
+        let worker = Worker::on_host(sessions, Arc::default()).unwrap();
         let completions: Vec<_> = (0..6).map(|_| worker.submit(Vec::new(), None)).collect();
         for completion in completions {
             completion.wait().outputs.unwrap();

@@ -21,7 +21,7 @@ use self::cuda::{CudaSession, Source};
 use self::library::Library;
 use crate::batch;
 use crate::options::{Device, Options, Precision};
-use crate::worker::{Runner, Worker};
+use crate::worker::Worker;
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
 /// A model that ONNX Runtime runs on a thread of its own.
@@ -59,7 +59,7 @@ fn on_cpu(
     let model = Arc::new(session::model_info(&sessions[0], path)?);
     let (description, concurrency) = (describe(library, options), sessions.len());
     let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
-    let worker = Worker::start(Runner::Host(sessions), Arc::clone(&model))?;
+    let worker = Worker::on_host(sessions, Arc::clone(&model))?;
     Ok(Arc::new(Engine { model, description, context: None, concurrency, sets: AtomicUsize::new(0), worker }))
 }
 
@@ -78,7 +78,7 @@ fn on_cuda(
         if concurrency > 1 { format!(", {concurrency} batches at a time") } else { String::new() };
     let description = format!("ONNX Runtime {}, {}{side_by_side}", library.version(), first.description());
     let sessions = sessions.into_iter().map(|session| Box::new(session) as _).collect();
-    let worker = Worker::start(Runner::Device(sessions), Arc::clone(&model))?;
+    let worker = Worker::on_device(sessions, Arc::clone(&model));
     Ok(Arc::new(Engine { model, description, context, concurrency, sets: AtomicUsize::new(0), worker }))
 }
 

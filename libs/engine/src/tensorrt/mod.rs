@@ -33,7 +33,7 @@ use crate::cache::{self, Cache, Cached, Key, Lookup, Miss};
 use crate::log::{self, Severity};
 use crate::model_file::{Declared, ModelFile};
 use crate::options::{Device, Options, Precision};
-use crate::worker::{Runner, Worker};
+use crate::worker::Worker;
 use crate::{Completion, EngineError, InferenceEngine, InputTensor, ModelInfo, Search};
 
 fn unavailable(reason: impl ToString) -> EngineError {
@@ -300,7 +300,7 @@ impl Prepared {
         });
         let description = describe(&plan, &network);
         let session = Session::new(network, signature, path)?;
-        let worker = Worker::start(Runner::Device(vec![Box::new(session)]), Arc::clone(&model))?;
+        let worker = Worker::on_device(vec![Box::new(session)], Arc::clone(&model));
         Ok(Arc::new(Engine { model, description, context: Arc::clone(&plan.job.context), worker }))
     }
 }
