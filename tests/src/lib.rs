@@ -27,6 +27,18 @@ pub fn model(name: &str) -> String {
     file(&format!("tests/golden/models/{name}.onnx"))
 }
 
+/// Why frames cannot lie in the memory of a CUDA device here; `None` if they can.
+pub fn missing_cuda() -> Option<String> {
+    init();
+    gpu::gstcuda::status().err().map(|error| error.to_string())
+}
+
+/// As [`missing_cuda`], also for want of GStreamer's own elements, which are there only where there is a device.
+pub fn missing_cuda_elements() -> Option<String> {
+    let elements = || gst::ElementFactory::find("cudaupload").is_none().then(|| "no cudaupload".to_owned());
+    missing_cuda().or_else(elements)
+}
+
 /// Waits until `done` says so; false if it does not within ten seconds.
 pub fn eventually(done: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -10,14 +10,9 @@ use gpu::gstcuda::CudaContext;
 use gpu::{Frame, MemoryKind, cuda};
 use gst::prelude::*;
 use gst_osha_tests::objects::{self, Object};
-use gst_osha_tests::{Delivered, Pipeline, collect, file, init, repository};
+use gst_osha_tests::{Delivered, Pipeline, collect, file, missing_cuda, repository};
 
 const CLIP_MODEL: &str = "models/ppe-demo.onnx";
-
-fn missing() -> Option<String> {
-    init();
-    gpu::gstcuda::status().err().map(|error| error.to_string())
-}
 
 fn objects_of(delivered: &Delivered) -> Vec<Vec<Object>> {
     assert_eq!(delivered.error, None);
@@ -211,7 +206,7 @@ fn cycles_give_the_memory_back() {
 
 fn main() -> ExitCode {
     harness::run_on_device(
-        missing(),
+        missing_cuda(),
         tests![
             frames_on_the_device_are_seen_as_on_the_cpu,
             frames_in_host_memory_are_seen_as_on_the_cpu,

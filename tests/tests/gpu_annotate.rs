@@ -12,7 +12,7 @@ use gst::prelude::*;
 use gst_analytics::AnalyticsRelationMeta;
 use gst_analytics::prelude::*;
 use gst_osha_tests::objects::{self, Object};
-use gst_osha_tests::{Pipeline, init};
+use gst_osha_tests::{Pipeline, init, missing_cuda_elements};
 use gst_video::{VideoFormat, VideoFrame, VideoFrameExt, VideoInfo};
 
 const FRAMES: usize = 20;
@@ -31,12 +31,6 @@ const SCENE: &[(&str, [i32; 4])] = &[
 fn has_device() -> bool {
     init();
     gst::ElementFactory::find("cudaupload").is_some()
-}
-
-fn missing() -> Option<String> {
-    init();
-    let elements = || (!has_device()).then(|| "no cudaupload".to_owned());
-    gpu::gstcuda::status().err().map(|error| error.to_string()).or_else(elements)
 }
 
 /// A test picture without noise, ten frames a second.
@@ -439,7 +433,7 @@ fn a_picture_of_a_frame_on_the_device_is_no_picture_with_fail_on_copy() {
 
 fn main() -> ExitCode {
     harness::run_on_device_or_double(
-        missing(),
+        missing_cuda_elements(),
         tests![
             a_device_that_is_not_there_is_a_warning,
             the_pictures_are_those_of_the_cpu,

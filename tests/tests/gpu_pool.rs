@@ -10,14 +10,8 @@ use std::time::Duration;
 use gpu::gstcuda::CudaContext;
 use gpu::{Frame, FrameError, FrameMut, MemoryKind};
 use gst::prelude::*;
-use gst_osha_tests::{Pipeline, collect, eventually, init, pixels};
+use gst_osha_tests::{Pipeline, collect, eventually, missing_cuda_elements, pixels};
 use gst_video::VideoInfo;
-
-fn missing() -> Option<String> {
-    init();
-    let elements = || gst::ElementFactory::find("cudaupload").is_none().then(|| "no cudaupload".to_owned());
-    gpu::gstcuda::status().err().map(|error| error.to_string()).or_else(elements)
-}
 
 fn frames(line: &str) -> Vec<Vec<u8>> {
     let delivered = collect(line).unwrap();
@@ -277,7 +271,7 @@ fn frames_that_outlive_the_element_leave_nothing_behind() {
 
 fn main() -> ExitCode {
     harness::run_on_device_or_double(
-        missing(),
+        missing_cuda_elements(),
         tests![
             uploaded_frames_are_the_same_and_counted,
             formats_that_cuda_memory_does_not_know_stay_in_host_memory,

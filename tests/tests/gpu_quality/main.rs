@@ -15,7 +15,7 @@ mod streams;
 
 use std::process::ExitCode;
 
-use gst_osha_tests::{file, init};
+use gst_osha_tests::{file, missing_cuda};
 
 /// From coded frames to frames in device memory.
 const HARDWARE: &str = "nvh264dec ! zcbufferpool name=pool ! video/x-raw(memory:CUDAMemory)";
@@ -51,18 +51,13 @@ fn whole(source: &str, decoder: &str, infer: &str) -> String {
     )
 }
 
-fn missing() -> Option<String> {
-    init();
-    gpu::gstcuda::status().err().map(|error| error.to_string())
-}
-
 fn main() -> ExitCode {
     if let Some(ended) = fallback::child() {
         return ended;
     }
     use {decoding::*, fallback::*, memory::*, pictures::*, streams::*};
     harness::run_on_device_with(
-        missing(),
+        missing_cuda(),
         tests![
             the_hardware_decodes_what_the_software_decodes,
             two_runs_are_the_same_to_the_bit,

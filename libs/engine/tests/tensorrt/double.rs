@@ -5,9 +5,8 @@
 mod compile;
 
 use std::ffi::CString;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use engine::cache::{Cache, Lookup};
 
@@ -39,18 +38,12 @@ pub fn folder(flavour: &str) -> PathBuf {
     Path::new(&std::env::var_os(FOLDER).unwrap()).join(flavour)
 }
 
-/// Builds the doubles and runs this program again with them in place: only at its start does a process look where its
-/// libraries lie. A folder named by the variable is taken as it is.
+/// Builds the doubles and runs this program again with them in place. A folder named by the variable is taken as it is.
 pub fn rerun() -> ExitCode {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tensorrt-double");
     build(&folder);
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(std::env::args_os().skip(1)).env(FOLDER, &folder);
-    if !is_on_device() {
-        command.env("LD_LIBRARY_PATH", folder.join("driver"));
-    }
-    let error = command.exec();
-    panic!("the tests cannot be started again: {error}");
+    let driver = (!is_on_device()).then(|| ("LD_LIBRARY_PATH", folder.join("driver").into()));
+    compile::run_again(driver.into_iter().chain([(FOLDER, folder.into())]));
 }
 
 fn build(folder: &Path) {

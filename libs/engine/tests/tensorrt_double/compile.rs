@@ -1,5 +1,7 @@
 //! Compiles the doubles that lie beside this file, for the tests that run with them.
 
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,4 +41,11 @@ pub fn compile(engine_crate: &Path, source: &str, library: &Path, flags: &[&str]
         .status();
     assert!(done.unwrap().success(), "{} does not compile", source.display());
     std::fs::rename(fresh, library).unwrap();
+}
+
+/// Runs this program again with `variables` set: only at its start does a process look where its libraries lie.
+pub fn run_again(variables: impl IntoIterator<Item = (&'static str, OsString)>) -> ! {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let error = command.args(std::env::args_os().skip(1)).envs(variables).exec();
+    panic!("the tests cannot be started again: {error}");
 }
