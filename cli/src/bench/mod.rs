@@ -227,19 +227,14 @@ fn measure(args: &Args) -> Result<Results> {
     let mut programs = needed.into_iter().map(|stage| rounds(stage, args)).collect::<Result<Vec<_>>>()?;
     let args = &Args { network: programs[0].network.clone(), ..args.clone() };
     let mut left_out = Vec::new();
-    for (stage, element) in OPTIONAL {
-        match optional(stage, element, args) {
-            Ok(figures) => programs.push(figures),
-            Err(error) => left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") }),
-        }
-    }
-    let mut latency = |stage| match one_at_a_time(stage, args) {
-        Ok(figures) => Latency::of(&figures),
-        Err(error) => {
-            left_out.push(LeftOut { program: stage.title(), reason: format!("{error:#}") });
-            None
-        }
+    let mut or_left_out = |stage: Stage, measured: Result<Figures>| {
+        let reason = |error| LeftOut { program: stage.title(), reason: format!("{error:#}") };
+        measured.map_err(|error| left_out.push(reason(error))).ok()
     };
+    for (stage, element) in OPTIONAL {
+        programs.extend(or_left_out(stage, optional(stage, element, args)));
+    }
+    let mut latency = |stage| or_left_out(stage, one_at_a_time(stage, args)).as_ref().and_then(Latency::of);
     let (latency, latency_live) = (latency(Stage::OneByOne), latency(Stage::Live));
     progress("copies of memory …");
     let bandwidth = bandwidth::measure();

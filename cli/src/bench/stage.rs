@@ -296,8 +296,8 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>, traffic: &Traffic) {
 /// What the elements say of themselves.
 #[derive(Default)]
 struct Stats {
-    objects_per_frame: f64,
     pcie_bytes: u64,
+    objects_per_frame: f64,
     parts: BTreeMap<Part, Summary>,
 }
 
@@ -321,14 +321,14 @@ impl Stats {
     fn add(&mut self, stats: &gst::StructureRef) {
         let count = |name| stats.get::<u64>(name).unwrap_or_default();
         self.pcie_bytes += count("bytes-host-to-device") + count("bytes-device-to-host");
+        if stats.name() == "oshaannotate-stats" {
+            self.objects_per_frame = count("detections") as f64 / count("frames").max(1) as f64;
+        }
         let parts = [
             ("preprocess-ms", Part::Preprocess),
             ("inference-ms", Part::Inference),
             ("postprocess-ms", Part::Postprocess),
         ];
-        if stats.name() == "oshaannotate-stats" {
-            self.objects_per_frame = count("detections") as f64 / count("frames").max(1) as f64;
-        }
         for (name, part) in parts {
             let summary = stats.get::<gst::Structure>(name).ok();
             self.parts.extend(summary.and_then(|summary| Some((part, Summary::from_structure(&summary)?))));
