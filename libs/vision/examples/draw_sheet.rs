@@ -50,33 +50,38 @@ fn people((width, height): (usize, usize)) -> Vec<Annotation> {
         width: w * width,
         height: h * height,
     };
-    let person = |rect, state, label: &str, detail: Option<&str>| {
-        let (title, score) = label.split_once("  ").unzip();
-        let (title, score) = (title.unwrap_or_default().into(), score.map(Into::into));
-        Annotation { rect, state, title, score, detail: detail.map(Into::into) }
+    let person = |rect, state, title: &str, score: &str, detail: Option<&str>| Annotation {
+        rect,
+        state,
+        title: title.into(),
+        score: Some(score.into()),
+        detail: detail.map(Into::into),
     };
     vec![
-        person(at(0.06, 0.40, 0.13, 0.52), State::Compliant, "Worker 1  0.97", Some("hard hat · vest")),
-        person(at(0.10, 0.40, 0.05, 0.08), State::Compliant, "", None),
+        person(at(0.06, 0.40, 0.13, 0.52), State::Compliant, "Worker 1", "0.97", Some("hard hat · vest")),
+        person(at(0.10, 0.40, 0.05, 0.08), State::Compliant, "", "0.95", None),
         person(
             at(0.30, 0.34, 0.14, 0.60),
             State::Violation,
-            "Worker 3  0.93",
+            "Worker 3",
+            "0.93",
             Some("no hard hat · 29 CFR 1926.100(a)"),
         ),
-        person(at(0.52, 0.55, 0.09, 0.33), State::Unknown, "Worker 4  0.58", Some("head not visible")),
-        person(at(0.57, 0.52, 0.09, 0.36), State::Compliant, "Worker 5  0.91", None),
+        person(at(0.52, 0.55, 0.09, 0.33), State::Unknown, "Worker 4", "0.58", Some("head not visible")),
+        person(at(0.57, 0.52, 0.09, 0.36), State::Compliant, "Worker 5", "0.91", None),
         person(
             at(0.61, 0.56, 0.08, 0.32),
             State::Violation,
-            "Worker 6  0.88",
+            "Worker 6",
+            "0.88",
             Some("no vest · 29 CFR 1926.201(a)"),
         ),
-        person(at(0.78, 0.02, 0.10, 0.40), State::Neutral, "person  0.84", None),
+        person(at(0.78, 0.02, 0.10, 0.40), State::Neutral, "person", "0.84", None),
         person(
             at(0.93, 0.45, 0.14, 0.50),
             State::Violation,
-            "Worker 8  0.79",
+            "Worker 8",
+            "0.79",
             Some("no harness · 29 CFR 1926.501(b)(1)"),
         ),
     ]

@@ -106,9 +106,13 @@ impl Picture {
         }
     }
 
+    /// The same, with the number of its track.
     fn title(&self, observation: &Observation, index: usize, track: Option<u64>) -> String {
         let name = self.name(observation, index);
-        track.map_or(name.clone(), |track| format!("{name} {track}"))
+        match track {
+            Some(track) => format!("{name} {track}"),
+            None => name,
+        }
     }
 
     /// What a subject breaks, with the standards, or else what it is suspected of.
@@ -129,11 +133,10 @@ impl Picture {
     fn panel(&self, observation: &Observation, findings: &Findings) -> Panel {
         let row = |(who, finding): (Who, &Finding)| {
             let who = match who {
-                Who::Subject(Some(track), index) => format!("{} {track}", self.name(observation, index)),
                 Who::Subject(None, index) if observation.label(index) == "person" => {
                     self.words.somebody.to_owned()
                 }
-                Who::Subject(None, index) => self.name(observation, index),
+                Who::Subject(track, index) => self.title(observation, index, track),
                 Who::Place => self.words.place.to_owned(),
             };
             let review = match finding.outcome {

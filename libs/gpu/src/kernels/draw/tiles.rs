@@ -31,12 +31,15 @@ pub(in crate::kernels) fn touched(encoded: &Encoded, info: &ImageInfo) -> Vec<u3
 struct Grid {
     columns: usize,
     rows: usize,
+    /// Words of a row.
+    stride: usize,
     words: Vec<u64>,
 }
 
 impl Grid {
     fn new((columns, rows): (usize, usize)) -> Self {
-        Self { columns, rows, words: vec![0; columns.div_ceil(64) * rows] }
+        let stride = columns.div_ceil(64);
+        Self { columns, rows, stride, words: vec![0; stride * rows] }
     }
 
     /// Marks the tiles that `bounds` touch, but for those that lie wholly in the `hole`.
@@ -45,8 +48,7 @@ impl Grid {
         let free = hole
             .map(|[left, top, right, bottom]| (within(left, right, &columns), within(top, bottom, &rows)));
         for row in rows {
-            let words = self.columns.div_ceil(64);
-            let line = &mut self.words[row * words..][..words];
+            let line = &mut self.words[row * self.stride..][..self.stride];
             match &free {
                 Some((free, rows)) if rows.contains(&row) => {
                     fill(line, columns.start..free.start);
@@ -62,7 +64,7 @@ impl Grid {
         let count = self.words.iter().map(|word| word.count_ones() as usize).sum();
         let mut marked = Vec::with_capacity(count);
         for (index, &word) in self.words.iter().enumerate() {
-            let (row, first) = (index / self.columns.div_ceil(64), index % self.columns.div_ceil(64) * 64);
+            let (row, first) = (index / self.stride, index % self.stride * 64);
             let mut bits = word;
             while bits != 0 {
                 marked.push((row << 16 | first) as u32 + bits.trailing_zeros());
