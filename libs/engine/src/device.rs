@@ -30,6 +30,8 @@ pub(crate) struct DeviceTensor {
     staged: bool,
     /// Happens when the newest elements have been written.
     written: Event,
+    /// The stream in which they are, unless somebody was made to wait for them since.
+    writer: Option<usize>,
     alive: Arc<()>,
 }
 
@@ -47,6 +49,7 @@ impl DeviceTensor {
             staging: None,
             staged: false,
             written: Event::new(context)?,
+            writer: None,
             alive: Arc::new(()),
         };
         let stream = Stream::new(context)?;
@@ -88,12 +91,20 @@ impl DeviceTensor {
         work: impl FnOnce(&mut DeviceElementsMut<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.staged = false;
+        let writer = stream.raw() as usize;
+        if self.writer.is_some_and(|other| other != writer) {
+            // The one event stands for what is still in the other stream as well.
+            stream.wait(&self.written)?;
+        }
         work(&mut self.elements()?.get(range)?)?;
-        self.written.record(stream)
+        self.written.record(stream)?;
+        self.writer = Some(writer);
+        Ok(())
     }
 
     /// Makes what comes next in `stream` see the newest elements.
     pub fn settle(&mut self, stream: &Stream) -> Result<(), Error> {
+        self.writer = None;
         let Some(mut staging) = self.staging.take_if(|_| self.staged) else {
             return stream.wait(&self.written);
         };

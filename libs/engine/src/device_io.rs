@@ -1,15 +1,15 @@
 //! A batch's tensors on a device, whichever runtime uses them.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
-use gpu::cuda::{Context, DeviceElementsMut, PinnedBuffer, Stream};
-use gpu::kernels::CandidateFinder;
+use gpu::cuda::{DeviceElementsMut, Graph, PinnedBuffer, Stream};
+use gpu::kernels::{CandidateFinder, Searched};
 use vision::tensor::{DataType, TensorInfo};
 
-use crate::recycling::{Recycled, Store};
+use crate::recycling::Store;
 use crate::tensor::{CopiedOutput, element_size};
 use crate::worker::Answer;
-use crate::{EngineError, InputTensor, Outputs, Search};
+use crate::{EngineError, InputTensor, Outputs, Search, lock};
 
 /// What belongs to a set of input tensors. What is bound or recorded names their addresses, so it holds for these alone.
 struct Bound<T> {
@@ -90,63 +90,118 @@ impl DeviceOutput {
             DeviceElementsMut::new(self.address, self.info.data_type, length)
         }
     }
-}
 
-/// Brings results from a device to the host, into memory that is used again.
-pub(crate) struct Results {
-    context: Arc<Context>,
-    outputs: Store<PinnedBuffer>,
-    candidates: Store<CandidateFinder>,
+    fn searched_for(&self, search: &Search) -> Searched<'_> {
+        let Search { layout, confidence } = *search;
+        Searched { values: self.elements(), images: self.shape[0], layout, confidence }
+    }
 }
 
 /// Candidates on their way to the host.
 pub(crate) struct DeviceCandidates {
-    finder: Recycled<CandidateFinder>,
+    finder: Arc<Mutex<CandidateFinder>>,
     positions: usize,
 }
 
 impl DeviceCandidates {
     /// Waits for them.
     pub fn found(self) -> Result<Outputs, EngineError> {
-        Ok(Outputs::candidates_of(self.finder.found()?, self.positions))
+        Ok(Outputs::candidates_of(lock(&self.finder).found()?, self.positions))
     }
 }
 
-impl Results {
-    pub fn new(context: &Arc<Context>) -> Self {
-        Self { context: Arc::clone(context), outputs: Store::default(), candidates: Store::default() }
+/// What is launched by one call.
+enum Recorded {
+    /// The network.
+    Network(Graph),
+    /// The network and this search in its output. The finder has it.
+    Search(Search),
+}
+
+/// The work of one set of input tensors after these are written, and how its results come to the host. One batch of them is
+/// under way at a time.
+#[derive(Default)]
+pub(crate) struct Work {
+    recorded: Option<Recorded>,
+    finder: Option<Arc<Mutex<CandidateFinder>>>,
+    /// Host memory that is used again.
+    copies: Store<PinnedBuffer>,
+}
+
+impl Work {
+    /// Puts what was recorded for `search` into `stream`, and what brings its results. `None` if nothing was.
+    pub fn launch<'a>(
+        &mut self,
+        outputs: impl Iterator<Item = &'a DeviceOutput> + Clone,
+        search: Option<&Search>,
+        stream: &Stream,
+    ) -> Result<Option<Answer>, EngineError> {
+        match &mut self.recorded {
+            Some(Recorded::Search(recorded)) if Some(&*recorded) == search => {}
+            Some(Recorded::Network(graph)) => {
+                graph.launch(stream)?;
+                return self.bring(outputs, search, stream).map(Some);
+            }
+            _ => return Ok(None),
+        }
+        let found = search.and_then(|search| searched(outputs, search)).zip(self.finder.clone());
+        let Some(((_, positions), finder)) = found else { return Ok(None) };
+        lock(&finder).launch(stream)?;
+        Ok(Some(Answer::Candidates(DeviceCandidates { finder, positions })))
     }
 
-    /// Brings `outputs`, or of them what `search` wants, in the order of `stream`.
+    /// Brings what the network has put into `outputs`, or of them what `search` wants, in the order of `stream`.
     pub fn bring<'a>(
-        &self,
+        &mut self,
         outputs: impl Iterator<Item = &'a DeviceOutput> + Clone,
         search: Option<&Search>,
         stream: &Stream,
     ) -> Result<Answer, EngineError> {
         let wanted = search.and_then(|search| Some((search, searched(outputs.clone(), search)?)));
-        match wanted {
-            Some((search, (output, positions))) => {
-                self.find(output, positions, search, stream).map(Answer::Candidates)
-            }
-            None => self.copy(outputs, stream).map(Answer::All),
-        }
+        let Some((search, (output, positions))) = wanted else {
+            return self.copy(outputs, stream).map(Answer::All);
+        };
+        let finder = self.finder(output, positions, stream)?;
+        lock(&finder).find(&output.searched_for(search), stream)?;
+        Ok(Answer::Candidates(DeviceCandidates { finder, positions }))
     }
 
-    fn find(
-        &self,
+    /// Records what `network` puts into `stream`, and the search for what `search` wants, for the batches to come. The tensors
+    /// must be those of a batch before.
+    pub fn record<'a>(
+        &mut self,
+        outputs: impl Iterator<Item = &'a DeviceOutput> + Clone,
+        search: Option<&Search>,
+        stream: &Stream,
+        network: impl FnOnce() -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let wanted = search.and_then(|search| Some((search, searched(outputs, search)?)));
+        let recorded = match wanted {
+            None => Graph::record(stream, network).map(Recorded::Network),
+            Some((search, (output, positions))) => {
+                let finder = self.finder(output, positions, stream)?;
+                lock(&finder).record(&output.searched_for(search), stream, network)?;
+                Ok(Recorded::Search(*search))
+            }
+        };
+        self.recorded = Some(recorded?);
+        Ok(())
+    }
+
+    /// What finds candidates among the `positions` of `output`.
+    fn finder(
+        &mut self,
         output: &DeviceOutput,
         positions: usize,
-        search: &Search,
         stream: &Stream,
-    ) -> Result<DeviceCandidates, EngineError> {
+    ) -> Result<Arc<Mutex<CandidateFinder>>, EngineError> {
         let images = output.shape[0];
-        let mut finder = self.candidates.take(
-            |finder| finder.capacity() == images * positions,
-            || CandidateFinder::new(&self.context, images, positions),
-        )?;
-        finder.find(&output.elements(), images, &search.layout, search.confidence, stream)?;
-        Ok(DeviceCandidates { finder, positions })
+        let fits = |finder: &Arc<Mutex<CandidateFinder>>| lock(finder).capacity() == images * positions;
+        let finder = match self.finder.take().filter(fits) {
+            Some(finder) => finder,
+            None => Arc::new(Mutex::new(CandidateFinder::new(stream.context(), images, positions)?)),
+        };
+        Ok(Arc::clone(self.finder.insert(finder)))
     }
 
     fn copy<'a>(
@@ -158,8 +213,8 @@ impl Results {
             let elements = output.elements();
             let size = elements.len() * element_size(elements.data_type());
             let mut bytes = self
-                .outputs
-                .take(|buffer| buffer.len() == size, || PinnedBuffer::new(&self.context, size))?;
+                .copies
+                .take(|buffer| buffer.len() == size, || PinnedBuffer::new(stream.context(), size))?;
             elements.download(&mut bytes, stream, "inference: results")?;
             Ok(CopiedOutput { data_type: output.info.data_type, shape: output.shape.clone(), bytes })
         };

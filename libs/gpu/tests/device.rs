@@ -17,9 +17,10 @@ use common::{
 use gpu::cuda::copies::Direction;
 use gpu::cuda::cupti::{self, Recorder, Total, TransferKind};
 use gpu::cuda::{
-    Context, DeviceBuffer, DeviceImageBuf, Error, Event, Graph, PinnedBuffer, Stream, copies, status,
+    Context, DeviceBuffer, DeviceElementsMut, DeviceImageBuf, Error, Event, Graph, PinnedBuffer, Stream,
+    copies, status,
 };
-use gpu::kernels::{Activation, CandidateFinder, Convolution, Operands, Painter, Preprocessor};
+use gpu::kernels::{Activation, CandidateFinder, Convolution, Operands, Painter, Preprocessor, Searched};
 use half::f16;
 use vision::head::{Candidate, DenseLayout};
 use vision::image::PixelFormat;
@@ -243,10 +244,17 @@ fn found<T: bytemuck::Pod>(values: &[T], data_type: DataType, answer: &Answer) -
     let positions = values.len() / answer.layout.width() / answer.images;
     let mut finder = CandidateFinder::new(&context, answer.images, positions).unwrap();
     let elements = memory.elements_mut(data_type, 0..values.len()).unwrap();
+    let Answer { images, layout, confidence, .. } = *answer;
+    let output = Searched { values: elements, images, layout, confidence };
     for _ in 0..2 {
-        finder.find(&elements, answer.images, &answer.layout, answer.confidence, &stream).unwrap();
+        finder.find(&output, &stream).unwrap();
     }
-    finder.found().unwrap()
+    let found = finder.found().unwrap();
+    assert!(finder.launch(&stream).is_err(), "nothing was recorded");
+    finder.record(&output, &stream, || Ok::<_, Error>(())).unwrap();
+    finder.launch(&stream).unwrap();
+    assert_eq!(finder.found().unwrap(), found);
+    found
 }
 
 fn candidates_equal_the_cpu() {
@@ -255,6 +263,27 @@ fn candidates_equal_the_cpu() {
         let expected = (comparable(answer.expected()), comparable(halved.expected()));
         assert_eq!(comparable(found(&answer.values, DataType::F32, &answer)), expected.0);
         assert_eq!(comparable(found(&halves, DataType::F16, &halved)), expected.1);
+    }
+}
+
+fn a_search_comes_after_the_work_that_it_was_recorded_with() {
+    let (context, stream) = device();
+    let layout = DenseLayout { planes: true, objectness: false, output: 0, classes: 1 };
+    let mut memory = DeviceBuffer::new(&context, 5 * 40 * 4).unwrap();
+    // 0x3f3f3f3f is 0.75.
+    memory.fill(0x3f, &stream).unwrap();
+    // SAFETY: they lie in `memory`, where nobody else uses them while this does.
+    #[allow(unsafe_code)]
+    let mut bytes = unsafe { DeviceElementsMut::new(memory.address(), DataType::U8, memory.len()) };
+    let values = memory.elements_mut(DataType::F32, 0..5 * 40).unwrap();
+    let output = Searched { values, images: 1, layout, confidence: 0.5 };
+    let mut finder = CandidateFinder::new(&context, 1, 40).unwrap();
+    finder.record(&output, &stream, || bytes.zero(&stream)).unwrap();
+    finder.find(&output, &stream).unwrap();
+    assert_eq!(finder.found().unwrap().len(), 40, "what is recorded does not run");
+    for _ in 0..2 {
+        finder.launch(&stream).unwrap();
+        assert_eq!(finder.found().unwrap(), []);
     }
 }
 
@@ -402,6 +431,7 @@ fn main() -> ExitCode {
             any_host_memory_is_copied_or_read_in_place,
             candidates_equal_the_cpu,
             more_candidates_than_are_brought_at_once_come_all_the_same,
+            a_search_comes_after_the_work_that_it_was_recorded_with,
             convolutions_are_sums_of_products,
             what_does_not_fit_is_refused,
             the_primary_context_is_one_per_process

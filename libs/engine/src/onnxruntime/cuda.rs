@@ -5,7 +5,7 @@ use std::ffi::{CString, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gpu::cuda::{Context, Graph, Stream};
+use gpu::cuda::{Context, Stream};
 use half::f16;
 use ort::AsPointer;
 use ort::ep::{self, cuda::ConvAlgorithmSearch};
@@ -17,7 +17,7 @@ use vision::tensor::{DataType, TensorInfo};
 use super::fusion::{self, Fused};
 use super::library::{self, Library};
 use super::{convolution, session, tensorrt};
-use crate::device_io::{self, Bindings, DeviceOutput, Results};
+use crate::device_io::{self, Bindings, DeviceOutput, Work};
 use crate::log::{self, Severity};
 use crate::options::{Backend, Convolutions};
 use crate::tensor::element_type;
@@ -54,7 +54,6 @@ pub(super) struct CudaSession {
     graphs: bool,
     /// Plain runs so far.
     runs: usize,
-    results: Results,
     /// After everything that works on it.
     stream: Arc<Stream>,
 }
@@ -195,8 +194,7 @@ impl CudaSession {
         let stream = Arc::new(Stream::new(&source.context)?);
         let (session, graphs) = source.open_best(&stream)?;
         let model = Arc::new(session::model_info(&session, &source.path)?);
-        let (bound, results) = (Bindings::default(), Results::new(&source.context));
-        Ok(Self { bound, session, source, model, graphs, runs: 0, results, stream })
+        Ok(Self { bound: Bindings::default(), session, source, model, graphs, runs: 0, stream })
     }
 
     /// What the model says of itself.
@@ -235,43 +233,35 @@ impl CudaSession {
         Ok(Answer::All(Outputs::new(values, Some(Arc::clone(&self.stream)))))
     }
 
-    /// Puts the network's work into the stream. Returns whether it was recorded before.
-    fn launch(&mut self, place: usize) -> Result<bool, EngineError> {
-        if let Some(graph) = &mut self.bound.get(place).graph {
-            graph.launch(&self.stream)?;
-            return Ok(true);
-        }
+    /// Puts the network's work into the stream, as often as it takes until it can be recorded.
+    fn run(&mut self, place: usize) -> Result<(), EngineError> {
         self.enqueue(place)?;
         self.runs += 1;
         while self.graphs && self.runs < RUNS_BEFORE_GRAPHS {
             self.enqueue(place)?;
             self.runs += 1;
         }
-        Ok(false)
+        Ok(())
     }
 
     fn enqueue(&mut self, place: usize) -> Result<(), EngineError> {
         let Self { bound, session, source, .. } = self;
-        enqueue(session, bound.get(place)).map_err(|error| device_failure(&source.context, &error))
+        let Bound { binding, options, .. } = bound.get(place);
+        enqueue(session, binding, options).map_err(|error| device_failure(&source.context, &error))
     }
 
     /// Records the work for the runs to come. A network that cannot be recorded is opened anew: what the runtime holds of
     /// a failed recording is not to be relied on.
-    fn record(&mut self, place: usize) -> Result<(), EngineError> {
+    fn record(&mut self, place: usize, search: Option<&Search>) -> Result<(), EngineError> {
         let Self { bound, session, stream, .. } = self;
-        let bound = bound.get(place);
-        let recorded = Graph::record(stream, || enqueue(session, bound).map_err(|error| failed(&error)));
-        match recorded {
-            Ok(graph) => {
-                bound.graph = Some(graph);
-                Ok(())
-            }
-            Err(error) => {
-                let text = format!("{}: no CUDA graph: {error}", self.source.path.display());
-                log::emit(Severity::Warning, &text);
-                self.reopen_without_graphs()
-            }
-        }
+        let Bound { work, binding, options, outputs } = bound.get(place);
+        let network = || enqueue(session, binding, options).map_err(|error| failed(&error));
+        let recorded = work.record(outputs.iter().flatten(), search, stream, network);
+        recorded.or_else(|error| {
+            let text = format!("{}: no CUDA graph: {error}", self.source.path.display());
+            log::emit(Severity::Warning, &text);
+            self.reopen_without_graphs()
+        })
     }
 
     fn reopen_without_graphs(&mut self) -> Result<(), EngineError> {
@@ -310,7 +300,7 @@ impl CudaSession {
             }
         };
         let options = run_options(outputs.is_some(), self.graphs).map_err(|error| failed(&error))?;
-        Ok(Bound { binding, options, outputs, graph: None })
+        Ok(Bound { work: Work::default(), binding, options, outputs })
     }
 
     /// Outputs of known shapes lie at a fixed place on the device.
@@ -361,8 +351,12 @@ fn run_options(stay: bool, graphs: bool) -> Result<RunOptions<NoSelectedOutputs>
 }
 
 /// Puts the work of a network whose outputs stay on the device into the session's stream.
-fn enqueue(session: &mut Session, bound: &Bound) -> Result<(), ort::Error> {
-    session.run_binding_with_options(&bound.binding, &bound.options).map(drop)
+fn enqueue(
+    session: &mut Session,
+    binding: &IoBinding,
+    options: &RunOptions<NoSelectedOutputs>,
+) -> Result<(), ort::Error> {
+    session.run_binding_with_options(binding, options).map(drop)
 }
 
 /// A run that fails because the device does, or its memory is short, says so; the runtime's words would not tell.
@@ -429,11 +423,15 @@ impl DeviceSession for CudaSession {
         if self.bound.get(place).outputs.is_none() {
             return self.run_to_host(place);
         }
-        let is_recorded = self.launch(place)?;
-        let outputs = self.bound.get(place).outputs.iter().flatten();
-        let answer = self.results.bring(outputs, search, &self.stream)?;
-        if self.graphs && !is_recorded {
-            self.record(place)?;
+        let Bound { work, outputs, .. } = self.bound.get(place);
+        if let Some(answer) = work.launch(outputs.iter().flatten(), search, &self.stream)? {
+            return Ok(answer);
+        }
+        self.run(place)?;
+        let Bound { work, outputs, .. } = self.bound.get(place);
+        let answer = work.bring(outputs.iter().flatten(), search, &self.stream)?;
+        if self.graphs {
+            self.record(place, search)?;
         }
         Ok(answer)
     }
@@ -459,8 +457,8 @@ fn fixed_shape(output: &TensorInfo, batch: Option<usize>) -> Option<Vec<usize>> 
 
 /// A batch's tensors as the runtime knows them.
 struct Bound {
-    /// Names the addresses of the others.
-    graph: Option<Graph>,
+    /// What is recorded in it names the addresses of the others.
+    work: Work,
     binding: IoBinding,
     options: RunOptions<NoSelectedOutputs>,
     /// `None` if the runtime brings them to the host.

@@ -5,11 +5,11 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gpu::cuda::{Context, DeviceBuffer, Graph, Stream};
+use gpu::cuda::{Context, DeviceBuffer, Stream};
 use vision::tensor::{DataType, Dim, TensorInfo};
 
 use super::runtime::{Engine, Execution, IoTensor};
-use crate::device_io::{self, Bindings, DeviceOutput, Results};
+use crate::device_io::{self, Bindings, DeviceOutput, Work};
 use crate::log::{self, Severity};
 use crate::model_file::Declared;
 use crate::tensor::element_size;
@@ -103,7 +103,6 @@ pub(super) struct Session {
     signature: Signature,
     path: PathBuf,
     context: Arc<Context>,
-    results: Results,
     /// Cleared when a recording fails.
     graphs: bool,
     stream: Stream,
@@ -111,7 +110,7 @@ pub(super) struct Session {
 
 /// All that belongs to one set of input tensors. What is recorded or runs names its addresses, so it stays whole.
 struct Bound {
-    graph: Option<Graph>,
+    work: Work,
     execution: Execution,
     outputs: Vec<(DeviceOutput, DeviceBuffer)>,
 }
@@ -121,8 +120,8 @@ impl Session {
     pub fn new(engine: Arc<Engine>, signature: Signature, path: &Path) -> Result<Self, EngineError> {
         let context = Arc::clone(engine.runtime().context());
         let stream = Stream::new(&context)?;
-        let (bound, results, path) = (Bindings::default(), Results::new(&context), path.to_owned());
-        Ok(Self { bound, engine, signature, path, context, results, graphs: true, stream })
+        let (bound, path) = (Bindings::default(), path.to_owned());
+        Ok(Self { bound, engine, signature, path, context, graphs: true, stream })
     }
 
     /// The place of what belongs to `inputs`.
@@ -140,7 +139,7 @@ impl Session {
         }
         let outputs = self.signature.outputs.iter().map(|named| self.bind_output(&mut execution, named));
         let outputs = outputs.collect::<Result<_, _>>()?;
-        Ok(Bound { graph: None, execution, outputs })
+        Ok(Bound { work: Work::default(), execution, outputs })
     }
 
     /// An output lies at a fixed place, as a CUDA graph demands.
@@ -164,29 +163,14 @@ impl Session {
         Ok((DeviceOutput { info: named.info.clone(), shape, address: buffer.address() }, buffer))
     }
 
-    /// Puts the network's work into the stream.
-    fn launch(&mut self, place: usize) -> Result<(), EngineError> {
-        let bound = self.bound.get(place);
-        if let Some(graph) = &mut bound.graph {
-            return Ok(graph.launch(&self.stream)?);
-        }
-        // The library allocates and chooses in the first run, which cannot be recorded; the next ones can.
-        bound.execution.enqueue(&self.stream)?;
-        if self.graphs {
-            self.record(place);
-        }
-        Ok(())
-    }
-
     /// Records the work for the runs to come. Without it they are slower, and that is all.
-    fn record(&mut self, place: usize) {
-        let Bound { execution, graph, .. } = self.bound.get(place);
-        match Graph::record(&self.stream, || execution.enqueue(&self.stream)) {
-            Ok(recorded) => *graph = Some(recorded),
-            Err(error) => {
-                self.graphs = false;
-                log::emit(Severity::Warning, &format!("{}: no CUDA graph: {error}", self.path.display()));
-            }
+    fn record(&mut self, place: usize, search: Option<&Search>) {
+        let Bound { work, execution, outputs } = self.bound.get(place);
+        let outputs = outputs.iter().map(|(output, _)| output);
+        let recorded = work.record(outputs, search, &self.stream, || execution.enqueue(&self.stream));
+        if let Err(error) = recorded {
+            self.graphs = false;
+            log::emit(Severity::Warning, &format!("{}: no CUDA graph: {error}", self.path.display()));
         }
     }
 }
@@ -199,9 +183,18 @@ impl DeviceSession for Session {
     fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Answer, EngineError> {
         let place = self.place(inputs)?;
         device_io::settle(inputs, &self.stream)?;
-        self.launch(place)?;
-        let outputs = self.bound.get(place).outputs.iter().map(|(output, _)| output);
-        self.results.bring(outputs, search, &self.stream)
+        let Bound { work, execution, outputs } = self.bound.get(place);
+        let outputs = outputs.iter().map(|(output, _)| output);
+        if let Some(answer) = work.launch(outputs.clone(), search, &self.stream)? {
+            return Ok(answer);
+        }
+        // The library allocates and chooses in the first run, which cannot be recorded; the next ones can.
+        execution.enqueue(&self.stream)?;
+        let answer = work.bring(outputs, search, &self.stream)?;
+        if self.graphs {
+            self.record(place, search);
+        }
+        Ok(answer)
     }
 }
 

@@ -175,8 +175,19 @@ impl<'a> CudaFrame<'a> {
         &self.mapped.stream
     }
 
-    /// Lets `work` put work that reads the frame into `stream`: after what writes the frame now, and before what will
-    /// write it next. Blocks nobody.
+    /// Lets `work` put work that reads the frame into the frame's own stream: after what writes the frame now, and before what
+    /// will write it next. Blocks nobody.
+    ///
+    /// # Errors
+    /// When `work` fails.
+    pub fn read<T>(
+        &self,
+        work: impl FnOnce(&DeviceImage<'_>, &Stream) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        work(&self.image, &self.mapped.stream)
+    }
+
+    /// As [`CudaFrame::read`], into another stream, which costs four more calls of the driver.
     ///
     /// # Errors
     /// When `work` fails, or the context is lost.

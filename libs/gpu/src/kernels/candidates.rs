@@ -5,7 +5,8 @@ use std::sync::Arc;
 use vision::head::{Candidate, DenseLayout};
 use vision::tensor::DataType;
 
-use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, PinnedBuffer, Stream};
+use crate::cuda::copies::{self, Direction};
+use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Graph, PinnedBuffer, Stream};
 
 /// Bytes of a candidate, and of the counter that comes before the first one.
 const SIZE: usize = size_of::<Candidate>();
@@ -34,14 +35,9 @@ pub(super) struct Params {
 const _: () = assert!(size_of::<Params>() == 56);
 
 impl Params {
-    /// For an output `values` of `images`, with counter and candidates at the addresses `count` and `out`.
-    pub fn new(
-        values: &DeviceElementsMut<'_>,
-        images: usize,
-        layout: &DenseLayout,
-        confidence: f32,
-        (count, out): (u64, u64),
-    ) -> Result<Self, Error> {
+    /// For an output, with counter and candidates at the addresses `count` and `out`.
+    pub fn new(output: &Searched<'_>, (count, out): (u64, u64)) -> Result<Self, Error> {
+        let Searched { values, images, layout, confidence } = output;
         let element = match values.data_type() {
             DataType::F32 => 0,
             DataType::F16 => 1,
@@ -56,8 +52,8 @@ impl Params {
             values: values.address(),
             count,
             out,
-            confidence,
-            images: images as u32,
+            confidence: *confidence,
+            images: *images as u32,
             positions: (values.len() / numbers) as u32,
             classes: layout.classes as u32,
             objectness: layout.objectness.into(),
@@ -72,9 +68,23 @@ impl Params {
     }
 }
 
+/// An output to search, and what for.
+pub struct Searched<'a> {
+    /// The output's elements.
+    pub values: DeviceElementsMut<'a>,
+    /// Images in it.
+    pub images: usize,
+    /// How it holds their candidates.
+    pub layout: DenseLayout,
+    /// Only scores strictly above this count, 0 to 1.
+    pub confidence: f32,
+}
+
 /// The candidates of one batch, on the device and on the host.
 #[derive(Debug)]
 pub struct CandidateFinder {
+    /// Work that a search ends. Before what it names.
+    recorded: Option<Graph>,
     context: Arc<Context>,
     /// The counter, then room for a candidate at each position of each image.
     device: DeviceBuffer,
@@ -92,7 +102,7 @@ impl CandidateFinder {
         let (all, brought) = (images * positions, images * positions.min(BROUGHT));
         let device = DeviceBuffer::new(context, (1 + all) * SIZE)?;
         let host = PinnedBuffer::new(context, (1 + brought) * SIZE)?;
-        Ok(Self { context: Arc::clone(context), device, host })
+        Ok(Self { recorded: None, context: Arc::clone(context), device, host })
     }
 
     /// Positions of all images together.
@@ -100,22 +110,50 @@ impl CandidateFinder {
         self.device.len() / SIZE - 1
     }
 
-    /// Finds the candidates with a score above `confidence` in an output of `images`, in the order of `stream`. Blocks
-    /// nobody.
+    /// Finds candidates in the order of `stream`. Blocks nobody.
     ///
     /// # Errors
-    /// When there are more positions than room, the output does not have `layout` or holds no floats, or the kernel
+    /// When there are more positions than room, the output does not have its layout or holds no floats, or the kernel
     /// cannot be launched.
-    pub fn find(
+    pub fn find(&mut self, output: &Searched<'_>, stream: &Stream) -> Result<(), Error> {
+        self.enqueue(output, stream)?;
+        self.launched(stream)
+    }
+
+    /// Records what `work` puts into `stream` and a search in `output` after it, so that one call launches both. Addresses are
+    /// recorded as they are: what they name must live as long as this is launched.
+    ///
+    /// # Errors
+    /// As those of [`Graph::record`] and [`CandidateFinder::find`].
+    pub fn record<E: From<Error>>(
         &mut self,
-        values: &DeviceElementsMut<'_>,
-        images: usize,
-        layout: &DenseLayout,
-        confidence: f32,
+        output: &Searched<'_>,
         stream: &Stream,
-    ) -> Result<(), Error> {
-        let (count, out) = (self.device.address(), self.device.address() + SIZE as u64);
-        let params = Params::new(values, images, layout, confidence, (count, out))?;
+        work: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.recorded = None;
+        let recorded = Graph::record(stream, || {
+            work()?;
+            self.enqueue(output, stream).map_err(E::from)
+        })?;
+        self.recorded = Some(recorded);
+        Ok(())
+    }
+
+    /// Puts what was recorded into `stream`. Blocks nobody.
+    ///
+    /// # Errors
+    /// When nothing was recorded, or the context is lost.
+    pub fn launch(&mut self, stream: &Stream) -> Result<(), Error> {
+        let nothing = || Error::Argument("no search was recorded".into());
+        self.recorded.as_mut().ok_or_else(nothing)?.launch(stream)?;
+        self.launched(stream)
+    }
+
+    /// Puts a search into a stream, which may be recorded. To be followed by [`Self::launched`] once it runs.
+    fn enqueue(&mut self, output: &Searched<'_>, stream: &Stream) -> Result<(), Error> {
+        let places = (self.device.address(), self.device.address() + SIZE as u64);
+        let params = Params::new(output, places)?;
         if params.capacity() > self.capacity() {
             return Err(Error::Argument(format!(
                 "{} positions, but room for {}",
@@ -129,7 +167,14 @@ impl CandidateFinder {
         // SAFETY: `Params` mirrors the kernel's parameter. The output has the size in it and stays valid, as whoever made it
         // promised; there is room for all candidates, and freeing it waits.
         unsafe { kernel.launch(grid, (BLOCK, 1), stream, &params) }?;
-        self.device.download(0..self.host.len(), &mut self.host, stream, PURPOSE)
+        // SAFETY: whoever enqueues tells it, or drops what was recorded.
+        unsafe { self.device.download_unmarked(0..self.host.len(), &mut self.host, stream) }
+    }
+
+    /// A search is in `stream`, and with it a copy to the host.
+    fn launched(&mut self, stream: &Stream) -> Result<(), Error> {
+        copies::record(Direction::DeviceToHost, PURPOSE, self.host.len());
+        self.host.in_use_by(stream)
     }
 
     /// What was found last, by image and position. Waits for it.

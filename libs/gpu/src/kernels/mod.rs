@@ -12,7 +12,7 @@ mod preprocess;
 #[cfg(test)]
 mod tests;
 
-pub use candidates::CandidateFinder;
+pub use candidates::{CandidateFinder, Searched};
 pub(crate) use convolution::Kernels as ConvolutionKernels;
 pub use convolution::{Activation, Convolution, Operands};
 pub use draw::Painter;

@@ -205,7 +205,9 @@ fn candidates_on_host<T>(
     // SAFETY: `values` has that many elements of that type.
     let elements = unsafe { DeviceElementsMut::new(values.as_mut_ptr() as u64, data_type, values.len()) };
     let addresses = (&raw mut count as u64, found.as_mut_ptr() as u64);
-    let params = candidates::Params::new(&elements, images, &answer.layout, answer.confidence, addresses);
+    let (layout, confidence) = (answer.layout, answer.confidence);
+    let output = candidates::Searched { values: elements, images, layout, confidence };
+    let params = candidates::Params::new(&output, addresses);
     // SAFETY: it takes these parameters; values, counter and candidates are alive, and there are fewer positions than values.
     unsafe { run("host_candidates", &params.unwrap()) };
     found.truncate(count as usize);

@@ -1,9 +1,9 @@
-//! The element's side of a CUDA device: the context that the pipeline shares, and the stream that frames are read on.
+//! The element's side of a CUDA device: the context that the pipeline shares, and the stream of the frames that upstream is offered.
 
 use std::sync::Arc;
 
 use gpu::MemoryKind;
-use gpu::cuda::{Context, Error, Stream};
+use gpu::cuda::{Context, Error};
 use gpu::gstcuda::{self, CudaContext, CudaStream};
 
 use super::imp::CAT;
@@ -15,7 +15,7 @@ pub(super) struct Device {
     stream: Arc<CudaStream>,
 }
 
-/// What frames on `device` are read with. `None` on a CPU, and where GStreamer cannot use the GPU.
+/// What frames on `device` need. `None` on a CPU, and where GStreamer cannot use the GPU.
 pub(super) fn open(device: engine::Device) -> Option<Device> {
     let engine::Device::Cuda(ordinal) = device else { return None };
     let opened = Device::open(i32::try_from(ordinal).unwrap_or(i32::MAX));
@@ -35,10 +35,6 @@ impl Device {
 
     pub fn context(&self) -> &Arc<Context> {
         self.context.context()
-    }
-
-    pub fn stream(&self) -> &Stream {
-        self.stream.stream()
     }
 
     /// Offers upstream a pool of frames on our stream, `held` of which stay here at a time, if it asks for one and

@@ -79,8 +79,8 @@ impl Source {
                 if *frame.context() != *device.context() {
                     return Err(WriteError::Context);
                 }
-                detector.write_on(device.stream(), inputs, slot, |out| {
-                    frame.read_on(device.stream(), |image| preprocessor.run(image, out, device.stream()))
+                detector.write_on(frame.stream(), inputs, slot, |out| {
+                    frame.read(|image, stream| preprocessor.run(image, out, stream))
                 })
             }
             (Preprocess::Host(preprocessor), frame) => {
