@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gst::{FlowError, FlowSuccess};
 use gstsupport::lock;
@@ -26,9 +27,26 @@ impl<F> Item<F> {
     }
 }
 
+/// Lets frames leave several at a time: what a core does again at once takes it half the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gathering {
+    /// So many are waited for; all but the newest, whose results are the furthest away, leave then.
+    pub frames: usize,
+    /// How long they are waited for.
+    pub at_most: Duration,
+}
+
 struct Inner<F> {
     items: VecDeque<Item<F>>,
     frames: usize,
+    /// Items that leave one after the other, without waiting for more.
+    gathered: usize,
+    /// What the source pad's task waits for, if it does.
+    awaited: Option<Gathering>,
+    /// Threads that wait for room, or until everything has left.
+    waiting: usize,
+    /// Those that wait until everything has left.
+    draining: usize,
     /// The source task is handling an item that it took.
     busy: bool,
     flushing: bool,
@@ -49,6 +67,11 @@ impl<F> Inner<F> {
         }
     }
 
+    /// Whether what is here is to leave now.
+    fn is_urgent(&self) -> bool {
+        self.flushing || self.draining > 0 || self.items.iter().any(|item| !item.is_frame())
+    }
+
     fn begin(&mut self) {
         self.eos = false;
         if self.result == Err(FlowError::Eos) {
@@ -65,10 +88,13 @@ impl<F> Inner<F> {
     }
 }
 
-/// FIFO between the streaming thread and the source pad's task, bounded in frames.
+/// FIFO between the streaming thread and the source pad's task, bounded in frames. Nobody is woken up for nothing.
 pub(super) struct Queue<F> {
     inner: Mutex<Inner<F>>,
-    changed: Condvar,
+    /// For the source pad's task.
+    arrived: Condvar,
+    /// For all others.
+    left: Condvar,
 }
 
 impl<F> Default for Queue<F> {
@@ -77,19 +103,42 @@ impl<F> Default for Queue<F> {
         let inner = Inner {
             items: VecDeque::new(),
             frames: 0,
+            gathered: 0,
+            awaited: None,
+            waiting: 0,
+            draining: 0,
             busy: false,
             flushing: true,
             eos: false,
             result: Err(FlowError::Flushing),
         };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), arrived: Condvar::new(), left: Condvar::new() }
     }
 }
 
 impl<F> Queue<F> {
     fn wait<'a>(&'a self, until: impl Fn(&Inner<F>) -> bool) -> MutexGuard<'a, Inner<F>> {
-        let guard = lock(&self.inner);
-        self.changed.wait_while(guard, |inner| !until(inner)).unwrap_or_else(PoisonError::into_inner)
+        let mut inner = lock(&self.inner);
+        inner.waiting += 1;
+        let mut inner =
+            self.left.wait_while(inner, |inner| !until(inner)).unwrap_or_else(PoisonError::into_inner);
+        inner.waiting -= 1;
+        inner
+    }
+
+    /// Something has left, or nothing will.
+    fn tell_waiting(&self, inner: &Inner<F>) {
+        if inner.waiting > 0 {
+            self.left.notify_all();
+        }
+    }
+
+    /// Something has arrived, or is urgent now.
+    fn tell_task(&self, inner: &Inner<F>) {
+        let is_enough = |gathering: Gathering| inner.is_urgent() || inner.items.len() >= gathering.frames;
+        if inner.awaited.is_some_and(is_enough) {
+            self.arrived.notify_one();
+        }
     }
 
     /// Accepts items from now on.
@@ -105,9 +154,11 @@ impl<F> Queue<F> {
         let mut inner = lock(&self.inner);
         inner.items.clear();
         inner.frames = 0;
+        inner.gathered = 0;
         inner.flushing = true;
         inner.result = Err(FlowError::Flushing);
-        self.changed.notify_all();
+        self.tell_task(&inner);
+        self.tell_waiting(&inner);
     }
 
     /// Waits until fewer than `depth` frames are on their way.
@@ -134,25 +185,48 @@ impl<F> Queue<F> {
             Item::Event(event) => inner.eos = event.type_() == gst::EventType::Eos,
         }
         inner.items.push_back(item);
-        self.changed.notify_all();
+        self.tell_task(&inner);
         Ok(FlowSuccess::Ok)
     }
 
-    /// Takes the oldest item, waiting for one; `None` when flushing.
-    pub fn pop(&self) -> Option<Item<F>> {
-        let mut inner = self.wait(|inner| inner.flushing || !inner.items.is_empty());
+    /// Takes the oldest item, waiting for one, and then for those that `gathering` wants; `None` when flushing.
+    pub fn pop(&self, gathering: Gathering) -> Option<Item<F>> {
+        let mut inner = lock(&self.inner);
+        if inner.gathered == 0 || inner.items.is_empty() {
+            inner = self.gather(inner, gathering);
+        }
         if inner.flushing {
             return None;
         }
+        inner.gathered -= 1;
         inner.busy = true;
         inner.items.pop_front()
+    }
+
+    fn gather<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner<F>>,
+        gathering: Gathering,
+    ) -> MutexGuard<'a, Inner<F>> {
+        inner.awaited = Some(Gathering { frames: 1, ..gathering });
+        let is_idle = |inner: &mut Inner<F>| inner.items.is_empty() && !inner.flushing;
+        inner = self.arrived.wait_while(inner, is_idle).unwrap_or_else(PoisonError::into_inner);
+        inner.awaited = Some(gathering);
+        let is_short = |inner: &mut Inner<F>| !inner.is_urgent() && inner.items.len() < gathering.frames;
+        let waited = self.arrived.wait_timeout_while(inner, gathering.at_most, is_short);
+        inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        inner.awaited = None;
+        let all = inner.items.len();
+        let is_full = !inner.is_urgent() && all >= gathering.frames.max(2);
+        inner.gathered = if is_full { all - 1 } else { all };
+        inner
     }
 
     /// The frame taken last has its results: another one may enter.
     pub fn release_frame(&self) {
         let mut inner = lock(&self.inner);
         inner.frames = inner.frames.saturating_sub(1);
-        self.changed.notify_all();
+        self.tell_waiting(&inner);
     }
 
     /// The item taken last is dealt with. Returns false if nothing more is to be pushed.
@@ -164,14 +238,20 @@ impl<F> Queue<F> {
             _ if inner.result.is_ok() => inner.result = result,
             _ => {}
         }
-        self.changed.notify_all();
+        self.tell_waiting(&inner);
         matches!(inner.result, Ok(_) | Err(FlowError::Eos))
     }
 
     /// Waits until everything has left; false if it never will.
     pub fn wait_until_empty(&self) -> bool {
+        let mut inner = lock(&self.inner);
+        inner.draining += 1;
+        self.tell_task(&inner);
+        drop(inner);
         let done = |inner: &Inner<F>| inner.result.is_err() || (inner.items.is_empty() && !inner.busy);
-        self.wait(done).result.is_ok()
+        let mut inner = self.wait(done);
+        inner.draining -= 1;
+        inner.result.is_ok()
     }
 
     /// Whether the end of the stream has been queued.
@@ -185,7 +265,9 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::thread;
-    use std::time::Duration;
+    use std::time::Instant;
+
+    const ONE: Gathering = Gathering { frames: 1, at_most: Duration::ZERO };
 
     fn started() -> Arc<Queue<u32>> {
         let queue = Arc::new(Queue::default());
@@ -200,7 +282,7 @@ mod tests {
         queue.start();
         assert!(queue.push(Item::Frame(1)).is_ok());
         queue.flush();
-        assert!(queue.pop().is_none());
+        assert!(queue.pop(ONE).is_none());
         assert_eq!(queue.wait_for_room(9), Err(FlowError::Flushing));
     }
 
@@ -212,9 +294,55 @@ mod tests {
         let thread = thread::spawn(move || waiting.wait_for_room(1));
         thread::sleep(Duration::from_millis(20));
         assert!(!thread.is_finished());
-        assert!(matches!(queue.pop(), Some(Item::Frame(1))));
+        assert!(matches!(queue.pop(ONE), Some(Item::Frame(1))));
         queue.release_frame();
         assert_eq!(thread.join().unwrap(), Ok(()));
+    }
+
+    #[test]
+    fn frames_leave_together_but_for_the_newest() {
+        let gathering = Gathering { frames: 3, at_most: Duration::from_secs(60) };
+        let queue = started();
+        let popping = Arc::clone(&queue);
+        let thread = thread::spawn(move || [popping.pop(gathering), popping.pop(gathering)].map(frame));
+        for frame in 1..=3 {
+            assert!(!thread.is_finished());
+            queue.push(Item::Frame(frame)).unwrap();
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(thread.join().unwrap(), [Some(1), Some(2)]);
+        queue.push(Item::Frame(4)).unwrap();
+        queue.push(Item::Event(gst::event::Eos::new())).unwrap();
+        assert_eq!([frame(queue.pop(gathering)), frame(queue.pop(gathering))], [Some(3), Some(4)]);
+        assert!(matches!(queue.pop(gathering), Some(Item::Event(_))));
+    }
+
+    #[test]
+    fn frames_that_are_alone_leave_after_a_while_or_when_the_queue_is_emptied() {
+        let queue = started();
+        queue.push(Item::Frame(1)).unwrap();
+        let started = Instant::now();
+        let short = Gathering { frames: 9, at_most: Duration::from_millis(20) };
+        assert_eq!(frame(queue.pop(short)), Some(1));
+        assert!(started.elapsed() >= short.at_most);
+        queue.finish(Ok(FlowSuccess::Ok));
+        queue.push(Item::Frame(2)).unwrap();
+        let long = Gathering { frames: 9, at_most: Duration::from_secs(60) };
+        let popping = Arc::clone(&queue);
+        let thread = thread::spawn(move || {
+            let popped = frame(popping.pop(long));
+            popping.finish(Ok(FlowSuccess::Ok));
+            popped
+        });
+        assert!(queue.wait_until_empty());
+        assert_eq!(thread.join().unwrap(), Some(2));
+    }
+
+    fn frame(item: Option<Item<u32>>) -> Option<u32> {
+        item.and_then(|item| match item {
+            Item::Frame(frame) => Some(frame),
+            Item::Event(_) => None,
+        })
     }
 
     #[test]
@@ -223,7 +351,7 @@ mod tests {
         let threads = [
             thread::spawn({
                 let queue = Arc::clone(&queue);
-                move || queue.pop().is_none()
+                move || queue.pop(ONE).is_none()
             }),
             thread::spawn({
                 let queue = Arc::clone(&queue);
@@ -239,7 +367,7 @@ mod tests {
     fn what_downstream_answers_reaches_upstream() {
         let queue = started();
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop();
+        queue.pop(ONE);
         assert!(!queue.finish(Err(FlowError::NotLinked)));
         assert_eq!(queue.push(Item::Frame(2)), Err(FlowError::NotLinked));
         assert!(!queue.wait_until_empty());
@@ -263,14 +391,14 @@ mod tests {
         let segment =
             || Item::Event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop();
+        queue.pop(ONE);
         queue.push(Item::Frame(2)).unwrap();
         assert!(queue.finish(Err(FlowError::Eos)));
         assert_eq!(queue.push(Item::Frame(3)), Err(FlowError::Eos));
         queue.push(segment()).unwrap();
         queue.push(Item::Frame(4)).unwrap();
-        assert!(matches!(queue.pop(), Some(Item::Event(_))));
-        assert!(matches!(queue.pop(), Some(Item::Frame(4))));
+        assert!(matches!(queue.pop(ONE), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(ONE), Some(Item::Frame(4))));
     }
 
     #[test]
@@ -278,13 +406,13 @@ mod tests {
         gst::init().unwrap();
         let queue = started();
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop();
+        queue.pop(ONE);
         queue.push(Item::Frame(2)).unwrap();
         queue.push(Item::Event(gst::event::StreamStart::new("next"))).unwrap();
         queue.push(Item::Frame(3)).unwrap();
         assert!(queue.finish(Err(FlowError::Eos)));
-        assert!(matches!(queue.pop(), Some(Item::Event(_))));
-        assert!(matches!(queue.pop(), Some(Item::Frame(3))));
+        assert!(matches!(queue.pop(ONE), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(ONE), Some(Item::Frame(3))));
         assert!(queue.push(Item::Frame(4)).is_ok());
     }
 }
