@@ -4,5 +4,14 @@
 extern "C" __global__ void candidates(CandidateParams p) {
   u32 position = BLOCK_X * 128 + THREAD_X, image = BLOCK_Y;
   Candidate found;
-  if (position < p.positions && find_candidate(p, image, position, found)) p.out[count_up(p.count)] = found;
+  if (position < p.positions && find_candidate(p, image, position, found)) p.out[count_up(&p.counter->next)] = found;
+  __syncthreads();
+  if (THREAD_X != 0) return;
+  memory_fence();
+  if (count_up(&p.counter->blocks) + 1 < (p.positions + 127) / 128 * p.images) return;
+  // The last block leaves everything as the next search wants it.
+  memory_fence();
+  p.counter->found = *(volatile u32 *)&p.counter->next;
+  p.counter->next = 0;
+  p.counter->blocks = 0;
 }

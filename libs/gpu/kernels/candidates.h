@@ -11,10 +11,17 @@ struct Candidate {
   float numbers[4];
 };
 
+// How many candidates there are once a search is done. The others are zero before and after it.
+struct CandidateCounter {
+  u32 found;
+  u32 next;
+  u32 blocks;
+};
+
 // Mirrored by `Params` in src/kernels/candidates.rs.
 struct CandidateParams {
   const void *values;
-  u32 *count;
+  CandidateCounter *counter;
   Candidate *out; // one for each position of each image
   float confidence;
   u32 images;

@@ -32,9 +32,11 @@ extern "C" void host_draw(const DrawParams *p) {
 
 extern "C" void host_candidates(const CandidateParams *p) {
   Candidate found;
+  u32 count = 0;
   for (u32 image = 0; image < p->images; image++)
     for (u32 position = 0; position < p->positions; position++)
-      if (find_candidate(*p, image, position, found)) p->out[(*p->count)++] = found;
+      if (find_candidate(*p, image, position, found)) p->out[count++] = found;
+  p->counter->found = count;
 }
 
 template <class T>

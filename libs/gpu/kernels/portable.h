@@ -96,6 +96,7 @@ DEVICE_FN u32 votes_of_warp(bool vote) { return __nvvm_vote_ballot_sync(~0u, vot
 DEVICE_FN u32 count_bits(u32 bits) { return __builtin_popcount(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __builtin_ctz(bits); }
 DEVICE_FN u32 count_up(u32 *counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED); }
+DEVICE_FN void memory_fence() { __nvvm_membar_gl(); }
 #elif defined(__NVCC__)
 #define THREAD_X threadIdx.x
 #define THREAD_Y threadIdx.y
@@ -106,6 +107,7 @@ DEVICE_FN u32 votes_of_warp(bool vote) { return __ballot_sync(~0u, vote); }
 DEVICE_FN u32 count_bits(u32 bits) { return __popc(bits); }
 DEVICE_FN u32 lowest_bit(u32 bits) { return __ffs(bits) - 1; }
 DEVICE_FN u32 count_up(u32 *counter) { return atomicAdd(counter, 1u); }
+DEVICE_FN void memory_fence() { __threadfence(); }
 #endif
 
 // Where one colour component of an image lies: pixel (x, y) has it at byte (x >> shift) * step of row (y >> shift).

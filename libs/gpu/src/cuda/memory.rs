@@ -147,31 +147,14 @@ impl DeviceBuffer {
         stream: &Stream,
         purpose: &'static str,
     ) -> Result<(), Error> {
-        copies::record(Direction::DeviceToHost, purpose, range.len());
-        // SAFETY: `to` knows of it from here on.
-        unsafe { self.download_unmarked(range, to, stream) }?;
-        to.in_use_by(stream)
-    }
-
-    /// As [`DeviceBuffer::download`], uncounted, and unknown to `to`: for what is recorded first, and run later.
-    ///
-    /// # Errors
-    /// As there.
-    ///
-    /// # Safety
-    /// Each time that the copy is put into a stream, [`PinnedBuffer::in_use_by`] must be told.
-    pub(crate) unsafe fn download_unmarked(
-        &self,
-        range: Range<usize>,
-        to: &mut PinnedBuffer,
-        stream: &Stream,
-    ) -> Result<(), Error> {
         let source = within(range.start, range.len(), self.length)?;
         within(0, range.len(), to.length)?;
+        copies::record(Direction::DeviceToHost, purpose, range.len());
         let _current = self.context.enter()?;
         let (from, host) = (self.address + source.start as Address, to.start.as_ptr());
-        // SAFETY: both ranges were checked; the host's stays until the device is done with it, as the caller promises.
-        unsafe { call!(cuMemcpyDtoHAsync_v2(host.cast(), from, range.len(), stream.raw())) }
+        // SAFETY: both ranges were checked; the host's stays until `to.busy` has happened.
+        unsafe { call!(cuMemcpyDtoHAsync_v2(host.cast(), from, range.len(), stream.raw())) }?;
+        to.in_use_by(stream)
     }
 
     /// Copies `length` bytes of `from`, from its start, to byte `at` and after, in the order of `stream`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use vision::head::{Candidate, DenseLayout};
 use vision::tensor::DataType;
 
-use crate::cuda::copies::{self, Direction};
 use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Graph, PinnedBuffer, Stream};
 
 /// Bytes of a candidate, and of the counter that comes before the first one.
@@ -16,12 +15,23 @@ const BROUGHT: usize = 1023;
 const BLOCK: u32 = 128;
 const PURPOSE: &str = "inference: candidates";
 
+/// Mirrors `CandidateCounter` of kernels/candidates.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counter {
+    pub found: u32,
+    next: u32,
+    blocks: u32,
+}
+
+const _: () = assert!(size_of::<Counter>() <= SIZE);
+
 /// Mirrors `CandidateParams` of kernels/candidates.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Params {
     values: u64,
-    count: u64,
+    counter: u64,
     out: u64,
     confidence: f32,
     images: u32,
@@ -35,8 +45,8 @@ pub(super) struct Params {
 const _: () = assert!(size_of::<Params>() == 56);
 
 impl Params {
-    /// For an output, with counter and candidates at the addresses `count` and `out`.
-    pub fn new(output: &Searched<'_>, (count, out): (u64, u64)) -> Result<Self, Error> {
+    /// For an output, with counter and candidates at the addresses `counter` and `out`.
+    pub fn new(output: &Searched<'_>, (counter, out): (u64, u64)) -> Result<Self, Error> {
         let Searched { values, images, layout, confidence } = output;
         let element = match values.data_type() {
             DataType::F32 => 0,
@@ -50,7 +60,7 @@ impl Params {
         }
         Ok(Self {
             values: values.address(),
-            count,
+            counter,
             out,
             confidence: *confidence,
             images: *images as u32,
@@ -100,7 +110,10 @@ impl CandidateFinder {
     pub fn new(context: &Arc<Context>, images: usize, positions: usize) -> Result<Self, Error> {
         context.kernels()?;
         let (all, brought) = (images * positions, images * positions.min(BROUGHT));
-        let device = DeviceBuffer::new(context, (1 + all) * SIZE)?;
+        let mut device = DeviceBuffer::new(context, (1 + all) * SIZE)?;
+        let stream = Stream::new(context)?;
+        device.elements_mut(DataType::U8, 0..SIZE)?.zero(&stream)?;
+        stream.synchronize()?;
         let host = PinnedBuffer::new(context, (1 + brought) * SIZE)?;
         Ok(Self { recorded: None, context: Arc::clone(context), device, host })
     }
@@ -117,11 +130,12 @@ impl CandidateFinder {
     /// cannot be launched.
     pub fn find(&mut self, output: &Searched<'_>, stream: &Stream) -> Result<(), Error> {
         self.enqueue(output, stream)?;
-        self.launched(stream)
+        self.bring(stream)
     }
 
-    /// Records what `work` puts into `stream` and a search in `output` after it, so that one call launches both. Addresses are
-    /// recorded as they are: what they name must live as long as this is launched.
+    /// Records what `work` puts into `stream` and a search in `output` after it, so that one call launches both: all but the
+    /// copy to the host, with which a recording takes longer to launch. Addresses are recorded as they are: what they name must
+    /// live as long as this is launched.
     ///
     /// # Errors
     /// As those of [`Graph::record`] and [`CandidateFinder::find`].
@@ -147,10 +161,10 @@ impl CandidateFinder {
     pub fn launch(&mut self, stream: &Stream) -> Result<(), Error> {
         let nothing = || Error::Argument("no search was recorded".into());
         self.recorded.as_mut().ok_or_else(nothing)?.launch(stream)?;
-        self.launched(stream)
+        self.bring(stream)
     }
 
-    /// Puts a search into a stream, which may be recorded. To be followed by [`Self::launched`] once it runs.
+    /// Puts the kernel into a stream, which may be recorded.
     fn enqueue(&mut self, output: &Searched<'_>, stream: &Stream) -> Result<(), Error> {
         let places = (self.device.address(), self.device.address() + SIZE as u64);
         let params = Params::new(output, places)?;
@@ -161,20 +175,16 @@ impl CandidateFinder {
                 self.capacity()
             )));
         }
-        self.device.elements_mut(DataType::U8, 0..size_of::<u32>())?.zero(stream)?;
         let grid = (params.positions.div_ceil(BLOCK), params.images, 1);
         let kernel = &self.context.kernels()?.candidates;
         // SAFETY: `Params` mirrors the kernel's parameter. The output has the size in it and stays valid, as whoever made it
-        // promised; there is room for all candidates, and freeing it waits.
-        unsafe { kernel.launch(grid, (BLOCK, 1), stream, &params) }?;
-        // SAFETY: whoever enqueues tells it, or drops what was recorded.
-        unsafe { self.device.download_unmarked(0..self.host.len(), &mut self.host, stream) }
+        // promised; there is room for the counter and all candidates, and freeing it waits.
+        unsafe { kernel.launch(grid, (BLOCK, 1), stream, &params) }
     }
 
-    /// A search is in `stream`, and with it a copy to the host.
-    fn launched(&mut self, stream: &Stream) -> Result<(), Error> {
-        copies::record(Direction::DeviceToHost, PURPOSE, self.host.len());
-        self.host.in_use_by(stream)
+    /// Brings what the kernel finds to the host.
+    fn bring(&mut self, stream: &Stream) -> Result<(), Error> {
+        self.device.download(0..self.host.len(), &mut self.host, stream, PURPOSE)
     }
 
     /// What was found last, by image and position. Waits for it.

@@ -200,17 +200,17 @@ fn candidates_on_host<T>(
     images: usize,
     answer: &common::Answer,
 ) -> Vec<Candidate> {
-    let mut count = 0_u32;
+    let mut counter = candidates::Counter::default();
     let mut found = vec![Candidate::default(); values.len()];
     // SAFETY: `values` has that many elements of that type.
     let elements = unsafe { DeviceElementsMut::new(values.as_mut_ptr() as u64, data_type, values.len()) };
-    let addresses = (&raw mut count as u64, found.as_mut_ptr() as u64);
+    let addresses = (&raw mut counter as u64, found.as_mut_ptr() as u64);
     let (layout, confidence) = (answer.layout, answer.confidence);
     let output = candidates::Searched { values: elements, images, layout, confidence };
     let params = candidates::Params::new(&output, addresses);
     // SAFETY: it takes these parameters; values, counter and candidates are alive, and there are fewer positions than values.
     unsafe { run("host_candidates", &params.unwrap()) };
-    found.truncate(count as usize);
+    found.truncate(counter.found as usize);
     found
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use engine::tensor::Candidates;
 use engine::tensorrt::{Prepared, Watch};
@@ -26,8 +27,15 @@ use super::announce;
 use super::backend::{self, Chosen};
 use super::batch::Batch;
 use super::cuda;
+use super::queue::Gathering;
 use super::settings::Settings;
-use super::{Output, Precision};
+use super::{OptimizeFor, Output, Precision};
+
+/// So many frames more are in flight where frames wait for each other.
+const GATHERED: usize = 2;
+
+/// How long they do at most. Those of a stream that is too slow for it do not wait.
+const LONGEST_GATHERING: Duration = Duration::from_millis(10);
 
 /// Where a frame's results are to be found.
 pub(super) struct Slot {
@@ -270,7 +278,23 @@ impl Detector {
 
     /// Frames that may be between the sink and the source pad.
     pub fn depth(&self, settings: &Settings) -> usize {
-        settings.depth(self.batch_size(), self.engine.concurrency())
+        let gathered = if self.gathers(settings) { GATHERED } else { 0 };
+        settings.depth(self.batch_size(), self.engine.concurrency(), gathered)
+    }
+
+    /// How frames leave.
+    pub fn gathering(&self, settings: &Settings) -> Gathering {
+        match self.gathers(settings) {
+            true => Gathering { frames: self.depth(settings) - 1, at_most: LONGEST_GATHERING },
+            false => Gathering::NONE,
+        }
+    }
+
+    /// Whether frames leave several at a time, which saves CPU time where a GPU does the rest. Those of a larger batch do so
+    /// anyhow.
+    fn gathers(&self, settings: &Settings) -> bool {
+        let is_for_throughput = settings.optimize_for == OptimizeFor::Throughput;
+        is_for_throughput && self.memory() == MemoryKind::Cuda && self.batch_size == 1
     }
 
     /// The name of class `class`, for a detection's meta.

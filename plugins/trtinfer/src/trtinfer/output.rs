@@ -1,8 +1,7 @@
 //! The source pad: its task, its queries.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use gpu::MemoryKind;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gstsupport::{lock, message};
@@ -32,17 +31,9 @@ impl TrtInfer {
         }
     }
 
-    /// How frames leave the queue: several at a time where that saves more than it delays.
     fn gathering(&self) -> Gathering {
         let detector = lock(&self.detector).clone();
-        let usual = Gathering { frames: 1, at_most: Duration::ZERO };
-        detector.map_or(usual, |detector| {
-            let settings = lock(&self.settings);
-            match detector.memory() {
-                MemoryKind::Cuda => settings.gathering(detector.batch_size(), detector.depth(&settings)),
-                _ => usual,
-            }
-        })
+        detector.map_or(Gathering::NONE, |detector| detector.gathering(&lock(&self.settings)))
     }
 
     fn end_of_flow(&self, result: Result<gst::FlowSuccess, gst::FlowError>) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gst::{FlowError, FlowSuccess};
 use gstsupport::lock;
@@ -32,8 +32,13 @@ impl<F> Item<F> {
 pub(super) struct Gathering {
     /// So many are waited for; all but the newest, whose results are the furthest away, leave then.
     pub frames: usize,
-    /// How long they are waited for.
+    /// How long they are waited for. Where frames come too slowly for that, none is.
     pub at_most: Duration,
+}
+
+impl Gathering {
+    /// Each frame leaves as soon as it can.
+    pub const NONE: Self = Self { frames: 1, at_most: Duration::ZERO };
 }
 
 struct Inner<F> {
@@ -41,6 +46,9 @@ struct Inner<F> {
     frames: usize,
     /// Items that leave one after the other, without waiting for more.
     gathered: usize,
+    /// When the newest frame came, and how long after the one before it.
+    newest: Option<Instant>,
+    interval: Duration,
     /// What the source pad's task waits for, if it does.
     awaited: Option<Gathering>,
     /// Threads that wait for room, or until everything has left.
@@ -65,6 +73,19 @@ impl<F> Inner<F> {
         if beginning.is_none() {
             self.result = Err(FlowError::Eos);
         }
+    }
+
+    fn frame_came(&mut self, now: Instant) {
+        self.frames += 1;
+        self.interval = self.newest.map_or(Duration::MAX, |newest| now.saturating_duration_since(newest));
+        self.newest = Some(now);
+    }
+
+    /// How long to wait for `gathering`.
+    fn patience(&self, gathering: Gathering) -> Duration {
+        let frames = u32::try_from(gathering.frames).unwrap_or(u32::MAX);
+        let expected = self.interval.saturating_mul(frames);
+        if expected <= gathering.at_most { gathering.at_most } else { Duration::ZERO }
     }
 
     /// Whether what is here is to leave now.
@@ -104,6 +125,8 @@ impl<F> Default for Queue<F> {
             items: VecDeque::new(),
             frames: 0,
             gathered: 0,
+            newest: None,
+            interval: Duration::MAX,
             awaited: None,
             waiting: 0,
             draining: 0,
@@ -181,7 +204,7 @@ impl<F> Queue<F> {
         }
         inner.accepts(&item)?;
         match &item {
-            Item::Frame(_) => inner.frames += 1,
+            Item::Frame(_) => inner.frame_came(Instant::now()),
             Item::Event(event) => inner.eos = event.type_() == gst::EventType::Eos,
         }
         inner.items.push_back(item);
@@ -213,7 +236,8 @@ impl<F> Queue<F> {
         inner = self.arrived.wait_while(inner, is_idle).unwrap_or_else(PoisonError::into_inner);
         inner.awaited = Some(gathering);
         let is_short = |inner: &mut Inner<F>| !inner.is_urgent() && inner.items.len() < gathering.frames;
-        let waited = self.arrived.wait_timeout_while(inner, gathering.at_most, is_short);
+        let patience = inner.patience(gathering);
+        let waited = self.arrived.wait_timeout_while(inner, patience, is_short);
         inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         inner.awaited = None;
         let all = inner.items.len();
@@ -267,8 +291,6 @@ mod tests {
     use std::thread;
     use std::time::Instant;
 
-    const ONE: Gathering = Gathering { frames: 1, at_most: Duration::ZERO };
-
     fn started() -> Arc<Queue<u32>> {
         let queue = Arc::new(Queue::default());
         queue.start();
@@ -282,7 +304,7 @@ mod tests {
         queue.start();
         assert!(queue.push(Item::Frame(1)).is_ok());
         queue.flush();
-        assert!(queue.pop(ONE).is_none());
+        assert!(queue.pop(Gathering::NONE).is_none());
         assert_eq!(queue.wait_for_room(9), Err(FlowError::Flushing));
     }
 
@@ -294,7 +316,7 @@ mod tests {
         let thread = thread::spawn(move || waiting.wait_for_room(1));
         thread::sleep(Duration::from_millis(20));
         assert!(!thread.is_finished());
-        assert!(matches!(queue.pop(ONE), Some(Item::Frame(1))));
+        assert!(matches!(queue.pop(Gathering::NONE), Some(Item::Frame(1))));
         queue.release_frame();
         assert_eq!(thread.join().unwrap(), Ok(()));
     }
@@ -303,6 +325,8 @@ mod tests {
     fn frames_leave_together_but_for_the_newest() {
         let gathering = Gathering { frames: 3, at_most: Duration::from_secs(60) };
         let queue = started();
+        queue.push(Item::Frame(0)).unwrap();
+        assert_eq!(frame(queue.pop(gathering)), Some(0), "nothing is known of the stream yet");
         let popping = Arc::clone(&queue);
         let thread = thread::spawn(move || [popping.pop(gathering), popping.pop(gathering)].map(frame));
         for frame in 1..=3 {
@@ -318,24 +342,36 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_alone_leave_after_a_while_or_when_the_queue_is_emptied() {
+    fn frames_of_a_slow_stream_leave_alone() {
+        let gathering = Gathering { frames: 3, at_most: Duration::from_millis(50) };
         let queue = started();
-        queue.push(Item::Frame(1)).unwrap();
-        let started = Instant::now();
-        let short = Gathering { frames: 9, at_most: Duration::from_millis(20) };
-        assert_eq!(frame(queue.pop(short)), Some(1));
-        assert!(started.elapsed() >= short.at_most);
-        queue.finish(Ok(FlowSuccess::Ok));
-        queue.push(Item::Frame(2)).unwrap();
+        for index in 0..3 {
+            queue.push(Item::Frame(index)).unwrap();
+            let asked = Instant::now();
+            assert_eq!(frame(queue.pop(gathering)), Some(index));
+            assert!(asked.elapsed() < gathering.at_most);
+            thread::sleep(gathering.at_most);
+        }
+    }
+
+    #[test]
+    fn what_is_gathered_leaves_after_a_while_or_when_the_queue_is_emptied() {
+        let queue = started();
+        (1..=2).for_each(|frame| assert!(queue.push(Item::Frame(frame)).is_ok()));
+        let asked = Instant::now();
+        let short = Gathering { frames: 3, at_most: Duration::from_millis(300) };
+        assert_eq!([frame(queue.pop(short)), frame(queue.pop(short))], [Some(1), Some(2)]);
+        assert!(asked.elapsed() >= short.at_most);
+        (3..=4).for_each(|frame| assert!(queue.push(Item::Frame(frame)).is_ok()));
         let long = Gathering { frames: 9, at_most: Duration::from_secs(60) };
         let popping = Arc::clone(&queue);
         let thread = thread::spawn(move || {
-            let popped = frame(popping.pop(long));
+            let popped = [frame(popping.pop(long)), frame(popping.pop(long))];
             popping.finish(Ok(FlowSuccess::Ok));
             popped
         });
         assert!(queue.wait_until_empty());
-        assert_eq!(thread.join().unwrap(), Some(2));
+        assert_eq!(thread.join().unwrap(), [Some(3), Some(4)]);
     }
 
     fn frame(item: Option<Item<u32>>) -> Option<u32> {
@@ -351,7 +387,7 @@ mod tests {
         let threads = [
             thread::spawn({
                 let queue = Arc::clone(&queue);
-                move || queue.pop(ONE).is_none()
+                move || queue.pop(Gathering::NONE).is_none()
             }),
             thread::spawn({
                 let queue = Arc::clone(&queue);
@@ -367,7 +403,7 @@ mod tests {
     fn what_downstream_answers_reaches_upstream() {
         let queue = started();
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop(ONE);
+        queue.pop(Gathering::NONE);
         assert!(!queue.finish(Err(FlowError::NotLinked)));
         assert_eq!(queue.push(Item::Frame(2)), Err(FlowError::NotLinked));
         assert!(!queue.wait_until_empty());
@@ -391,14 +427,14 @@ mod tests {
         let segment =
             || Item::Event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop(ONE);
+        queue.pop(Gathering::NONE);
         queue.push(Item::Frame(2)).unwrap();
         assert!(queue.finish(Err(FlowError::Eos)));
         assert_eq!(queue.push(Item::Frame(3)), Err(FlowError::Eos));
         queue.push(segment()).unwrap();
         queue.push(Item::Frame(4)).unwrap();
-        assert!(matches!(queue.pop(ONE), Some(Item::Event(_))));
-        assert!(matches!(queue.pop(ONE), Some(Item::Frame(4))));
+        assert!(matches!(queue.pop(Gathering::NONE), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(Gathering::NONE), Some(Item::Frame(4))));
     }
 
     #[test]
@@ -406,13 +442,13 @@ mod tests {
         gst::init().unwrap();
         let queue = started();
         queue.push(Item::Frame(1)).unwrap();
-        queue.pop(ONE);
+        queue.pop(Gathering::NONE);
         queue.push(Item::Frame(2)).unwrap();
         queue.push(Item::Event(gst::event::StreamStart::new("next"))).unwrap();
         queue.push(Item::Frame(3)).unwrap();
         assert!(queue.finish(Err(FlowError::Eos)));
-        assert!(matches!(queue.pop(ONE), Some(Item::Event(_))));
-        assert!(matches!(queue.pop(ONE), Some(Item::Frame(3))));
+        assert!(matches!(queue.pop(Gathering::NONE), Some(Item::Event(_))));
+        assert!(matches!(queue.pop(Gathering::NONE), Some(Item::Frame(3))));
         assert!(queue.push(Item::Frame(4)).is_ok());
     }
 }

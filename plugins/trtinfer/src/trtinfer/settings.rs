@@ -10,16 +10,12 @@ use gstsupport::copies;
 use gstsupport::property::{path, path_value, take, text};
 use vision::head;
 
-use super::queue::Gathering;
 use super::{Backend, OptimizeFor, Output, Precision, WarmStart};
 
 /// Without being asked, a CPU computes at most so many batches side by side: each costs memory.
 const MOST_REQUESTS: usize = 4;
 /// As many fill a GPU.
 const MOST_ON_GPU: usize = 2;
-
-/// Frames of a stream that is slower than this do not wait for each other.
-const LONGEST_GATHERING: Duration = Duration::from_millis(5);
 
 /// What the user asked for. `Settings::default()` is the one source of defaults.
 #[derive(Clone, Debug)]
@@ -96,25 +92,16 @@ impl Settings {
         }
     }
 
-    /// Frames that may be between the sink and the source pad, with `concurrency` batches of `batch` computed at a time.
-    pub fn depth(&self, batch: usize, concurrency: usize) -> usize {
+    /// Frames that may be between the sink and the source pad, with `concurrency` batches of `batch` computed at a time, and
+    /// `gathered` more that wait for each other.
+    pub fn depth(&self, batch: usize, concurrency: usize, gathered: usize) -> usize {
         let automatic = match self.optimize_for {
             OptimizeFor::Latency => concurrency * batch + 1,
-            OptimizeFor::Throughput => (concurrency + 1) * batch + 1,
+            OptimizeFor::Throughput => (concurrency + 1) * batch + 1 + gathered,
         };
         match self.in_flight {
             0 => automatic,
             asked => (asked as usize).max(batch),
-        }
-    }
-
-    /// How frames leave, of which `depth` may be here, in batches of `batch`. Those of a larger batch leave together anyhow.
-    pub fn gathering(&self, batch: usize, depth: usize) -> Gathering {
-        match self.optimize_for {
-            OptimizeFor::Throughput if batch == 1 => {
-                Gathering { frames: depth.saturating_sub(1), at_most: LONGEST_GATHERING }
-            }
-            _ => Gathering { frames: 1, at_most: Duration::ZERO },
         }
     }
 

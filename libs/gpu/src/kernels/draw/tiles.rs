@@ -47,14 +47,13 @@ impl Grid {
         let (columns, rows) = (touching(left, right, self.columns), touching(top, bottom, self.rows));
         let free = hole
             .map(|[left, top, right, bottom]| (within(left, right, &columns), within(top, bottom, &rows)));
-        for row in rows {
-            let line = &mut self.words[row * self.stride..][..self.stride];
-            match &free {
-                Some((free, rows)) if rows.contains(&row) => {
-                    fill(line, columns.start..free.start);
-                    fill(line, free.end..columns.end);
-                }
-                _ => fill(line, columns.clone()),
+        let (free_columns, free_rows) = free.unwrap_or_default();
+        for word in 0..self.stride {
+            let all = bits(&columns, word);
+            let around = all & !bits(&free_columns, word);
+            for row in rows.clone() {
+                let marked = if free_rows.contains(&row) { around } else { all };
+                self.words[row * self.stride + word] |= marked;
             }
         }
     }
@@ -75,26 +74,30 @@ impl Grid {
     }
 }
 
-/// Sets the bits of `columns`.
-fn fill(line: &mut [u64], columns: Range<usize>) {
-    let below = |column: usize, word: usize| match column.saturating_sub(64 * word) {
+/// The bits of `columns` in word `word` of a row.
+fn bits(columns: &Range<usize>, word: usize) -> u64 {
+    let below = |column: usize| match column.saturating_sub(64 * word) {
         bits @ 0..64 => (1 << bits) - 1,
         _ => u64::MAX,
     };
-    for (word, bits) in line.iter_mut().enumerate() {
-        *bits |= below(columns.end, word) & !below(columns.start, word);
-    }
+    below(columns.end) & !below(columns.start)
+}
+
+/// The next whole number. What the standard library has is a call on processors that are not asked what they can do.
+fn up(number: f32) -> usize {
+    let whole = number as usize;
+    whole + usize::from((whole as f32) < number)
 }
 
 /// The tiles, of so many, that hold something of what lies between `from` and `to`.
 fn touching(from: f32, to: f32, count: usize) -> Range<usize> {
-    let end = ((to.max(0.0) / TILE as f32).ceil() as usize).min(count);
+    let end = up(to.max(0.0) / TILE as f32).min(count);
     ((from.max(0.0) / TILE as f32) as usize).min(end)..end
 }
 
 /// Those of `tiles` that lie wholly between `from` and `to`.
 fn within(from: f32, to: f32, tiles: &Range<usize>) -> Range<usize> {
-    let start = ((from.max(0.0) / TILE as f32).ceil() as usize).clamp(tiles.start, tiles.end);
+    let start = up(from.max(0.0) / TILE as f32).clamp(tiles.start, tiles.end);
     start..((to.max(0.0) / TILE as f32) as usize).clamp(start, tiles.end)
 }
 
