@@ -17,10 +17,10 @@ bootstrap:
 	@scripts/bootstrap
 
 build: bootstrap
-	cargo build --release --locked --workspace $(FEATURES)
+	cargo build --profile dist --locked --workspace --exclude gst-osha-examples $(FEATURES)
 	@mkdir -p build/plugins build/bin
-	@for plugin in $(PLUGINS); do install -C $(CARGO_TARGET)/release/libgst$$plugin.so build/plugins/; done
-	@install -C $(CARGO_TARGET)/release/gst-osha build/bin/
+	@for plugin in $(PLUGINS); do install -C $(CARGO_TARGET)/dist/libgst$$plugin.so build/plugins/; done
+	@install -C $(CARGO_TARGET)/dist/gst-osha build/bin/
 
 demo: build
 	@scripts/demo

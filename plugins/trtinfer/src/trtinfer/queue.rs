@@ -323,6 +323,7 @@ mod tests {
 
     #[test]
     fn frames_leave_together_but_for_the_newest() {
+        gst::init().unwrap();
         let gathering = Gathering { frames: 3, at_most: Duration::from_secs(60) };
         let queue = started();
         queue.push(Item::Frame(0)).unwrap();
