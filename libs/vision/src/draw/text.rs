@@ -1,9 +1,9 @@
 //! Lines of text as coverage masks, kept for as long as they are in use.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ab_glyph::{Font, FontRef, GlyphId, OutlinedGlyph, PxScale, ScaleFont, point};
+use hashbrown::{Equivalent, HashMap};
 
 /// Inter, subset; see fonts/README.md.
 const MEDIUM: &[u8] = include_bytes!("../../fonts/inter-medium.otf");
@@ -91,12 +91,27 @@ pub(super) fn crisp_size(size: f32) -> f32 {
     (size * X_HEIGHT).round().max(1.0) / X_HEIGHT
 }
 
+/// How a line is set: bits of the size, weight, width.
+type Setting = (u32, Weight, u32);
+
+/// A line of text that is looked for: nothing is copied for it.
+#[derive(Hash)]
+struct Wanted<'a>(&'a str, Setting);
+
+/// One that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    text: String,
-    size: u32,
-    weight: Weight,
-    width: u32,
+struct Key(String, Setting);
+
+impl Equivalent<Key> for Wanted<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        (self.0, self.1) == (key.0.as_str(), key.1)
+    }
+}
+
+impl From<&Wanted<'_>> for Key {
+    fn from(wanted: &Wanted<'_>) -> Self {
+        Self(wanted.0.to_owned(), wanted.1)
+    }
 }
 
 #[derive(Debug)]
@@ -146,23 +161,23 @@ impl TextCache {
     /// characters count as spaces.
     pub fn line(&mut self, text: &str, size: f32, weight: Weight, max_width: f32) -> Arc<Sprite> {
         let size = if size.is_nan() { *SIZES.start() } else { size.clamp(*SIZES.start(), *SIZES.end()) };
-        let key = Key { text: text.to_owned(), size: size.to_bits(), weight, width: max_width as u32 };
+        let wanted = Wanted(text, (size.to_bits(), weight, max_width as u32));
         self.clock += 1;
-        if let Some(entry) = self.entries.get_mut(&key) {
+        if let Some(entry) = self.entries.get_mut(&wanted) {
             entry.used = self.clock;
             return entry.sprite.clone();
         }
-        let sprite = Arc::new(self.rasterise(&key, size));
-        self.insert(key, sprite.clone());
+        let sprite = Arc::new(self.rasterise(&wanted, size));
+        self.insert(Key::from(&wanted), sprite.clone());
         sprite
     }
 
-    fn rasterise(&self, key: &Key, size: f32) -> Sprite {
-        let font = match key.weight {
+    fn rasterise(&self, &Wanted(text, (_, weight, width)): &Wanted<'_>, size: f32) -> Sprite {
+        let font = match weight {
             Weight::Medium => &self.medium,
             Weight::SemiBold => &self.semi_bold,
         };
-        Typesetter::new(font, size).set(&key.text, key.width as f32)
+        Typesetter::new(font, size).set(text, width as f32)
     }
 
     fn insert(&mut self, key: Key, sprite: Arc<Sprite>) {

@@ -3,19 +3,22 @@
 //! The pairs that are possible at all fall into many small groups that have nothing to do with one another. Each is solved
 //! alone, by shortest augmenting paths (the Hungarian method as of Jonker and Volgenant).
 
-use std::collections::BTreeMap;
-
 /// The pairs (row, column) of the matching with the greatest sum of gains, out of `pairs` of row, column and positive gain.
 pub(super) fn best(rows: usize, columns: usize, pairs: &[(usize, usize, f64)]) -> Vec<(usize, usize)> {
-    let mut groups: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     let mut leaders = Leaders::new(rows + columns);
     for &(row, column, _) in pairs {
         leaders.join(row, rows + column);
     }
-    for &pair in pairs {
-        groups.entry(leaders.of(pair.0)).or_default().push(pair);
+    let mut grouped: Vec<_> = pairs.iter().map(|&pair| (leaders.of(pair.0), pair)).collect();
+    grouped.sort_by_key(|(leader, _)| *leader);
+    let mut found = Vec::with_capacity(rows.min(columns));
+    for group in grouped.chunk_by(|a, b| a.0 == b.0) {
+        match *group {
+            [(_, (row, column, _))] => found.push((row, column)),
+            _ => found.extend(solve(&group.iter().map(|(_, pair)| *pair).collect::<Vec<_>>())),
+        }
     }
-    groups.into_values().flat_map(|group| solve(&group)).collect()
+    found
 }
 
 /// Groups of nodes, each known by one of its members.
@@ -42,9 +45,6 @@ impl Leaders {
 
 /// The best matching within one group.
 fn solve(pairs: &[(usize, usize, f64)]) -> Vec<(usize, usize)> {
-    if let [(row, column, _)] = *pairs {
-        return vec![(row, column)];
-    }
     let rows = distinct(pairs.iter().map(|pair| pair.0));
     let columns = distinct(pairs.iter().map(|pair| pair.1));
     let wide = rows.len() <= columns.len();

@@ -158,6 +158,7 @@ pub(super) struct Detector {
     is_warm_start: bool,
     refused: Vec<String>,
     contract: Contract,
+    labels: Vec<glib::Quark>,
     classes: Option<BTreeSet<usize>>,
     batch_size: usize,
     announcement: gst::Event,
@@ -211,6 +212,7 @@ impl Detector {
             cuda: cuda::open(attempt.device),
             is_warm_start: false,
             refused,
+            labels: contract.labels.iter().map(glib::Quark::from_str).collect(),
             contract,
             free: Mutex::default(),
         };
@@ -299,10 +301,8 @@ impl Detector {
 
     /// The name of class `class`, for a detection's meta.
     pub fn label(&self, class: usize) -> glib::Quark {
-        match self.contract.labels.get(class) {
-            Some(label) => glib::Quark::from_str(label),
-            None => glib::Quark::from_str(self.contract.label(class)),
-        }
+        let named = self.labels.get(class).copied();
+        named.unwrap_or_else(|| glib::Quark::from_str(self.contract.label(class)))
     }
 
     /// What turns frames of `source` into the network's input.
