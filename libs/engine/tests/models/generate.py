@@ -49,6 +49,9 @@ affine(
     {"names": "{0: 'person', 1: 'hard hat'}", "stride": "32", "imgsz": "[8, 8]", "task": "detect", "args": ""},
 )
 
+# An output as dense heads have it: box and one score of each of four positions.
+affine("dense", TensorProto.FLOAT, [1, 5, 4])
+
 # As exporters write it with everything open: the batch, and a size that the metadata tells.
 affine("affine_open", TensorProto.FLOAT, ["batch", 3, "height", "width"], {"imgsz": "[8, 8]"})
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{EngineError, InferenceEngine, Options, Precision, onnxruntime};
+use engine::{EngineError, InferenceEngine, Options, Precision, Search, onnxruntime};
 use half::f16;
+use vision::head::DenseLayout;
 use vision::tensor::Elements;
 
 use crate::common::{Setup, floats, load, model, numbers, run};
@@ -76,6 +77,29 @@ pub fn a_recorded_run_gives_the_same_bits() {
         let outcome = engine.submit(tensors).wait();
         let expected: Vec<_> = values.iter().map(|value| 2.0 * value + 1.0).collect();
         assert_eq!(floats(&outcome.outputs.unwrap()), expected, "round {round}");
+        tensors = outcome.inputs;
+    }
+    if double::is_in_place() && !double::is_on_device() {
+        assert!(double::driver().get("graph_launches") >= 4, "no graph was used");
+    }
+}
+
+pub fn candidates_are_those_of_the_search_at_hand() {
+    let engine = Setup::new().load("dense");
+    let layout = DenseLayout { planes: true, objectness: false, output: 0, classes: 1 };
+    let mut tensors = vec![engine.allocate(0, &[1, 5, 4]).unwrap()];
+    let mut scores = [0.0, 0.4, 0.8, 1.0];
+    for confidence in [0.3, 0.3, 0.3, 0.7, 0.7, 0.3, 0.3] {
+        scores.rotate_left(1);
+        let mut values = [0.5; 20];
+        (0..4).for_each(|position| values[16 + position] = (scores[position] - 1.0) / 2.0);
+        tensors[0].write(Elements::F32(&values)).unwrap();
+        let outcome = engine.submit_for(tensors, Some(Search { layout, confidence })).wait();
+        let outputs = outcome.outputs.unwrap();
+        let found: Vec<_> =
+            outputs.candidates(0).unwrap().found.iter().map(|found| found.position as usize).collect();
+        let expected: Vec<_> = (0..4).filter(|&position| scores[position] > confidence).collect();
+        assert_eq!(found, expected, "{scores:?} above {confidence}");
         tensors = outcome.inputs;
     }
     if double::is_in_place() && !double::is_on_device() {

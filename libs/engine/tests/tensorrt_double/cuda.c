@@ -204,9 +204,12 @@ Code cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, uint64_t flag
     **executable = *graph;
     return sticky;
 }
+static void kernel(void* data);
+/// Whether the data of a piece of work are ours to free.
+static int is_own(HostFunction function) { return function == copy || function == kernel; }
 Code cuGraphDestroy(Graph* graph) { return discard(graph); }
 Code cuGraphExecDestroy(Graph* graph) {
-    for (int index = 0; index < graph->count; ++index) if (graph->work[index].function == copy) free(graph->work[index].data);
+    for (int index = 0; index < graph->count; ++index) if (is_own(graph->work[index].function)) free(graph->work[index].data);
     return discard(graph);
 }
 Code cuGraphLaunch(Graph* graph, void* stream) {
@@ -233,11 +236,22 @@ Code cuModuleGetFunction(void** function, void* module, char const* name) {
     if (strcmp(name, "preprocess") == 0) *function = (void*)host_preprocess;
     return *function == NULL ? NOT_SUPPORTED : SUCCESS;
 }
-Code cuLaunchKernel(void* function, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, unsigned g, void* stream,
+/// A kernel with its parameter, as a piece of work.
+typedef struct { void (*function)(void const*); uint64_t parameter[40]; } Kernel;
+static void kernel(void* data) { Kernel const* kernel = data; kernel->function(kernel->parameter); }
+/// The bytes of a kernel's one parameter, as src/kernels of libs/gpu has them.
+static size_t parameter_size(void* function) {
+    return function == (void*)host_candidates ? 56 : function == (void*)host_draw ? 264 : 232;
+}
+Code cuLaunchKernel(void* function, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, unsigned g, Stream* stream,
     void** arguments, void** extra) {
-    (void)a; (void)b; (void)c; (void)d; (void)e; (void)f; (void)g; (void)stream; (void)extra;
-    if (sticky == 0) ((void (*)(void const*))function)(arguments[0]);
-    return sticky;
+    (void)a; (void)b; (void)c; (void)d; (void)e; (void)f; (void)g; (void)extra;
+    Kernel now = {(void (*)(void const*))function, {0}};
+    memcpy(now.parameter, arguments[0], parameter_size(function));
+    if (stream == NULL || stream->recording == NULL) { if (sticky == 0) kernel(&now); return sticky; }
+    Kernel* later = malloc(sizeof now);
+    *later = now;
+    return cuLaunchHostFunc(stream, kernel, later);
 }
 
 // What GStreamer's CUDA library needs besides.

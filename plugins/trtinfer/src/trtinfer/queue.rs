@@ -27,7 +27,7 @@ impl<F> Item<F> {
     }
 }
 
-/// Lets frames leave several at a time: what a core does again at once takes it half the time.
+/// Lets frames leave several at a time: what a core does again at once takes it less time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gathering {
     /// So many are waited for; all but the newest, whose results are the furthest away, leave then.
@@ -289,7 +289,6 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::thread;
-    use std::time::Instant;
 
     fn started() -> Arc<Queue<u32>> {
         let queue = Arc::new(Queue::default());

@@ -417,14 +417,15 @@ fn scheduling_properties() -> Vec<ParamSpec> {
         glib::ParamSpecUInt::builder("in-flight")
             .nick("Frames in flight")
             .blurb("Frames that may wait for results before upstream is held back (0 = automatic: what is computed at \
-                    a time and one more for latency, a batch on top of that for throughput)")
+                    a time and one more for latency, a batch on top of that for throughput, and two more on a GPU with batches of one)")
             .maximum(1024)
             .default_value(defaults.in_flight)
             .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder_with_default("optimize-for", defaults.optimize_for)
             .nick("Optimize for")
-            .blurb("Whether single frames should be fast or the whole stream. For latency a core waits for the GPU without sleeping, for up to 5 ms a frame")
+            .blurb("Whether single frames should be fast or the whole stream. For latency a core waits for the GPU without sleeping, \
+                    for up to 5 ms a frame. For throughput frames leave a GPU several at a time, after at most 10 ms")
             .mutable_ready()
             .build(),
         copies::fail_on_copy("a host frame for a network on the GPU, or one that an element upstream copied"),
