@@ -1,7 +1,6 @@
 //! A one-shot hand-over of a batch's outcome from the engine to whoever submitted it.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::{EngineError, Outcome, lock};
 
@@ -79,8 +78,7 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        let stopped =
-            |_| Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: Duration::ZERO };
+        let stopped = |_| Outcome { inputs: Vec::new(), outputs: Err(EngineError::Stopped), elapsed: None };
         self.0.fill(Box::new(stopped));
     }
 }
@@ -94,10 +92,11 @@ pub fn pair() -> (Promise, Completion) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn failed(reason: &str) -> Outcome {
         let outputs = Err(EngineError::Inference { reason: reason.to_owned() });
-        Outcome { inputs: Vec::new(), outputs, elapsed: Duration::from_millis(3) }
+        Outcome { inputs: Vec::new(), outputs, elapsed: Some(Duration::from_millis(3)) }
     }
 
     #[test]
@@ -108,7 +107,7 @@ mod tests {
         assert!(completion.is_ready());
         let outcome = completion.wait();
         assert_eq!(outcome.outputs.err(), Some(EngineError::Inference { reason: "first".to_owned() }));
-        assert_eq!(outcome.elapsed, Duration::from_millis(3));
+        assert_eq!(outcome.elapsed, Some(Duration::from_millis(3)));
     }
 
     #[test]

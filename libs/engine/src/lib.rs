@@ -53,8 +53,9 @@ pub struct Outcome {
     pub inputs: Vec<InputTensor>,
     /// What the network returned, or why it did not.
     pub outputs: Result<Outputs, EngineError>,
-    /// Time that the engine itself took, waiting in its queue not counted.
-    pub elapsed: std::time::Duration,
+    /// Time that the engine itself took, waiting in its queue not counted. `None` for batches that failed, and for those on a
+    /// device that were not measured: a hundred of a second are.
+    pub elapsed: Option<std::time::Duration>,
 }
 
 /// A loaded model on a device. Shared by everybody in the process who names the same model, device and precision.

@@ -18,6 +18,9 @@ use crate::{
 /// Longer batches are waited for asleep: a tenth of a millisecond matters less to them than a core.
 const LONGEST_SPIN: Duration = Duration::from_millis(5);
 
+/// Batches of a lane that are measured follow each other no faster: to measure one takes a tenth of what its work takes to launch.
+const BETWEEN_MEASUREMENTS: Duration = Duration::from_millis(10);
+
 /// Runs checked batches on the calling thread.
 pub(crate) trait HostSession: Send {
     /// Runs one batch to its end.
@@ -70,7 +73,7 @@ impl Worker {
 
     /// Takes over `sessions` of `model`, each a lane.
     pub(crate) fn on_device(sessions: Vec<Box<dyn DeviceSession>>, model: Arc<ModelInfo>) -> Self {
-        let lane = |session| Mutex::new(Lane { session, timers: Store::default() });
+        let lane = |session| Mutex::new(Lane::new(session));
         Self::Device { lanes: sessions.into_iter().map(lane).collect(), model }
     }
 
@@ -145,7 +148,7 @@ fn serve_one(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex
     while let Ok(Job { inputs, promise }) = next() {
         let start = Instant::now();
         let outputs = check_batch(model, &inputs).and_then(|()| session.run(&inputs));
-        promise.fulfil(Outcome { inputs, outputs, elapsed: start.elapsed() });
+        promise.fulfil(Outcome { inputs, outputs, elapsed: Some(start.elapsed()) });
     }
 }
 
@@ -153,48 +156,62 @@ fn serve_one(mut session: Box<dyn HostSession>, model: &ModelInfo, queue: &Mutex
 pub(crate) struct Lane {
     session: Box<dyn DeviceSession>,
     timers: Store<Timer>,
+    /// When a batch was measured last.
+    measured: Option<Instant>,
+}
+
+/// A batch in a device's stream.
+struct Started {
+    answer: Answer,
+    timer: Recycled<Timer>,
+    is_measured: bool,
 }
 
 impl Lane {
+    fn new(session: Box<dyn DeviceSession>) -> Self {
+        Self { session, timers: Store::default(), measured: None }
+    }
+
     fn submit(
         &mut self,
         model: &ModelInfo,
         mut inputs: Vec<InputTensor>,
         search: Option<&Search>,
     ) -> Completion {
-        let at = Instant::now();
         let started = check_batch(model, &inputs).and_then(|()| self.start(&mut inputs, search));
-        Completion::of(move |waiting| match started.and_then(|started| finish(started, waiting)) {
+        Completion::of(move |waiting| match started.and_then(|started| started.finish(waiting)) {
             Ok((outputs, elapsed)) => Outcome { inputs, outputs: Ok(outputs), elapsed },
-            Err(error) => Outcome { inputs, outputs: Err(error), elapsed: at.elapsed() },
+            Err(error) => Outcome { inputs, outputs: Err(error), elapsed: None },
         })
     }
 
-    /// Puts one batch into the session's stream, between two marks.
-    fn start(
-        &mut self,
-        inputs: &mut [InputTensor],
-        search: Option<&Search>,
-    ) -> Result<(Answer, Recycled<Timer>), EngineError> {
-        let Self { session, timers } = self;
+    /// Puts one batch into the session's stream.
+    fn start(&mut self, inputs: &mut [InputTensor], search: Option<&Search>) -> Result<Started, EngineError> {
+        let is_measured = self.measured.is_none_or(|last| last.elapsed() >= BETWEEN_MEASUREMENTS);
+        let Self { session, timers, measured } = self;
         let timer = timers.take(|_| true, || Timer::new(session.stream().context()))?;
-        timer.start(session.stream())?;
+        if is_measured {
+            *measured = Some(Instant::now());
+            timer.start(session.stream())?;
+        }
         let answer = session.start(inputs, search)?;
         timer.end(session.stream())?;
-        Ok((answer, timer))
+        Ok(Started { answer, timer, is_measured })
     }
 }
 
-/// Waits for the device. Returns the outputs and the time that it took for them.
-fn finish(
-    (answer, timer): (Answer, Recycled<Timer>),
-    waiting: Waiting,
-) -> Result<(Outputs, Duration), EngineError> {
-    if waiting == Waiting::Awake {
-        timer.spin(LONGEST_SPIN)?;
+impl Started {
+    /// Waits for the device. Returns the outputs and the time that it took for them, if that was measured.
+    fn finish(self, waiting: Waiting) -> Result<(Outputs, Option<Duration>), EngineError> {
+        let Self { answer, timer, is_measured } = self;
+        if waiting == Waiting::Awake {
+            timer.spin(LONGEST_SPIN)?;
+        }
+        timer.wait()?;
+        let microseconds = is_measured.then(|| timer.elapsed()).transpose()?;
+        let elapsed = microseconds.map(|number| Duration::from_secs_f32(number.max(0.0) * 1e-6));
+        Ok((answer.outputs()?, elapsed))
     }
-    let elapsed = Duration::from_secs_f32(timer.elapsed()?.max(0.0) * 1e-6);
-    Ok((answer.outputs()?, elapsed))
 }
 
 #[cfg(test)]

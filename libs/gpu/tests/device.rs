@@ -210,6 +210,20 @@ fn an_event_can_be_waited_for_awake() {
     assert!(event.has_happened().unwrap());
 }
 
+fn an_event_can_be_waited_for_asleep() {
+    let (context, stream) = device();
+    let (mut from, mut buffer) =
+        (PinnedBuffer::new(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
+    let event = Event::new(&context).unwrap();
+    for _ in 0..10 {
+        buffer.upload(0, &mut from, 0..64 << 20, &stream, "test: asleep").unwrap();
+    }
+    event.record(&stream).unwrap();
+    assert!(!event.has_happened().unwrap(), "640 MiB were copied at once");
+    event.synchronize().unwrap();
+    assert!(event.has_happened().unwrap());
+}
+
 fn any_host_memory_is_copied_or_read_in_place() {
     let (context, stream) = device();
     let image = HostImage::noise(info(PixelFormat::Rgba, (64, 48)), 7);

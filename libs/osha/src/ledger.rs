@@ -131,20 +131,23 @@ impl Ledger {
         otherwise: impl Fn(&Rule) -> Evidence,
         events: &mut Vec<Event>,
     ) {
-        let Some(mut record) = self.records.remove(&key) else { return };
-        for (&rule, watch) in record.watches.iter_mut().filter(|(rule, _)| !entries.contains_key(rule)) {
+        let Some(record) = self.records.get_mut(&key) else { return };
+        let (rect, mut watches) = (record.rect, std::mem::take(&mut record.watches));
+        for (&rule, watch) in watches.iter_mut().filter(|(rule, _)| !entries.contains_key(rule)) {
             let nothing =
                 Entry { evidence: otherwise(self.rule(rule)), aspect: watch.now, others: Vec::new() };
-            events.extend(self.advance(key, record.rect, rule, watch, nothing));
+            events.extend(self.advance(key, rect, rule, watch, nothing));
         }
         for (rule, entry) in entries {
             // A rule on which nothing was ever said has no story.
-            if entry.evidence.is_statement() || record.watches.contains_key(&rule) {
-                let watch = record.watches.entry(rule).or_default();
-                events.extend(self.advance(key, record.rect, rule, watch, entry));
+            if entry.evidence.is_statement() || watches.contains_key(&rule) {
+                let watch = watches.entry(rule).or_default();
+                events.extend(self.advance(key, rect, rule, watch, entry));
             }
         }
-        self.records.insert(key, record);
+        if let Some(record) = self.records.get_mut(&key) {
+            record.watches = watches;
+        }
     }
 
     fn advance(

@@ -51,7 +51,7 @@ fn tests() -> Vec<Test> {
         library::an_engine_file_that_is_none_is_refused_by_name,
         library::a_thousand_runtimes_leave_no_memory_behind,
     );
-    let with_a_builder: [Test; 20] = tests!(Builder:
+    let with_a_builder: [Test; 21] = tests!(Builder:
         library::an_engine_file_is_used_as_it_is,
         build::a_model_is_built_once_and_found_again,
         build::a_cancelled_build_ends_within_two_seconds,
@@ -70,6 +70,7 @@ fn tests() -> Vec<Test> {
         run::results_in_half_precision_are_those_of_onnxruntime,
         run::batches_of_every_size_up_to_the_largest,
         run::a_recorded_run_gives_the_same_bits,
+        run::a_hundred_batches_of_a_second_are_measured,
         run::candidates_are_those_of_the_search_at_hand,
         library::what_is_no_plan_is_refused_with_a_reason,
     );

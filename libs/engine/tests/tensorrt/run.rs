@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use engine::{EngineError, InferenceEngine, Options, Precision, Search, onnxruntime};
 use half::f16;
@@ -82,6 +84,24 @@ pub fn a_recorded_run_gives_the_same_bits() {
     if double::is_in_place() && !double::is_on_device() {
         assert!(double::driver().get("graph_launches") >= 4, "no graph was used");
     }
+}
+
+pub fn a_hundred_batches_of_a_second_are_measured() {
+    let engine = Setup::new().load("metadata");
+    let mut tensors = vec![engine.allocate(0, &[1, 3, 8, 8]).unwrap()];
+    let mut is_measured = || {
+        let outcome = engine.submit(std::mem::take(&mut tensors)).wait();
+        tensors = outcome.inputs;
+        outcome.outputs.unwrap();
+        outcome.elapsed.is_some()
+    };
+    let started = Instant::now();
+    assert!(is_measured(), "the first one");
+    let measured = 1 + (1..200).filter(|_| is_measured()).count();
+    let at_most = 1 + started.elapsed().as_millis() as usize / 10;
+    assert!(measured <= at_most, "{measured} of 200, {at_most} at most");
+    sleep(Duration::from_millis(10));
+    assert!(is_measured(), "after a pause");
 }
 
 pub fn candidates_are_those_of_the_search_at_hand() {

@@ -120,7 +120,6 @@ driver! {
     cuEventDestroy_v2(Handle);
     cuEventRecord(Handle, Handle);
     cuEventQuery(Handle);
-    cuEventSynchronize(Handle);
     cuEventElapsedTime(*mut f32, Handle, Handle);
     cuMemAlloc_v2(*mut Address, usize);
     cuMemFree_v2(Address);

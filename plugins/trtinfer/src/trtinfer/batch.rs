@@ -26,8 +26,8 @@ struct Inner {
 pub(super) struct Results {
     /// Output tensors for the whole batch.
     pub outputs: Result<Outputs, EngineError>,
-    /// Time that the engine took.
-    pub elapsed: Duration,
+    /// Time that the engine took, where it was measured.
+    pub elapsed: Option<Duration>,
 }
 
 /// One batch on its way through its engine.

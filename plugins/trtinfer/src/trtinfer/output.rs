@@ -96,8 +96,8 @@ impl TrtInfer {
         stats.inferred += 1;
         stats.detections += detections as u64;
         stats.postprocess.add(started.elapsed());
-        if slot.index == 0 {
-            stats.inference.add(results.elapsed);
+        if let Some(elapsed) = results.elapsed.filter(|_| slot.index == 0) {
+            stats.inference.add(elapsed);
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(super) struct Stats {
     pub copies: CopyCounts,
     /// Frame to input tensor.
     pub preprocess: Samples,
-    /// The network itself, per batch.
+    /// The network itself, per batch that the engine measured.
     pub inference: Samples,
     /// Output tensors to detections.
     pub postprocess: Samples,
