@@ -76,7 +76,8 @@ pub fn annotate(scene: &Scene, size: (usize, usize), theme: &Theme, text: &mut T
         cards.push((card, at));
     }
 
-    let mut primitives = Vec::new();
+    // Corners are sixteen pieces, and few labels have more than eight.
+    let mut primitives = Vec::with_capacity(16 * order.len() + 8 * cards.len());
     zones.iter().for_each(|zone| zone.draw(theme, &mut primitives));
     order.iter().for_each(|annotation| outline(annotation, theme, &mut primitives));
     cards.iter().rev().for_each(|(card, at)| card.draw(*at, theme, &mut primitives));

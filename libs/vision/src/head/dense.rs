@@ -47,7 +47,9 @@ impl Dense {
             Detection { rect, score: found.score, class: found.class as usize }
         };
         let sure = candidates.iter().filter(|found| found.score > options.confidence);
-        Ok(sure.map(detection).filter(|detection| options.wants(detection)).collect())
+        let mut detections = Vec::with_capacity(candidates.len());
+        detections.extend(sure.map(detection).filter(|detection| options.wants(detection)));
+        Ok(detections)
     }
 
     /// The numbers of one image, and how many positions they describe.

@@ -23,7 +23,7 @@ impl Observation {
     /// Reads `buffer`; `None` if no detector looked at it.
     pub fn of(buffer: &gst::BufferRef) -> Option<Self> {
         let meta = buffer.meta::<AnalyticsRelationMeta>()?;
-        let mut observation = Self::default();
+        let mut observation = Self::with_capacity(meta.iter::<AnalyticsODMtd>().count());
         for mtd in meta.iter::<AnalyticsODMtd>() {
             observation.add(&mtd);
         }
@@ -31,6 +31,15 @@ impl Observation {
             observation.name(&track, &meta);
         }
         Some(observation)
+    }
+
+    fn with_capacity(detections: usize) -> Self {
+        Self {
+            detections: Vec::with_capacity(detections),
+            tracks: Vec::with_capacity(detections),
+            ids: Vec::with_capacity(detections),
+            labels: Vec::with_capacity(detections),
+        }
     }
 
     fn add(&mut self, mtd: &AnalyticsMtdRef<'_, AnalyticsODMtd>) {
