@@ -441,6 +441,7 @@ fn main() -> ExitCode {
             draws_on_two_streams_share_one_painter,
             copies_are_ordered_and_counted,
             streams_wait_for_each_other_again_and_again,
+            an_event_can_be_waited_for_asleep,
             an_event_can_be_waited_for_awake,
             any_host_memory_is_copied_or_read_in_place,
             candidates_equal_the_cpu,
