@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, PinnedBuffer, Stream, Timer};
+use gpu::cuda::{Context, DeviceBuffer, DeviceImageBuf, Error, HostBuffer, Stream, Timer};
 use gpu::kernels::Painter;
 use serde::Serialize;
 use vision::draw::DisplayList;
@@ -87,8 +87,8 @@ struct Device {
     stream: Stream,
     timer: Timer,
     pageable: Vec<u8>,
-    pinned: PinnedBuffer,
-    mapped: PinnedBuffer,
+    pinned: HostBuffer,
+    mapped: HostBuffer,
     from: DeviceBuffer,
     to: DeviceBuffer,
     picture: DeviceImageBuf,
@@ -102,8 +102,8 @@ impl Device {
             stream: Stream::new(&context)?,
             timer: Timer::new(&context)?,
             pageable: vec![1; BYTES],
-            pinned: PinnedBuffer::new(&context, BYTES)?,
-            mapped: PinnedBuffer::mapped(&context, BYTES)?,
+            pinned: HostBuffer::pinned(&context, BYTES)?,
+            mapped: HostBuffer::mapped(&context, BYTES)?,
             from: DeviceBuffer::new(&context, BYTES)?,
             to: DeviceBuffer::new(&context, BYTES)?,
             picture: DeviceImageBuf::new(&context, large())?,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Event, PinnedBuffer, Stream};
+use gpu::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Event, HostBuffer, Stream};
 use vision::tensor::DataType;
 
 use crate::EngineError;
@@ -25,7 +25,7 @@ pub(crate) struct DeviceTensor {
     length: usize,
     context: Arc<Context>,
     /// For what is written on the host.
-    staging: Option<PinnedBuffer>,
+    staging: Option<HostBuffer>,
     /// Whether the newest elements lie in `staging`.
     staged: bool,
     /// Happens when the newest elements have been written.
@@ -77,7 +77,7 @@ impl DeviceTensor {
         let bytes = self.length * element_size(self.data_type);
         let staging = match self.staging.take() {
             Some(staging) => staging,
-            None => PinnedBuffer::new(&self.context, bytes)?,
+            None => HostBuffer::pinned(&self.context, bytes)?,
         };
         self.staged = true;
         self.staging.insert(staging).bytes_mut()

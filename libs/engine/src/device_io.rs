@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use gpu::cuda::{DeviceElementsMut, Graph, PinnedBuffer, Stream};
+use gpu::cuda::{DeviceElementsMut, Graph, HostBuffer, Stream};
 use gpu::kernels::{CandidateFinder, Searched};
 use vision::tensor::{DataType, TensorInfo};
 
@@ -125,7 +125,7 @@ pub(crate) struct Work {
     recorded: Option<Recorded>,
     finder: Option<Arc<Mutex<CandidateFinder>>>,
     /// Host memory that is used again.
-    copies: Store<PinnedBuffer>,
+    copies: Store<HostBuffer>,
 }
 
 impl Work {
@@ -214,7 +214,7 @@ impl Work {
             let size = elements.len() * element_size(elements.data_type());
             let mut bytes = self
                 .copies
-                .take(|buffer| buffer.len() == size, || PinnedBuffer::new(stream.context(), size))?;
+                .take(|buffer| buffer.len() == size, || HostBuffer::pinned(stream.context(), size))?;
             elements.download(&mut bytes, stream, "inference: results")?;
             Ok(CopiedOutput { data_type: output.info.data_type, shape: output.shape.clone(), bytes })
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use gpu::MemoryKind;
-use gpu::cuda::{self, Context, DeviceElementsMut, PinnedBuffer, Stream};
+use gpu::cuda::{self, Context, DeviceElementsMut, HostBuffer, Stream};
 use ort::memory::Allocator;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, TensorElementType};
 use vision::head::Candidate;
@@ -256,7 +256,7 @@ pub struct Candidates<'a> {
 pub(crate) struct CopiedOutput {
     pub data_type: DataType,
     pub shape: Vec<usize>,
-    pub bytes: Recycled<PinnedBuffer>,
+    pub bytes: Recycled<HostBuffer>,
 }
 
 impl Outputs {

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gpu::cuda::{self, Context, DeviceBuffer, DeviceImageBuf, PinnedBuffer, Stream, Timer, copies};
+use gpu::cuda::{self, Context, DeviceBuffer, DeviceImageBuf, HostBuffer, Stream, Timer, copies};
 use gpu::kernels::{Painter, Preprocessor};
 use vision::draw::{Annotation, DisplayList, Look, Scene, State, TextCache, Theme, annotate};
 use vision::geometry::Rect;
@@ -58,7 +58,7 @@ impl Bench {
 
     fn frames(&self, format: PixelFormat) -> Result<Vec<DeviceImageBuf>> {
         let info = ImageInfo { format, width: SIZE.0, height: SIZE.1, colorimetry: Colorimetry::default() };
-        let mut staging = PinnedBuffer::for_image(&self.context, &info)?;
+        let mut staging = HostBuffer::for_image(&self.context, &info)?;
         let noise = |at: usize| (at.wrapping_mul(2654435761) >> 13) as u8;
         staging.bytes_mut()?.iter_mut().enumerate().for_each(|(at, byte)| *byte = noise(at));
         let mut frame = || {
@@ -83,7 +83,7 @@ impl Bench {
         let mut frames = self.frames(format)?;
         let info = *frames[0].image()?.info();
         let mut staging = (0..FRAMES)
-            .map(|_| PinnedBuffer::for_image(&self.context, &info))
+            .map(|_| HostBuffer::for_image(&self.context, &info))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         self.time(|index| frames[index].upload(&mut staging[index], &self.stream, "bench: upload"))
     }

@@ -15,7 +15,7 @@ use ::faiss::{GpuIndexImpl, GpuResources, Index, StandardGpuResources};
 use bytemuck::{cast_slice, cast_slice_mut};
 use faiss_sys::{faiss_Index_search, faiss_StandardGpuResources_setDefaultStream, faiss_get_last_error};
 
-use crate::cuda::{self, Context, DeviceBuffer, PinnedBuffer, Stream};
+use crate::cuda::{self, Context, DeviceBuffer, HostBuffer, Stream};
 
 /// FAISS or the device failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -110,13 +110,13 @@ impl GpuIndex {
 /// GPU memory, and as much pinned memory to copy from or to.
 struct Staged {
     device: DeviceBuffer,
-    pinned: PinnedBuffer,
+    pinned: HostBuffer,
 }
 
 impl Staged {
     fn new(context: &Arc<Context>, bytes: usize) -> Result<Self, cuda::Error> {
         let device = DeviceBuffer::new(context, bytes)?;
-        Ok(Self { device, pinned: PinnedBuffer::new(context, bytes)? })
+        Ok(Self { device, pinned: HostBuffer::pinned(context, bytes)? })
     }
 }
 

@@ -17,7 +17,7 @@ use common::{
 use gpu::cuda::copies::Direction;
 use gpu::cuda::cupti::{self, Recorder, Total, TransferKind};
 use gpu::cuda::{
-    Context, DeviceBuffer, DeviceElementsMut, DeviceImageBuf, Error, Event, Graph, PinnedBuffer, Stream,
+    Context, DeviceBuffer, DeviceElementsMut, DeviceImageBuf, Error, Event, Graph, HostBuffer, Stream,
     copies, status,
 };
 use gpu::kernels::{Activation, CandidateFinder, Convolution, Operands, Painter, Preprocessor, Searched};
@@ -43,7 +43,7 @@ fn device() -> (Arc<Context>, Stream) {
 
 /// `image` in device memory.
 fn upload(image: &HostImage, context: &Arc<Context>, stream: &Stream) -> DeviceImageBuf {
-    let mut staging = PinnedBuffer::for_image(context, &image.info).unwrap();
+    let mut staging = HostBuffer::for_image(context, &image.info).unwrap();
     staging.store_image(&image.image()).unwrap();
     let mut device = DeviceImageBuf::new(context, image.info).unwrap();
     device.upload(&mut staging, stream, "test: upload").unwrap();
@@ -52,7 +52,7 @@ fn upload(image: &HostImage, context: &Arc<Context>, stream: &Stream) -> DeviceI
 
 /// Bytes that differ between an image in device memory and one in host memory.
 fn device_differences(device: &DeviceImageBuf, expected: &HostImage, stream: &Stream) -> usize {
-    let mut staging = PinnedBuffer::for_image(stream.context(), &expected.info).unwrap();
+    let mut staging = HostBuffer::for_image(stream.context(), &expected.info).unwrap();
     device.image().unwrap().download(&mut staging, stream, "test: download").unwrap();
     differences(&staging.view_image(expected.info).unwrap(), &expected.image())
 }
@@ -66,7 +66,7 @@ fn preprocessed(image: &HostImage, spec: &InputSpec, data_type: DataType, size: 
     tensor.fill(0xff, &stream).unwrap();
     let mut slot = tensor.elements_mut(data_type, 0..spec.len()).unwrap();
     preprocessor.run(&source.image().unwrap(), &mut slot, &stream).unwrap();
-    let mut host = PinnedBuffer::new(&context, tensor.len()).unwrap();
+    let mut host = HostBuffer::pinned(&context, tensor.len()).unwrap();
     tensor.download(0..tensor.len(), &mut host, &stream, "test: tensor").unwrap();
     host.bytes().unwrap().to_vec()
 }
@@ -163,7 +163,7 @@ fn copies_are_ordered_and_counted() {
     let (context, stream) = device();
     let other = Stream::new(&context).unwrap();
     let (mut from, mut to) =
-        (PinnedBuffer::new(&context, 1 << 20).unwrap(), PinnedBuffer::mapped(&context, 1 << 20).unwrap());
+        (HostBuffer::pinned(&context, 1 << 20).unwrap(), HostBuffer::mapped(&context, 1 << 20).unwrap());
     from.bytes_mut().unwrap().fill(7);
     let mut buffers =
         [DeviceBuffer::new(&context, 1 << 20).unwrap(), DeviceBuffer::new(&context, 1 << 20).unwrap()];
@@ -185,7 +185,7 @@ fn streams_wait_for_each_other_again_and_again() {
     let second = Stream::new(&context).unwrap();
     let mut buffer = DeviceBuffer::new(&context, LENGTH).unwrap();
     let mut host =
-        [PinnedBuffer::new(&context, LENGTH).unwrap(), PinnedBuffer::new(&context, LENGTH).unwrap()];
+        [HostBuffer::pinned(&context, LENGTH).unwrap(), HostBuffer::pinned(&context, LENGTH).unwrap()];
     let [from, to] = &mut host;
     for round in 0..50 {
         from.bytes_mut().unwrap().fill(round);
@@ -200,7 +200,7 @@ fn streams_wait_for_each_other_again_and_again() {
 fn an_event_can_be_waited_for_awake() {
     let (context, stream) = device();
     let (mut from, mut buffer) =
-        (PinnedBuffer::new(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
+        (HostBuffer::pinned(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
     let event = Event::new(&context).unwrap();
     buffer.upload(0, &mut from, 0..64 << 20, &stream, "test: awake").unwrap();
     event.record(&stream).unwrap();
@@ -213,7 +213,7 @@ fn an_event_can_be_waited_for_awake() {
 fn an_event_can_be_waited_for_asleep() {
     let (context, stream) = device();
     let (mut from, mut buffer) =
-        (PinnedBuffer::new(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
+        (HostBuffer::pinned(&context, 64 << 20).unwrap(), DeviceBuffer::new(&context, 64 << 20).unwrap());
     let event = Event::new(&context).unwrap();
     for _ in 0..10 {
         buffer.upload(0, &mut from, 0..64 << 20, &stream, "test: asleep").unwrap();
@@ -224,11 +224,41 @@ fn an_event_can_be_waited_for_asleep() {
     assert!(event.has_happened().unwrap());
 }
 
+/// What is sent is what was there when it was sent, in as many copies as the driver takes along.
+fn pageable_memory_is_sent_in_pieces() {
+    const PURPOSE: &str = "test: pieces";
+    let (context, stream) = device();
+    let mut from = HostBuffer::pageable(&context, 150_000);
+    let mut buffer = DeviceBuffer::new(&context, 150_000).unwrap();
+    let mut to = HostBuffer::pinned(&context, 150_000).unwrap();
+    let mut ballast = DeviceBuffer::new(&context, 256 << 20).unwrap();
+    for (round, length) in [1, 65_536, 65_537, 150_000].into_iter().enumerate() {
+        let mut pattern = |seed: usize| {
+            let bytes = from.bytes_mut().unwrap();
+            bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = ((at * 31 + seed) % 251) as u8);
+            bytes.to_vec()
+        };
+        let sent = pattern(round);
+        buffer.fill(255, &stream).unwrap();
+        ballast.fill(0, &stream).unwrap();
+        let at = 150_000 - length;
+        buffer.upload(at, &mut from, 0..length, &stream, PURPOSE).unwrap();
+        from.bytes_mut().unwrap().fill(0);
+        buffer.download(0..150_000, &mut to, &stream, "test: back").unwrap();
+        let arrived = to.bytes().unwrap();
+        assert!(arrived[..at].iter().all(|&byte| byte == 255) && arrived[at..] == sent[..length], "{length}");
+    }
+    let counted = copies::all().into_iter().find(|copies| copies.purpose == PURPOSE).unwrap();
+    assert_eq!((counted.calls, counted.bytes), (1 + 1 + 2 + 3, 1 + 65_536 + 65_537 + 150_000));
+    buffer.upload(0, &mut from, 7..7, &stream, PURPOSE).unwrap();
+    assert!(buffer.upload(0, &mut from, 7..150_001, &stream, PURPOSE).is_err());
+}
+
 fn any_host_memory_is_copied_or_read_in_place() {
     let (context, stream) = device();
     let image = HostImage::noise(info(PixelFormat::Rgba, (64, 48)), 7);
     let mut copy = DeviceImageBuf::new(&context, image.info).unwrap();
-    let mut mapped = PinnedBuffer::mapped(&context, 64 * 48 * 4).unwrap();
+    let mut mapped = HostBuffer::mapped(&context, 64 * 48 * 4).unwrap();
     mapped.store_image(&image.image()).unwrap();
     let mut painter = Painter::new(&context).unwrap();
     let read = mapped.read_in_place(image.info, &stream, |from| {
@@ -242,7 +272,7 @@ fn any_host_memory_is_copied_or_read_in_place() {
     buffer.download(0..pageable.len(), &mut mapped, &stream, "test: back").unwrap();
     assert_eq!(mapped.bytes().unwrap(), pageable);
     assert!(buffer.write(&[0; 64 * 48 * 4 + 1], &stream, "test: too long").is_err());
-    let mut pinned = PinnedBuffer::for_image(&context, &image.info).unwrap();
+    let mut pinned = HostBuffer::for_image(&context, &image.info).unwrap();
     let refused = pinned.read_in_place(image.info, &stream, |_| Ok(()));
     assert!(refused.unwrap_err().to_string().contains("is not mapped"));
 }
@@ -251,7 +281,7 @@ fn any_host_memory_is_copied_or_read_in_place() {
 fn found<T: bytemuck::Pod>(values: &[T], data_type: DataType, answer: &Answer) -> Vec<Candidate> {
     let (context, stream) = device();
     let bytes: &[u8] = bytemuck::cast_slice(values);
-    let mut host = PinnedBuffer::new(&context, bytes.len()).unwrap();
+    let mut host = HostBuffer::pinned(&context, bytes.len()).unwrap();
     host.bytes_mut().unwrap().copy_from_slice(bytes);
     let mut memory = DeviceBuffer::new(&context, bytes.len()).unwrap();
     memory.upload(0, &mut host, 0..bytes.len(), &stream, "test: output").unwrap();
@@ -311,7 +341,7 @@ fn more_candidates_than_are_brought_at_once_come_all_the_same() {
 /// `numbers` in device memory.
 fn on_device(numbers: &[f32], stream: &Stream) -> DeviceBuffer {
     let bytes: &[u8] = bytemuck::cast_slice(numbers);
-    let mut staging = PinnedBuffer::new(stream.context(), bytes.len()).unwrap();
+    let mut staging = HostBuffer::pinned(stream.context(), bytes.len()).unwrap();
     staging.bytes_mut().unwrap().copy_from_slice(bytes);
     let mut device = DeviceBuffer::new(stream.context(), bytes.len()).unwrap();
     device.upload(0, &mut staging, 0..bytes.len(), stream, "test: numbers").unwrap();
@@ -334,7 +364,7 @@ fn convolutions_are_sums_of_products() {
             output: output.elements_mut(DataType::F32, 0..length).unwrap(),
         };
         layer.convolution.run(&operands, &stream).unwrap();
-        let mut found = PinnedBuffer::new(&context, length * 4).unwrap();
+        let mut found = HostBuffer::pinned(&context, length * 4).unwrap();
         output.download(0..length * 4, &mut found, &stream, "test: numbers").unwrap();
         layer.compare(bytemuck::cast_slice(found.bytes().unwrap()));
     }
@@ -353,7 +383,7 @@ fn cupti_counts_what_is_copied() {
         now
     };
     let (context, stream) = device();
-    let mut host = PinnedBuffer::new(&context, BYTES).unwrap();
+    let mut host = HostBuffer::pinned(&context, BYTES).unwrap();
     let (mut first, mut second) =
         (DeviceBuffer::new(&context, BYTES).unwrap(), DeviceBuffer::new(&context, BYTES).unwrap());
     first.upload(0, &mut host, 0..BYTES, &stream, "test: before").unwrap();
@@ -395,7 +425,7 @@ fn cupti_counts_what_is_copied() {
 fn what_does_not_fit_is_refused() {
     let (context, stream) = device();
     let mut buffer = DeviceBuffer::new(&context, 16).unwrap();
-    let mut host = PinnedBuffer::new(&context, 8).unwrap();
+    let mut host = HostBuffer::pinned(&context, 8).unwrap();
     assert!(matches!(buffer.upload(9, &mut host, 0..8, &stream, "test"), Err(Error::Argument(_))));
     assert!(matches!(buffer.download(0..16, &mut host, &stream, "test"), Err(Error::Argument(_))));
     assert!(buffer.elements_mut(DataType::F32, 0..5).is_err());
@@ -442,6 +472,7 @@ fn main() -> ExitCode {
             copies_are_ordered_and_counted,
             streams_wait_for_each_other_again_and_again,
             an_event_can_be_waited_for_asleep,
+            pageable_memory_is_sent_in_pieces,
             an_event_can_be_waited_for_awake,
             any_host_memory_is_copied_or_read_in_place,
             candidates_equal_the_cpu,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use common::{HostImage, differences, scene};
-use gpu::cuda::{DeviceBuffer, Error, PinnedBuffer, Stream};
+use gpu::cuda::{DeviceBuffer, Error, HostBuffer, Stream};
 use gpu::gstcuda::{self, CudaContext, CudaStream};
 use gpu::kernels::{Painter, Preprocessor};
 use gpu::{Frame, FrameError, FrameMut, MemoryKind, format};
@@ -73,7 +73,7 @@ fn downloaded(buffer: &gst::BufferRef, info: &VideoInfo) -> HostImage {
         panic!("the frame should lie in CUDA memory");
     };
     let stream = Stream::new(frame.context()).unwrap();
-    let mut staging = PinnedBuffer::for_image(frame.context(), frame.info()).unwrap();
+    let mut staging = HostBuffer::for_image(frame.context(), frame.info()).unwrap();
     frame.read_on(&stream, |image| image.download(&mut staging, &stream, "test: frame")).unwrap();
     host_image(&staging.view_image(*frame.info()).unwrap())
 }
@@ -106,7 +106,7 @@ fn an_uploaded_frame_is_preprocessed_as_on_the_cpu() {
     };
     let mut slot = tensor.elements_mut(DataType::F32, 0..spec.len()).unwrap();
     frame.read_on(&stream, |image| preprocessor.run(image, &mut slot, &stream)).unwrap();
-    let mut found = PinnedBuffer::new(context.context(), tensor.len()).unwrap();
+    let mut found = HostBuffer::pinned(context.context(), tensor.len()).unwrap();
     tensor.download(0..tensor.len(), &mut found, &stream, "test: tensor").unwrap();
     let found: Vec<f32> =
         found.bytes().unwrap().as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect();

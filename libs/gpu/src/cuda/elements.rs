@@ -7,7 +7,7 @@ use vision::tensor::DataType;
 use super::copies::{self, Direction};
 use super::driver::Address;
 use super::error::{Error, call};
-use super::memory::{PinnedBuffer, element_bytes, within};
+use super::memory::{HostBuffer, element_bytes, within};
 use super::stream::Stream;
 
 /// The elements of a tensor in device memory, to write.
@@ -75,7 +75,7 @@ impl DeviceElementsMut<'_> {
     /// When `from` is too short, or the context is lost.
     pub fn upload(
         &mut self,
-        from: &mut PinnedBuffer,
+        from: &mut HostBuffer,
         stream: &Stream,
         purpose: &'static str,
     ) -> Result<(), Error> {
@@ -92,12 +92,7 @@ impl DeviceElementsMut<'_> {
     ///
     /// # Errors
     /// When `to` is too short, or the context is lost.
-    pub fn download(
-        &self,
-        to: &mut PinnedBuffer,
-        stream: &Stream,
-        purpose: &'static str,
-    ) -> Result<(), Error> {
+    pub fn download(&self, to: &mut HostBuffer, stream: &Stream, purpose: &'static str) -> Result<(), Error> {
         within(0, self.bytes(), to.len())?;
         copies::record(Direction::DeviceToHost, purpose, self.bytes());
         let _current = stream.context().enter()?;

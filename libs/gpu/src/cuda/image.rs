@@ -9,7 +9,7 @@ use super::context::Context;
 use super::copies::{self, Direction};
 use super::driver::{Address, Copy2d, MemoryType};
 use super::error::{Error, call};
-use super::memory::{DeviceBuffer, PinnedBuffer};
+use super::memory::{DeviceBuffer, HostBuffer};
 use super::stream::Stream;
 
 /// Bytes that rows of our own images are aligned to.
@@ -94,16 +94,11 @@ impl<'a> DeviceImage<'a> {
         self.planes[index]
     }
 
-    /// Copies the pixels to `to`, in the order of `stream`; [`view_image`](PinnedBuffer::view_image) shows them.
+    /// Copies the pixels to `to`, in the order of `stream`; [`view_image`](HostBuffer::view_image) shows them.
     ///
     /// # Errors
     /// When `to` is too short, or the context is lost.
-    pub fn download(
-        &self,
-        to: &mut PinnedBuffer,
-        stream: &Stream,
-        purpose: &'static str,
-    ) -> Result<(), Error> {
+    pub fn download(&self, to: &mut HostBuffer, stream: &Stream, purpose: &'static str) -> Result<(), Error> {
         let layout = plane_layout(&self.info);
         check_length(&self.info, to.len())?;
         let _current = stream.context().enter()?;
@@ -141,8 +136,8 @@ fn check_length(info: &ImageInfo, length: usize) -> Result<(), Error> {
     Err(Error::Argument(format!("{info:?} takes {needed} bytes, but the buffer has {length}")))
 }
 
-impl PinnedBuffer {
-    /// Lets `work` put work into `stream` that reads the image of [`PinnedBuffer::store_image`] here, without a copy.
+impl HostBuffer {
+    /// Lets `work` put work into `stream` that reads the image of [`HostBuffer::store_image`] here, without a copy.
     ///
     /// # Errors
     /// When the buffer is too short or the device cannot reach it, or `work` fails.
@@ -162,12 +157,12 @@ impl PinnedBuffer {
         done
     }
 
-    /// A buffer for the pixels of an image.
+    /// A pinned buffer for the pixels of an image.
     ///
     /// # Errors
     /// When the host has not enough memory.
     pub fn for_image(context: &Arc<Context>, info: &ImageInfo) -> Result<Self, Error> {
-        Self::new(context, plane_layout(info).length)
+        Self::pinned(context, plane_layout(info).length)
     }
 
     /// The pixels that [`DeviceImage::download`] wrote, once the device is done.
@@ -182,7 +177,7 @@ impl PinnedBuffer {
         Image::new(info, &planes).map_err(argument)
     }
 
-    /// Writes `image` as [`PinnedBuffer::view_image`] shows it, once the device is done with the bytes.
+    /// Writes `image` as [`HostBuffer::view_image`] shows it, once the device is done with the bytes.
     ///
     /// # Errors
     /// When the buffer is too short, or the device's work failed.
@@ -291,13 +286,13 @@ impl DeviceImageBuf {
         unsafe { DeviceImageMut::new(self.info, &self.planes()) }
     }
 
-    /// Copies the image that [`PinnedBuffer::store_image`] wrote to `from`, in the order of `stream`.
+    /// Copies the image that [`HostBuffer::store_image`] wrote to `from`, in the order of `stream`.
     ///
     /// # Errors
     /// When `from` is too short, or the context is lost.
     pub fn upload(
         &mut self,
-        from: &mut PinnedBuffer,
+        from: &mut HostBuffer,
         stream: &Stream,
         purpose: &'static str,
     ) -> Result<(), Error> {

@@ -1,9 +1,9 @@
-//! Device memory, pinned host memory, and copies between them.
+//! Device memory, host memory that a device copies, and copies between them.
 
 use std::ffi::c_void;
 use std::fmt;
 use std::ops::Range;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 use std::sync::Arc;
 
 use vision::tensor::DataType;
@@ -23,6 +23,8 @@ const DEVICE_MAP: u32 = 2;
 const ATTACH_GLOBAL: u32 = 1;
 /// `CU_POINTER_ATTRIBUTE_DEVICE_POINTER`.
 const DEVICE_POINTER: i32 = 3;
+/// Bytes of pageable memory that the driver takes along with the call that copies them, without waiting for the stream.
+const TAKEN_ALONG: usize = 64 << 10;
 
 /// Bytes of one element.
 pub(super) fn element_bytes(data_type: DataType) -> usize {
@@ -104,20 +106,26 @@ impl DeviceBuffer {
     pub fn upload(
         &mut self,
         at: usize,
-        from: &mut PinnedBuffer,
+        from: &mut HostBuffer,
         range: Range<usize>,
         stream: &Stream,
         purpose: &'static str,
     ) -> Result<(), Error> {
         let length = range.len();
-        let source = within(range.start, length, from.length)?;
-        let target = within(at, length, self.length)?;
-        copies::record(Direction::HostToDevice, purpose, length);
+        let source = within(range.start, length, from.length)?.start;
+        let target = self.address + within(at, length, self.length)?.start as Address;
+        let (host, piece) = (from.start.as_ptr(), from.piece());
         let _current = self.context.enter()?;
-        let (to, host) = (self.address + target.start as Address, from.start.as_ptr());
-        // SAFETY: both ranges were checked; the host's stays until `from.busy` has happened.
-        unsafe { call!(cuMemcpyHtoDAsync_v2(to, host.add(source.start).cast(), length, stream.raw())) }?;
-        from.in_use_by(stream)
+        let copied = (0..length).step_by(piece).try_for_each(|start| {
+            let length = piece.min(length - start);
+            copies::record(Direction::HostToDevice, purpose, length);
+            let to = target + start as Address;
+            // SAFETY: both ranges were checked; the host's stays until `from.busy` has happened.
+            unsafe { call!(cuMemcpyHtoDAsync_v2(to, host.add(source + start).cast(), length, stream.raw())) }
+        });
+        // Some pieces may be on their way even if another one failed.
+        from.in_use_by(stream)?;
+        copied
     }
 
     /// Copies `from`, which may lie anywhere in host memory, to the start, in the order of `stream`. Waits for it: the driver
@@ -143,7 +151,7 @@ impl DeviceBuffer {
     pub fn download(
         &self,
         range: Range<usize>,
-        to: &mut PinnedBuffer,
+        to: &mut HostBuffer,
         stream: &Stream,
         purpose: &'static str,
     ) -> Result<(), Error> {
@@ -224,13 +232,14 @@ pub fn device_address(context: &Context, bytes: &[u8]) -> Result<Option<u64>, Er
 /// How host memory was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Pageable,
     Pinned,
     Mapped,
     Managed,
 }
 
-/// Host memory that the device copies from and to by itself. Knows when the device is done with it.
-pub struct PinnedBuffer {
+/// Host memory that the device copies from and to. Knows when the device is done with it.
+pub struct HostBuffer {
     start: NonNull<u8>,
     length: usize,
     context: Arc<Context>,
@@ -240,20 +249,33 @@ pub struct PinnedBuffer {
 }
 
 // SAFETY: it owns its memory.
-unsafe impl Send for PinnedBuffer {}
+unsafe impl Send for HostBuffer {}
 // SAFETY: a shared one is only read.
-unsafe impl Sync for PinnedBuffer {}
+unsafe impl Sync for HostBuffer {}
 
-impl PinnedBuffer {
-    /// `length` zero bytes.
+impl HostBuffer {
+    /// `length` zero bytes, for small things that the device is sent: the driver takes them along with the call. From pinned memory
+    /// they would be copied by an engine that takes turns with kernels (H100: 20 KB in 9 instead of 3 us).
+    pub fn pageable(context: &Arc<Context>, length: usize) -> Self {
+        let bytes = Box::leak(vec![0; length].into_boxed_slice());
+        Self {
+            start: NonNull::from(bytes).cast(),
+            length,
+            context: context.clone(),
+            kind: Kind::Pageable,
+            busy: None,
+        }
+    }
+
+    /// `length` zero bytes that the device copies by itself.
     ///
     /// # Errors
     /// When the host has not enough memory.
-    pub fn new(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
+    pub fn pinned(context: &Arc<Context>, length: usize) -> Result<Self, Error> {
         Self::host(context, length, Kind::Pinned)
     }
 
-    /// `length` zero bytes that the device can also reach in place: [`PinnedBuffer::device_address`].
+    /// As [`HostBuffer::pinned`], and the device can also reach them in place: [`HostBuffer::device_address`].
     ///
     /// # Errors
     /// When the host has not enough memory.
@@ -320,13 +342,13 @@ impl PinnedBuffer {
         Ok(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) })
     }
 
-    /// Where the device reaches it, unless it was made by [`PinnedBuffer::new`].
+    /// Where the device reaches it, if it was made by [`HostBuffer::mapped`] or [`HostBuffer::managed`].
     ///
     /// # Errors
     /// When the context is lost.
     pub fn device_address(&self) -> Result<Option<u64>, Error> {
         match self.kind {
-            Kind::Pinned => return Ok(None),
+            Kind::Pageable | Kind::Pinned => return Ok(None),
             Kind::Managed => return Ok(Some(self.start.as_ptr() as Address)),
             Kind::Mapped => {}
         }
@@ -363,6 +385,11 @@ impl PinnedBuffer {
         Ok(())
     }
 
+    /// Bytes that are copied to the device at a time.
+    fn piece(&self) -> usize {
+        if self.kind == Kind::Pageable { TAKEN_ALONG } else { usize::MAX }
+    }
+
     /// Where the bytes start, for copies that this crate makes.
     pub(super) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
@@ -373,24 +400,29 @@ impl PinnedBuffer {
     }
 }
 
-impl Drop for PinnedBuffer {
+impl Drop for HostBuffer {
     fn drop(&mut self) {
         // A device that fails here uses the bytes no more.
         let _ = self.wait();
         let _current = self.context.enter();
+        let start = self.start.as_ptr();
         // SAFETY: ours, no longer in use, and freed as it was made.
         let _ = unsafe {
             match self.kind {
-                Kind::Managed => call!(cuMemFree_v2(self.start.as_ptr() as Address)),
-                Kind::Pinned | Kind::Mapped => call!(cuMemFreeHost(self.start.as_ptr().cast())),
+                Kind::Pageable => {
+                    drop(Box::from_raw(slice_from_raw_parts_mut(start, self.length)));
+                    Ok(())
+                }
+                Kind::Managed => call!(cuMemFree_v2(start as Address)),
+                Kind::Pinned | Kind::Mapped => call!(cuMemFreeHost(start.cast())),
             }
         };
     }
 }
 
-impl fmt::Debug for PinnedBuffer {
+impl fmt::Debug for HostBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PinnedBuffer({:?}, {} bytes)", self.start, self.length)
+        write!(f, "HostBuffer({:?}, {} bytes)", self.start, self.length)
     }
 }
 

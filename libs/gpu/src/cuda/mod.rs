@@ -33,7 +33,7 @@ pub use elements::DeviceElementsMut;
 pub use error::{Error, ErrorKind};
 pub use graph::Graph;
 pub use image::{DeviceImage, DeviceImageBuf, DeviceImageMut, DevicePlane};
-pub use memory::{DeviceBuffer, PinnedBuffer, device_address};
+pub use memory::{DeviceBuffer, HostBuffer, device_address};
 pub use nvdec::{Decoder, decoders};
 pub use nvml::{Engines, Management};
 pub use stream::{Event, Stream, Timer};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vision::head::{Candidate, DenseLayout};
 use vision::tensor::DataType;
 
-use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Graph, PinnedBuffer, Stream};
+use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, Error, Graph, HostBuffer, Stream};
 
 /// Bytes of a candidate, and of the counter that comes before the first one.
 const SIZE: usize = size_of::<Candidate>();
@@ -99,7 +99,7 @@ pub struct CandidateFinder {
     /// The counter, then room for a candidate at each position of each image.
     device: DeviceBuffer,
     /// The same for the first of them.
-    host: PinnedBuffer,
+    host: HostBuffer,
 }
 
 impl CandidateFinder {
@@ -114,7 +114,7 @@ impl CandidateFinder {
         let stream = Stream::new(context)?;
         device.elements_mut(DataType::U8, 0..SIZE)?.zero(&stream)?;
         stream.synchronize()?;
-        let host = PinnedBuffer::new(context, (1 + brought) * SIZE)?;
+        let host = HostBuffer::pinned(context, (1 + brought) * SIZE)?;
         Ok(Self { recorded: None, context: Arc::clone(context), device, host })
     }
 
@@ -206,7 +206,7 @@ impl CandidateFinder {
     /// Candidates beyond those that were brought already.
     fn rest(&self, range: std::ops::Range<usize>) -> Result<Vec<Candidate>, Error> {
         let bytes = range.start * SIZE..(range.end * SIZE).min(self.device.len());
-        let mut host = PinnedBuffer::new(&self.context, bytes.len())?;
+        let mut host = HostBuffer::pinned(&self.context, bytes.len())?;
         self.device.download(bytes, &mut host, &Stream::new(&self.context)?, PURPOSE)?;
         Ok(to_candidates(host.bytes()?))
     }

@@ -9,7 +9,7 @@ use vision::tensor::DataType;
 
 use super::colour::Conversion;
 use super::component::{Component, components};
-use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, DeviceImage, Error, PinnedBuffer, Stream};
+use crate::cuda::{Context, DeviceBuffer, DeviceElementsMut, DeviceImage, Error, HostBuffer, Stream};
 
 /// Threads of a block, as kernels/preprocess.cu counts on.
 const BLOCK: (u32, u32) = (32, 8);
@@ -215,7 +215,7 @@ impl Preprocessor {
 fn upload_taps(context: &Arc<Context>, taps: &[Tap]) -> Result<DeviceBuffer, Error> {
     let bytes: Vec<u8> =
         taps.iter().flat_map(|tap| [tap.first, tap.weight.to_bits()]).flat_map(u32::to_ne_bytes).collect();
-    let mut staging = PinnedBuffer::new(context, bytes.len())?;
+    let mut staging = HostBuffer::pinned(context, bytes.len())?;
     staging.bytes_mut()?.copy_from_slice(&bytes);
     let mut device = DeviceBuffer::new(context, bytes.len())?;
     let stream = Stream::new(context)?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
-use gpu::cuda::{Context, PinnedBuffer};
+use gpu::cuda::{Context, HostBuffer};
 use gpu::gstcuda;
 use gst::glib;
 use gst::prelude::*;
@@ -91,7 +91,7 @@ pub(super) fn stays_exhausted(pool: &gst::BufferPool) -> bool {
 }
 
 /// Owns pinned memory on behalf of a `gst::Memory`.
-struct Bytes(PinnedBuffer);
+struct Bytes(HostBuffer);
 
 impl AsMut<[u8]> for Bytes {
     fn as_mut(&mut self) -> &mut [u8] {
@@ -260,11 +260,11 @@ impl Imp {
     }
 
     fn host_memory(&self, parts: &Parts, size: usize) -> Result<gst::Memory, String> {
-        type Make = fn(&Arc<Context>, usize) -> Result<PinnedBuffer, gpu::cuda::Error>;
+        type Make = fn(&Arc<Context>, usize) -> Result<HostBuffer, gpu::cuda::Error>;
         let make: Make = match parts.target {
-            Target::Pinned => PinnedBuffer::new,
-            Target::Mapped => PinnedBuffer::mapped,
-            Target::Managed => PinnedBuffer::managed,
+            Target::Pinned => HostBuffer::pinned,
+            Target::Mapped => HostBuffer::mapped,
+            Target::Managed => HostBuffer::managed,
             Target::System | Target::Device => return Ok(gst::Memory::with_size(size)),
         };
         let gpu = parts.gpu.as_ref().ok_or("no GPU")?;

@@ -10,7 +10,7 @@ use vision::draw::DisplayList;
 use vision::image::ImageInfo;
 
 use super::component::{Component, components, painted};
-use crate::cuda::{Context, DeviceBuffer, DeviceImage, DeviceImageMut, Error, Event, PinnedBuffer, Stream};
+use crate::cuda::{Context, DeviceBuffer, DeviceImage, DeviceImageMut, Error, Event, HostBuffer, Stream};
 use atlas::Atlas;
 pub(super) use ops::Encoded;
 
@@ -93,7 +93,7 @@ struct Prepared {
 #[derive(Debug)]
 pub struct Painter {
     context: Arc<Context>,
-    stages: Vec<PinnedBuffer>,
+    stages: Vec<HostBuffer>,
     next: usize,
     list: DeviceBuffer,
     atlas: Atlas,
@@ -109,7 +109,7 @@ impl Painter {
     pub fn new(context: &Arc<Context>) -> Result<Self, Error> {
         Ok(Self {
             context: context.clone(),
-            stages: (0..STAGES).map(|_| PinnedBuffer::new(context, STAGE)).collect::<Result<_, _>>()?,
+            stages: (0..STAGES).map(|_| HostBuffer::pageable(context, STAGE)).collect(),
             next: 0,
             list: DeviceBuffer::new(context, STAGE)?,
             atlas: Atlas::new(context)?,
@@ -201,7 +201,7 @@ impl Painter {
         if length > self.list.len() {
             self.list = DeviceBuffer::new(&self.context, length.next_power_of_two())?;
         }
-        let stage = next_stage(&mut self.stages, &mut self.next, total, &self.context)?;
+        let stage = next_stage(&mut self.stages, &mut self.next, total, &self.context);
         let mut rest = stage.bytes_mut()?;
         for part in parts.into_iter().chain([masks]) {
             let (bytes, after) = rest.split_at_mut(part.len());
@@ -228,15 +228,15 @@ impl Painter {
 
 /// The stage that was used longest ago, with room for `length` bytes.
 fn next_stage<'a>(
-    stages: &'a mut [PinnedBuffer],
+    stages: &'a mut [HostBuffer],
     next: &mut usize,
     length: usize,
     context: &Arc<Context>,
-) -> Result<&'a mut PinnedBuffer, Error> {
+) -> &'a mut HostBuffer {
     *next = (*next + 1) % stages.len();
     let stage = &mut stages[*next];
     if stage.len() < length {
-        *stage = PinnedBuffer::new(context, length.next_power_of_two())?;
+        *stage = HostBuffer::pageable(context, length.next_power_of_two());
     }
-    Ok(stage)
+    stage
 }
