@@ -53,8 +53,8 @@ pub struct Outcome {
     pub inputs: Vec<InputTensor>,
     /// What the network returned, or why it did not.
     pub outputs: Result<Outputs, EngineError>,
-    /// Time that the engine itself took, waiting in its queue not counted. `None` for batches that failed, and for those on a
-    /// device that were not measured: a hundred of a second are.
+    /// Time that the engine itself took, waiting in its queue not counted. `None` for batches that failed, and on a device
+    /// for all but a hundred a second of each session.
     pub elapsed: Option<std::time::Duration>,
 }
 

@@ -193,7 +193,8 @@ impl Event {
         Ok(())
     }
 
-    /// Blocks the thread until it has happened. The thread sleeps meanwhile, and oversleeps by a quarter of the time at most.
+    /// Blocks the thread until it has happened. The thread sleeps meanwhile, and oversleeps by a quarter of the time or
+    /// a tenth of a millisecond.
     ///
     /// # Errors
     /// When something before it failed.

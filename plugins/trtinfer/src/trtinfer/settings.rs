@@ -432,7 +432,7 @@ fn scheduling_properties() -> Vec<ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("Engine, and why no faster one; frames in, inferred and out, detections, milliseconds per stage \
-                    (mean, p50, p95, p99 of the last 4096 frames; a GPU's inference: of a hundred a second), frames read where they lay, copied; bytes copied for inference in this process")
+                    (mean, p50, p95, p99 of the last 4096 frames; a GPU measures a hundred inferences a second), frames read where they lay, copied; bytes copied for inference in this process")
             .read_only()
             .build(),
     ]
