@@ -53,7 +53,7 @@ int cuCtxPopCurrent_v2(void **context) { return *context = (void *)8, 0; }
 UNUSED(cuStreamCreate) UNUSED(cuStreamDestroy_v2) UNUSED(cuStreamSynchronize) UNUSED(cuStreamWaitEvent)
 UNUSED(cuStreamBeginCapture_v2) UNUSED(cuStreamEndCapture) UNUSED(cuGraphInstantiateWithFlags) UNUSED(cuGraphLaunch)
 UNUSED(cuGraphDestroy) UNUSED(cuGraphExecDestroy)
-UNUSED(cuEventCreate) UNUSED(cuEventDestroy_v2) UNUSED(cuEventRecord) UNUSED(cuEventQuery)
+UNUSED(cuEventCreate) UNUSED(cuEventDestroy_v2) UNUSED(cuEventRecord) UNUSED(cuEventQuery) UNUSED(cuEventSynchronize)
 UNUSED(cuEventElapsedTime) UNUSED(cuMemAlloc_v2) UNUSED(cuMemFree_v2) UNUSED(cuMemAllocManaged) UNUSED(cuMemHostAlloc)
 UNUSED(cuMemFreeHost) UNUSED(cuMemHostGetDevicePointer_v2) UNUSED(cuPointerGetAttribute) UNUSED(cuMemcpyHtoDAsync_v2)
 UNUSED(cuMemcpyDtoHAsync_v2) UNUSED(cuMemcpyDtoDAsync_v2) UNUSED(cuMemcpy2DAsync_v2) UNUSED(cuMemsetD8Async)

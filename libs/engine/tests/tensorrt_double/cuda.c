@@ -184,6 +184,7 @@ Code cuEventCreate(void** event, unsigned flags) { (void)flags; *event = object(
 Code cuEventDestroy_v2(void* event) { return discard(event); }
 Code cuEventRecord(void* event, void* stream) { (void)event; (void)stream; return sticky; }
 Code cuEventQuery(void* event) { (void)event; return sticky; }
+Code cuEventSynchronize(void* event) { (void)event; return sticky; }
 Code cuEventElapsedTime(float* milliseconds, void* start, void* end) { (void)start; (void)end; *milliseconds = 0; return sticky; }
 
 Code cuStreamBeginCapture_v2(Stream* stream, int mode) {

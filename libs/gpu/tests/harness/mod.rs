@@ -31,7 +31,12 @@ pub fn run_on_device_or_double(
             let everywhere: Vec<Test> = on_either.iter().chain(everywhere).copied().collect();
             run_on_device(Some("a double of the driver".into()), on_device, &everywhere)
         }
-        (missing, _) => run_on_device(missing, &[on_either, on_device].concat(), everywhere),
+        // Otherwise what the double lacks would be counted as ignored, and nobody would know.
+        (Some(reason), true) => {
+            println!("the double of the driver does not stand in for a device: {reason}");
+            ExitCode::FAILURE
+        }
+        (missing, false) => run_on_device(missing, &[on_either, on_device].concat(), everywhere),
     }
 }
 
