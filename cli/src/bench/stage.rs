@@ -152,14 +152,35 @@ impl Arrivals {
     }
 }
 
-/// Timings of the elements of a pipeline.
-type Timings = BTreeMap<Part, Timing>;
+/// What is timed of a pipeline.
+#[derive(Clone, Default)]
+struct Timings {
+    /// Its elements.
+    parts: Arc<Mutex<BTreeMap<Part, Timing>>>,
+    /// The whole way, where frames come one at a time.
+    latency: Option<Timing>,
+}
+
+impl Timings {
+    /// Forgets what was measured.
+    fn clear(&self) {
+        lock(&self.parts).values().chain(&self.latency).for_each(Timing::clear);
+    }
+
+    fn parts(&self) -> BTreeMap<Part, Summary> {
+        lock(&self.parts).iter().map(|(part, timing)| (*part, Summary::of(timing.milliseconds()))).collect()
+    }
+
+    fn latency(&self) -> Option<Summary> {
+        self.latency.as_ref().map(|timing| Summary::of(timing.milliseconds()))
+    }
+}
 
 /// A program under way.
 struct Program {
     pipeline: gst::Pipeline,
     arrivals: Arc<Mutex<Arrivals>>,
-    timings: Arc<Mutex<Timings>>,
+    timings: Timings,
     traffic: Traffic,
     counter: Option<Counter>,
 }
@@ -172,10 +193,10 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     let args = &Args { model, ..args.clone() };
     let frames = if feed::is_fed(stage) { feed::frames(stage, args)? } else { Vec::new() };
     let pipeline = launch::pipeline(&description(stage, args)?)?;
-    let arrivals = count_arrivals(&pipeline, args.frames)?;
-    let (timings, traffic) = (Arc::new(Mutex::new(Timings::new())), Traffic::default());
-    watch(&pipeline, &timings, &traffic);
     let latency = latency::pace(stage).map(|pace| latency::watch(&pipeline, pace)).transpose()?;
+    let (timings, traffic) = (Timings { latency, ..Timings::default() }, Traffic::default());
+    let arrivals = count_arrivals(&pipeline, args.frames, &timings)?;
+    watch(&pipeline, &timings, &traffic);
     let feeder = feed::start(&pipeline, &frames)?;
     let mut program = Program { pipeline, arrivals, timings, traffic, counter };
     let outcome = program.play(feeder.is_some());
@@ -186,16 +207,14 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     let (Some((first, cpu)), Some((last, cpu_after))) = (arrivals.first, arrivals.last) else {
         bail!("'{}' holds fewer than {} frames", args.input_path().display(), WARM_UP + 1)
     };
-    let timings = lock(&program.timings);
-    let measured = timings.iter().map(|(part, timing)| (*part, Summary::of(timing.milliseconds())));
     Ok(Measured {
         frames: arrivals.frames - WARM_UP,
         elapsed: last - first,
         cpu_seconds: cpu_after - cpu,
         pcie_bytes: stats.pcie_bytes + program.traffic.moved(),
         objects_per_frame: stats.objects_per_frame,
-        parts: stats.parts.into_iter().chain::<BTreeMap<_, _>>(measured.collect()).collect(),
-        latency: latency.map(|timing| Summary::of(timing.milliseconds())),
+        parts: stats.parts.into_iter().chain(program.timings.parts()).collect(),
+        latency: program.timings.latency(),
         network: None,
         counts: program.counter.map(Counter::finish).transpose()?,
     })
@@ -241,14 +260,15 @@ fn description(stage: Stage, args: &Args) -> Result<String> {
     Ok((0..streams).map(stream).collect::<Vec<_>>().join(" "))
 }
 
-/// Counts what arrives at every sink; the pipeline is told when it is enough.
-fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arrivals>>> {
+/// Counts what arrives at every sink. After the warm-up, what was timed so far is forgotten; the pipeline is told then, and
+/// when it is enough.
+fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64, timings: &Timings) -> Result<Arc<Mutex<Arrivals>>> {
     let arrivals = Arc::new(Mutex::new(Arrivals::default()));
     let sinks = pipeline.iterate_sinks().into_iter().flatten();
     let pads: Vec<gst::Pad> = sinks.filter_map(|sink| sink.static_pad("sink")).collect();
     pads.first().context("the pipeline has no sink")?;
     for pad in pads {
-        let counted = Arc::clone(&arrivals);
+        let (counted, timings) = (Arc::clone(&arrivals), timings.clone());
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
             let mut arrivals = lock(&counted);
             arrivals.all += 1;
@@ -258,6 +278,7 @@ fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arr
             if arrivals.count(wanted) {
                 launch::post(pad, launch::ENOUGH);
             } else if arrivals.frames == WARM_UP {
+                timings.clear();
                 launch::post(pad, launch::WARM);
             }
             gst::PadProbeReturn::Ok
@@ -267,13 +288,13 @@ fn count_arrivals(pipeline: &gst::Pipeline, wanted: u64) -> Result<Arc<Mutex<Arr
 }
 
 /// Watches the elements that are there, and those that a decoder bin adds later.
-fn watch(pipeline: &gst::Pipeline, timings: &Arc<Mutex<Timings>>, traffic: &Traffic) {
-    let (later, traffic_later) = (Arc::clone(timings), traffic.clone());
+fn watch(pipeline: &gst::Pipeline, timings: &Timings, traffic: &Traffic) {
+    let (later, traffic_later) = (timings.clone(), traffic.clone());
     pipeline.connect_deep_element_added(move |_, _, element| time(element, &later, &traffic_later));
     pipeline.iterate_recurse().into_iter().flatten().for_each(|element| time(&element, timings, traffic));
 }
 
-fn time(element: &gst::Element, timings: &Mutex<Timings>, traffic: &Traffic) {
+fn time(element: &gst::Element, timings: &Timings, traffic: &Traffic) {
     let Some(factory) = element.factory() else { return };
     let class = factory.metadata("klass").unwrap_or_default().to_owned();
     let part = match factory.name().as_str() {
@@ -290,7 +311,7 @@ fn time(element: &gst::Element, timings: &Mutex<Timings>, traffic: &Traffic) {
         _ => {}
     }
     let key = if part == Part::Encode { Key::Order } else { Key::Time };
-    lock(timings).entry(part).or_default().watch(element, key);
+    lock(&timings.parts).entry(part).or_default().watch(element, key);
 }
 
 /// What the elements say of themselves.
@@ -365,7 +386,7 @@ impl Program {
             "no frame reaches the sink. If an element does not take the decoder's format, --insert videoconvert converts it"
         );
         *lock(&self.arrivals) = Arrivals::default();
-        lock(&self.timings).values().for_each(Timing::clear);
+        self.timings.clear();
         let flags = gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH;
         Ok(self.pipeline.seek_simple(flags, gst::ClockTime::ZERO)?)
     }
@@ -375,5 +396,37 @@ impl Program {
         let moved = self.traffic.moved();
         let bytes = Stats::of(&self.pipeline).pcie_bytes + moved;
         Progress { frames, bytes, moved, coded: self.traffic.coded() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of the warm-up take long here.
+    #[test]
+    fn frames_of_the_warm_up_are_not_timed() {
+        gst::init().unwrap();
+        let slow = "identity name=infer sleep-time=20000";
+        let line = format!("videotestsrc num-buffers=25 ! {slow} ! fakesink sync=false");
+        let pipeline = launch::pipeline(&line).unwrap();
+        let latency = Some(latency::watch(&pipeline, Duration::ZERO).unwrap());
+        let timings = Timings { latency, ..Timings::default() };
+        let arrivals = count_arrivals(&pipeline, 5, &timings).unwrap();
+        let slow = pipeline.by_name("infer").unwrap();
+        let sink = pipeline.iterate_sinks().into_iter().flatten().next().unwrap().static_pad("sink").unwrap();
+        let counted = Arc::clone(&arrivals);
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if lock(&counted).frames == WARM_UP {
+                slow.set_property("sleep-time", 0u32);
+            }
+            gst::PadProbeReturn::Ok
+        });
+        let mut program = Program { pipeline, arrivals, timings, traffic: Traffic::default(), counter: None };
+        program.play(true).unwrap();
+        program.pipeline.set_state(gst::State::Null).unwrap();
+        let frames = program.timings.latency.as_ref().unwrap().milliseconds();
+        assert_eq!(frames.len(), 5);
+        assert!(frames.iter().all(|milliseconds| *milliseconds < 10.0), "{frames:?}");
     }
 }
