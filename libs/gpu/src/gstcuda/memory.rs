@@ -115,9 +115,10 @@ impl Layout {
     /// As the buffer's video meta says, or the caps where it has none.
     fn new(buffer: &gst::BufferRef, caps: &VideoInfo) -> Result<Self, FrameError> {
         let info = format::image_info(caps).ok_or(FrameError::Format(caps.format()))?;
-        let (offsets, strides) = match buffer.meta::<VideoMeta>() {
-            Some(meta) => (meta.offset().to_vec(), meta.stride().to_vec()),
-            None => (caps.offset().to_vec(), caps.stride().to_vec()),
+        let meta = buffer.meta::<VideoMeta>();
+        let (offsets, strides) = match &meta {
+            Some(meta) => (meta.offset(), meta.stride()),
+            None => (caps.offset(), caps.stride()),
         };
         let plane = |index: usize| {
             let (offset, stride) = (*offsets.get(index)?, usize::try_from(*strides.get(index)?).ok()?);

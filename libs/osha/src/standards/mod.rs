@@ -9,7 +9,6 @@ use crate::hazard::Hazard;
 use crate::rules::RuleKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fmt;
 
 mod conduct;
 mod equipment;
@@ -159,14 +158,15 @@ pub enum Severity {
     Critical,
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Severity {
+    /// Its name in events.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
             Self::Critical => "critical",
-        })
+        }
     }
 }
 

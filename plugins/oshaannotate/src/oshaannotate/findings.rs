@@ -1,10 +1,11 @@
 //! What a report says, in names and in the frame's own order: what pictures, metas and snapshots are made of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use osha::engine::{FrameReport, RuleState, Subject, ZoneState};
 use osha::rules::Outcome;
-use osha::standards::{Basis, Severity};
+use osha::standards::Citation;
 use osha::state::Compliance;
 use osha::zone::{Shape, Zone};
 use vision::draw::Point;
@@ -38,20 +39,17 @@ pub(super) struct Judged {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
     /// Its name, such as `no_hard_hat`.
-    pub rule: String,
+    pub rule: Arc<str>,
     pub state: Compliance,
     /// Whether a person has to look before a violation counts.
     pub outcome: Outcome,
     /// The number of the violation under way, as events have it.
     pub violation: Option<u64>,
-    pub citation: String,
-    /// What the citation rests on.
-    pub basis: Basis,
-    pub severity: Severity,
+    pub citation: Arc<Citation>,
     /// Since when, for suspicions and violations.
     pub since: Option<Duration>,
     /// The zone that matters.
-    pub zone: Option<String>,
+    pub zone: Option<Arc<str>>,
     /// How sure the detector is of what shows it, 0 to 1; unknown where the place as a whole shows it.
     pub score: Option<f32>,
 }
@@ -105,7 +103,7 @@ impl Findings {
             .flat_map(|(who, rules)| rules.iter().map(move |rule| (who, rule)))
             .filter(|(_, rule)| rule.state == Compliance::Violating)
             .collect();
-        open.sort_by_key(|(who, rule)| (rule.since, *who, std::cmp::Reverse(rule.severity)));
+        open.sort_by_key(|(who, rule)| (rule.since, *who, std::cmp::Reverse(rule.citation.severity)));
         open
     }
 }
@@ -152,15 +150,13 @@ fn of_subject(
 
 fn finding(rule: &RuleState, score: Option<f32>, zones: &[Zone]) -> Finding {
     Finding {
-        rule: rule.rule.to_string(),
+        rule: Arc::clone(&rule.rule),
         state: rule.state,
         outcome: rule.outcome,
         violation: rule.violation,
-        citation: rule.citation.citation.clone(),
-        basis: rule.citation.basis,
-        severity: rule.citation.severity,
+        citation: Arc::clone(&rule.citation),
         since: rule.since,
-        zone: rule.zone.and_then(|zone| zones.get(zone)).map(|zone| zone.id.to_string()),
+        zone: rule.zone.and_then(|zone| zones.get(zone)).map(|zone| Arc::clone(&zone.id)),
         score,
     }
 }

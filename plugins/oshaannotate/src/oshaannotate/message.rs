@@ -30,7 +30,7 @@ fn structure(kind: &str, event: &Event, violation: &Violation) -> gst::Structure
         .field("citation", &violation.citation)
         .field("basis", violation.basis.name())
         .field("title", &violation.title)
-        .field("severity", violation.severity.to_string())
+        .field("severity", violation.severity.name())
         .field_if_some("zone", violation.zone.as_ref())
         .field_if_some("track", violation.track)
         .field("start", gst::ClockTime::from_nseconds(violation.start_pts_ns))

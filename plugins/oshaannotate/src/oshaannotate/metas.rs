@@ -86,7 +86,7 @@ fn attach_state(
     let surest = bad.iter().filter_map(|rule| rule.score).reduce(f32::max);
     let mut classes = vec![glib::Quark::from_str(state_name(subject.state))];
     let mut confidences = vec![surest.unwrap_or(seen)];
-    classes.extend(bad.iter().map(|rule| glib::Quark::from_str(&rule.rule)));
+    classes.extend(bad.iter().map(|rule| glib::Quark::from_str(&*rule.rule)));
     confidences.extend(bad.iter().map(|rule| rule.score.unwrap_or(seen)));
     let mut meta = relation_meta(buffer)?;
     let id = meta.add_cls_mtd(&confidences, &classes)?.id();
@@ -138,15 +138,15 @@ fn rules(findings: &[Finding]) -> gst::Array {
 
 fn rule_structure(rule: &Finding) -> gst::Structure {
     gst::Structure::builder("rule")
-        .field("rule", &rule.rule)
+        .field("rule", &*rule.rule)
         .field("state", state_name(rule.state))
-        .field("citation", &rule.citation)
-        .field("basis", rule.basis.name())
-        .field("severity", rule.severity.to_string())
+        .field("citation", &rule.citation.citation)
+        .field("basis", rule.citation.basis.name())
+        .field("severity", rule.citation.severity.name())
         .field("outcome", rule.outcome.name())
         .field_if_some("score", rule.score)
         .field_if_some("violation", rule.violation)
         .field_if_some("since", rule.since.map(clock_time))
-        .field_if_some("zone", rule.zone.as_ref())
+        .field_if_some("zone", rule.zone.as_deref())
         .build()
 }

@@ -1,9 +1,10 @@
 //! What is drawn on a frame: findings in words, boxes and colours.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use osha::rules::Outcome;
-use osha::standards::Severity;
+use osha::standards::{Citation, Severity};
 use osha::state::Compliance;
 use vision::draw::{
     self, Annotation, DisplayList, FontError, Panel, PanelRow, Point, Scene, State, TextCache, Theme, Zone,
@@ -99,10 +100,11 @@ impl Picture {
     }
 
     /// What detection `index` is called.
-    fn name(&self, observation: &Observation, index: usize) -> String {
+    fn name<'a>(&self, observation: &'a Observation, index: usize) -> Cow<'a, str> {
         match observation.label(index) {
-            "person" => self.words.person.to_owned(),
-            label => label.replace('_', " "),
+            "person" => self.words.person.into(),
+            label if label.contains('_') => label.replace('_', " ").into(),
+            label => label.into(),
         }
     }
 
@@ -111,7 +113,7 @@ impl Picture {
         let name = self.name(observation, index);
         match track {
             Some(track) => format!("{name} {track}"),
-            None => name,
+            None => name.into_owned(),
         }
     }
 
@@ -121,8 +123,9 @@ impl Picture {
             return None;
         }
         let of = |state| subject.rules.iter().filter(move |rule| rule.state == state);
-        let broken = of(Compliance::Violating)
-            .map(|rule| format!("{} · {}", self.words.rule(&rule.rule), self.words.citation(&rule.citation)));
+        let broken = of(Compliance::Violating).map(|rule| {
+            format!("{} · {}", self.words.rule(&rule.rule), self.words.citation(&rule.citation.citation))
+        });
         let suspected = of(Compliance::Suspected)
             .map(|rule| format!("{} · {}", self.words.rule(&rule.rule), self.words.suspected));
         let lines: Vec<String> = broken.chain(suspected).collect();
@@ -144,16 +147,17 @@ impl Picture {
                 Outcome::NeedsReview => format!(" · {}", self.words.review),
             };
             let zone = finding.zone.as_ref().map(|zone| format!(" · {zone}")).unwrap_or_default();
+            let Citation { citation, basis, severity: grade, .. } = &*finding.citation;
             let lasted = findings.at.saturating_sub(finding.since.unwrap_or(findings.at));
             PanelRow {
                 what: format!("{who} · {}", self.words.rule(&finding.rule)),
                 detail: format!(
                     "{} · {}{zone}{review}",
-                    self.words.based(&finding.citation, finding.basis),
-                    self.words.severity(finding.severity)
+                    self.words.based(citation, *basis),
+                    self.words.severity(*grade)
                 ),
                 duration: duration(lasted),
-                severity: severity(finding.severity),
+                severity: severity(*grade),
             }
         };
         Panel { rows: findings.violations().into_iter().map(row).collect(), more: self.words.more.to_owned() }
@@ -162,8 +166,9 @@ impl Picture {
 
 /// "0.87": as the standard library writes two places, which takes ten times as long.
 fn score(score: f32) -> String {
-    let hundredths = (f64::from(score) * 100.0).round_ties_even() as u32;
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    let hundredths = (f64::from(score.clamp(0.0, 1.0)) * 100.0).round_ties_even() as u8;
+    let digit = |value: u8| char::from(b'0' + value % 10);
+    [digit(hundredths / 100), '.', digit(hundredths / 10), digit(hundredths)].iter().collect()
 }
 
 /// "4.2 s" below a minute, "3:05" from there on, "1:02:05" from an hour on.
@@ -217,12 +222,17 @@ mod tests {
     use osha::standards::Basis;
 
     fn finding(rule: &str, state: Compliance, since: u64) -> Finding {
+        let citation = Citation {
+            citation: "29 CFR 1926.100(a)".into(),
+            title: String::new(),
+            summary: String::new(),
+            severity: Severity::High,
+            basis: Basis::Presumed,
+        };
         Finding {
             rule: rule.into(),
             state,
-            citation: "29 CFR 1926.100(a)".into(),
-            basis: Basis::Presumed,
-            severity: Severity::High,
+            citation: citation.into(),
             since: Some(Duration::from_secs(since)),
             outcome: Outcome::Violation,
             violation: Some(1),

@@ -177,7 +177,7 @@ mod tests {
     fn severities_are_in_order() {
         let words = Words::new(Language::English);
         for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
-            assert_eq!(words.severity(severity), severity.to_string());
+            assert_eq!(words.severity(severity), severity.name());
         }
     }
 }
