@@ -192,6 +192,14 @@ fn streams_side_by_side_share_the_frames() {
     assert_eq!(json(&output)["frames"], 8);
 }
 
+#[test]
+fn who_measures_cpu_time_alone_may_leave_parts_unwatched() {
+    let decode = ["bench", "--stage", "decode", "--frames", "8", "--input", "tests/data/site.mp4"];
+    let parts = |options: &[&str]| json(&run(&[&decode, options].concat()))["parts"].clone();
+    assert!(parts(&[])["decode"]["p50"].as_f64().unwrap() > 0.0);
+    assert_eq!(parts(&["--unwatched"]), serde_json::json!({}));
+}
+
 fn verdict<'v>(verdicts: &'v Value, check: &str) -> (&'v str, &'v str) {
     let line = verdicts.as_array().unwrap().iter().find(|line| line["check"] == check).expect(check);
     (line["outcome"].as_str().unwrap(), line["text"].as_str().unwrap())

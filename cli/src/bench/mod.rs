@@ -79,6 +79,9 @@ pub struct Args {
     /// Count what the program copies; its speed says nothing then
     #[arg(long, hide = true)]
     count: bool,
+    /// Watch no part of the program: that takes some of the CPU time that is to be measured
+    #[arg(long, hide = true, conflicts_with = "count")]
+    unwatched: bool,
     /// The network's input and outputs
     #[arg(long, hide = true, value_parser = Network::parse)]
     network: Option<Network>,

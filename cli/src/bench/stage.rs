@@ -196,7 +196,9 @@ fn pipeline(stage: Stage, args: &Args, counter: Option<Counter>) -> Result<Measu
     let latency = latency::pace(stage).map(|pace| latency::watch(&pipeline, pace)).transpose()?;
     let (timings, traffic) = (Timings { latency, ..Timings::default() }, Traffic::default());
     let arrivals = count_arrivals(&pipeline, args.frames, &timings)?;
-    watch(&pipeline, &timings, &traffic);
+    if !args.unwatched {
+        watch(&pipeline, &timings, &traffic);
+    }
     let feeder = feed::start(&pipeline, &frames)?;
     let mut program = Program { pipeline, arrivals, timings, traffic, counter };
     let outcome = program.play(feeder.is_some());
