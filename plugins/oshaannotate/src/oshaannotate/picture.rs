@@ -1,10 +1,9 @@
 //! What is drawn on a frame: findings in words, boxes and colours.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use osha::rules::Outcome;
-use osha::standards::{Citation, Severity};
+use osha::standards::Severity;
 use osha::state::Compliance;
 use vision::draw::{
     self, Annotation, DisplayList, FontError, Panel, PanelRow, Point, Scene, State, TextCache, Theme, Zone,
@@ -100,11 +99,10 @@ impl Picture {
     }
 
     /// What detection `index` is called.
-    fn name<'a>(&self, observation: &'a Observation, index: usize) -> Cow<'a, str> {
+    fn name(&self, observation: &Observation, index: usize) -> String {
         match observation.label(index) {
-            "person" => self.words.person.into(),
-            label if label.contains('_') => label.replace('_', " ").into(),
-            label => label.into(),
+            "person" => self.words.person.to_owned(),
+            label => label.replace('_', " "),
         }
     }
 
@@ -113,7 +111,7 @@ impl Picture {
         let name = self.name(observation, index);
         match track {
             Some(track) => format!("{name} {track}"),
-            None => name.into_owned(),
+            None => name,
         }
     }
 
@@ -147,17 +145,17 @@ impl Picture {
                 Outcome::NeedsReview => format!(" · {}", self.words.review),
             };
             let zone = finding.zone.as_ref().map(|zone| format!(" · {zone}")).unwrap_or_default();
-            let Citation { citation, basis, severity: grade, .. } = &*finding.citation;
+            let cited = &finding.citation;
             let lasted = findings.at.saturating_sub(finding.since.unwrap_or(findings.at));
             PanelRow {
                 what: format!("{who} · {}", self.words.rule(&finding.rule)),
                 detail: format!(
                     "{} · {}{zone}{review}",
-                    self.words.based(citation, *basis),
-                    self.words.severity(*grade)
+                    self.words.based(&cited.citation, cited.basis),
+                    self.words.severity(cited.severity)
                 ),
                 duration: duration(lasted),
-                severity: severity(*grade),
+                severity: severity(cited.severity),
             }
         };
         Panel { rows: findings.violations().into_iter().map(row).collect(), more: self.words.more.to_owned() }
@@ -166,9 +164,8 @@ impl Picture {
 
 /// "0.87": as the standard library writes two places, which takes ten times as long.
 fn score(score: f32) -> String {
-    let hundredths = (f64::from(score.clamp(0.0, 1.0)) * 100.0).round_ties_even() as u8;
-    let digit = |value: u8| char::from(b'0' + value % 10);
-    [digit(hundredths / 100), '.', digit(hundredths / 10), digit(hundredths)].iter().collect()
+    let hundredths = (f64::from(score) * 100.0).round_ties_even() as u32;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// "4.2 s" below a minute, "3:05" from there on, "1:02:05" from an hour on.
@@ -219,7 +216,7 @@ mod tests {
     use super::*;
     use crate::oshaannotate::options::Language;
     use gst_analytics::prelude::*;
-    use osha::standards::Basis;
+    use osha::standards::{Basis, Citation};
 
     fn finding(rule: &str, state: Compliance, since: u64) -> Finding {
         let citation = Citation {
