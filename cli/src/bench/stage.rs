@@ -388,7 +388,6 @@ impl Program {
             "no frame reaches the sink. If an element does not take the decoder's format, --insert videoconvert converts it"
         );
         *lock(&self.arrivals) = Arrivals::default();
-        self.timings.clear();
         let flags = gst::SeekFlags::SEGMENT | gst::SeekFlags::FLUSH;
         Ok(self.pipeline.seek_simple(flags, gst::ClockTime::ZERO)?)
     }
